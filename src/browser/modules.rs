@@ -161,6 +161,8 @@ impl<'a> ClientModules<'a> {
         let bytes = std::fs::read(file)
             .map_err(|error| Diagnostic::new(format!("cannot read {}: {error}", file.display())))?;
         self.imports.entry(file.to_owned()).or_default();
+        // A module of WebAssembly may import itself, by way of others.
+        self.assets.insert(script_place.clone(), Asset::script(""));
         let script = match data {
             Data::Text => data::text(&bytes),
             Data::Bytes => data::bytes(&bytes),

@@ -13,7 +13,7 @@ use deno_core::{
 };
 use deno_error::JsErrorBox;
 
-use super::modules::{Modules, own_source};
+use super::modules::{Missing, Modules, ResolveError, own_source};
 use super::sources::{Source, Sources};
 use liveline_compiler::Diagnostic;
 use liveline_compiler::common_js;
@@ -304,6 +304,10 @@ impl ModuleLoader for Loader {
             }
         }
         resolved.map_err(|error| {
+            if let ResolveError::Missing { missing: Missing::File(file), .. } = &error {
+                // The import works as soon as the file is there.
+                self.files.borrow_mut().insert(file.clone());
+            }
             let place = importer_of(referrer).map(|file| error.at(&file, specifier));
             *self.failure.borrow_mut() = place.filter(|diagnostic| diagnostic.place.is_some());
             JsErrorBox::from_err(error)

@@ -95,3 +95,34 @@ fn webassembly_is_imported_as_an_instance_and_as_a_module() {
 
     assert_eq!(host.get("/").json(), json!([5, 9]));
 }
+
+#[test]
+fn pages_import_text_bytes_and_webassembly_as_scripts() {
+    let site = Site::new().file("a.txt", "it's \"text\"").file("add.wasm", ADD).file(
+        "handler.client.ts",
+        r#"
+            import text from "./a.txt" with { type: "text" };
+            import bytes from "./a.txt" with { type: "bytes" };
+            import { add } from "./add.wasm";
+            import source module from "./add.wasm";
+            export default async () => [
+              text, bytes, add, module, (await import("./a.txt", { with: { type: "text" } })).default,
+            ];"#,
+    );
+    assert_fine(&site);
+    let host = site.serve();
+    let served = |path: &str| host.get(&format!("/.liveline/client/{path}"));
+
+    let handler = served("handler.client.ts").text().to_owned();
+    assert!(!handler.contains("with") && !handler.contains("import source"), "{handler}");
+    assert!(handler.contains("await import(\"/.liveline/client/a.txt.text.js\")"), "{handler}");
+    assert_eq!(served("a.txt.text.js").text(), "export default \"it's \\\"text\\\"\";\n");
+    assert!(served("a.txt.bytes.js").text().starts_with("export default new Uint8Array([105,116,"));
+    assert!(
+        served("add.wasm.module.js")
+            .text()
+            .contains("compileStreaming(fetch(\"/.liveline/client/add.wasm\"))")
+    );
+    assert!(served("add.wasm.instance.js").text().contains("as \"add\" };"));
+    assert_eq!(served("add.wasm").header("content-type"), Some("application/wasm"));
+}

@@ -115,7 +115,6 @@ fn settings_that_cannot_be_read_are_an_error_with_its_place() {
             "3:11",
         ),
         ("{\n  \"compilerOptions\": { \"paths\": 1 }\n}", "tsconfig.json is not valid: invalid type", "2:33"),
-        ("{\n  \"extends\": \"@my/base/a.json\"\n}", "npm install @my/base", "2:14"),
         ("{\n  \"extends\": \"./gone.json\"\n}", "tsconfig.json extends", "2:14"),
         ("{ \"extends\": \"./tsconfig.json\" }", "circularly", "1:1"),
     ] {
@@ -134,6 +133,23 @@ fn settings_that_cannot_be_read_are_an_error_with_its_place() {
         );
         assert!(!printed.contains("b/handler.js"), "{printed}");
     }
+}
+
+#[test]
+fn settings_without_a_package_that_they_extend_are_used_with_a_warning() {
+    let host = Site::new()
+        .package_for_jsx("solid", "jsx-runtime")
+        .file(
+            "tsconfig.json",
+            r#"{ "extends": ["@my/base/a.json", "./own.json"], "compilerOptions": { "paths": { "x": ["./a"] } } }"#,
+        )
+        .file("own.json", r#"{ "compilerOptions": { "jsxImportSource": "solid" } }"#)
+        .file("a.ts", "export default 'a';")
+        .file("handler.tsx", "import x from 'x'; export default () => <p x={x}/>;")
+        .serve();
+
+    assert_eq!(host.get("/").json(), json!({ "by": "solid", "tag": "p", "x": "a" }));
+    host.log.next("extends @my/base/a.json, which is not installed");
 }
 
 #[test]
