@@ -93,13 +93,15 @@ export class Exchange {
 
   /**
    * @param {number} id the host's number of it
+   * @param {number} node where the handlers of its path are; see dispatch/dispatch.js
    * @param {string} method
    * @param {number} page the page that shows the answer; -1 if the client is a program
    * @param {number} show the format in which states are sent; see page/page.js
    * @param {boolean} canJoin whether the client can join a line; if not, it receives only the last state
    */
-  constructor(id, method, page, show, canJoin) {
+  constructor(id, node, method, page, show, canJoin) {
     this.id = id;
+    this.node = node;
     this.method = method;
     this.page = page;
     this.show = show;
@@ -290,12 +292,17 @@ export class Exchange {
   }
   #unreachable = null;
 
-  /** The handler failed: 500, or the line closes with 4002. If the line to an upstream was lost: 502 and 4003. */
-  fail(error) {
+  /**
+   * The handler failed: 500, or the line closes with 4002. If the line to an upstream was lost: 502 and 4003.
+   * @param {unknown} error
+   * @param {{ filename: string, name: string }} [thrower] the file and the export of the handler that threw
+   */
+  fail(error, thrower) {
     if (this.#isReported(error)) return;
     this.#failure = { error };
     if (error instanceof LineLostError) return op_exchange_lost(this.id, error.message);
-    op_exchange_fail(this.id, error, this.#unreachable !== null && error === this.#unreachable);
+    const isUnreachable = this.#unreachable !== null && error === this.#unreachable;
+    op_exchange_fail(this.id, error, isUnreachable, thrower?.filename ?? "", thrower?.name ?? "");
   }
 
   /** Whether a failure only results from the end, or was reported before. */

@@ -75,6 +75,8 @@ function installGlobals() {
   events.setEventTargetData(globalThis);
   events.saveGlobalThisReference(globalThis);
   for (const name of new SafeArrayIterator(EVENTS)) define(name, events[name]);
+  // deno_node reports with it what callbacks of sockets throw.
+  define("reportError", events.reportError);
   // Listeners that throw are reported to the global, which therefore has to be a target itself.
   ObjectSetPrototypeOf(globalThis, events.EventTarget.prototype);
   const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");

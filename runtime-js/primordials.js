@@ -391,7 +391,7 @@ export let EventPrototypeStopImmediatePropagation, EventPrototypeStopPropagation
 export let EventTargetPrototypeAddEventListener, EventTargetPrototypeDispatchEvent;
 export let EventTargetPrototypeRemoveEventListener;
 export let FormDataPrototypeEntries, HeadersPrototypeDelete, HeadersPrototypeEntries, HeadersPrototypeGet;
-export let HeadersPrototypeGetSetCookie;
+export let HeadersPrototypeAppend, HeadersPrototypeGetSetCookie;
 export let HeadersPrototypeHas, HeadersPrototypeSet;
 export let ReadableStreamPrototypeCancel, ReadableStreamPrototypeGetLocked, ReadableStreamPrototypeGetReader;
 export let ReadableStreamDefaultReaderPrototypeCancel, ReadableStreamDefaultReaderPrototypeRead;
@@ -405,7 +405,8 @@ export let ResponsePrototypeGetRedirected, ResponsePrototypeGetStatus, ResponseP
 export let ResponsePrototypeGetType, ResponsePrototypeGetUrl, ResponsePrototypeJson, ResponsePrototypeText;
 export let TextEncoderPrototypeEncode;
 export let URLCanParse, URLPrototypeGetHref, URLPrototypeGetOrigin, URLPrototypeGetPathname, URLPrototypeGetProtocol;
-export let URLPrototypeGetHash, URLPrototypeGetSearch, URLPrototypeSetProtocol, URLSearchParamsPrototypeEntries;
+export let URLPrototypeGetHash, URLPrototypeGetPort, URLPrototypeGetSearch, URLPrototypeSetProtocol;
+export let URLSearchParamsPrototypeEntries;
 
 /** Takes in the events, which classes of this code extend. */
 export function takeEvents() {
@@ -440,6 +441,7 @@ export function takeWeb() {
   FormDataPrototypeEntries = entriesOf(FormData);
   HeadersPrototypeEntries = entriesOf(Headers);
   const headers = methodsOf(Headers.prototype);
+  HeadersPrototypeAppend = headers.append;
   HeadersPrototypeDelete = headers.delete;
   HeadersPrototypeGet = headers.get;
   HeadersPrototypeGetSetCookie = headers.getSetCookie;
@@ -480,6 +482,7 @@ export function takeWeb() {
   TextEncoderPrototypeEncode = methodsOf(TextEncoder.prototype).encode;
   URLCanParse = bind.call(URL.canParse, URL);
   URLPrototypeGetHash = getter(URL.prototype, "hash");
+  URLPrototypeGetPort = getter(URL.prototype, "port");
   URLPrototypeGetHref = getter(URL.prototype, "href");
   URLPrototypeGetOrigin = getter(URL.prototype, "origin");
   URLPrototypeGetPathname = getter(URL.prototype, "pathname");

@@ -4,8 +4,12 @@
 // its client left or a handler failed, code may still be waiting in a timeout: that one fires, so that the code sees the
 // aborted signal and runs its `finally`. Intervals are cleared, and no other timer starts. One that was stopped because
 // it filled the memory loses all.
+//
+// The timeouts of packages run on, as under Node: a pool that is shared by all requests sets them in the course of one
+// request, to connect again or to close an idle connection.
 
 import { core } from "ext:core/mod.js";
+import { op_timer_of_package } from "ext:core/ops";
 import { define } from "./globals.js";
 import { currentExchange } from "./exchange.js";
 import { Number, ReflectApply, SafeArrayIterator, SafeMap, SafeWeakMap, globalThis } from "./primordials.js";
@@ -25,8 +29,8 @@ const owned = new SafeMap();
 
 export function setTimeout(callback, delay = 0, ...args) {
   const exchange = currentExchange();
-  if (exchange === undefined || typeof callback !== "function") {
-    return own(exchange, start(callback, delay, ...new SafeArrayIterator(args)), false);
+  if (exchange === undefined || typeof callback !== "function" || op_timer_of_package()) {
+    return start(callback, delay, ...new SafeArrayIterator(args));
   }
   const id = start(() => {
     disown(id);

@@ -1,6 +1,7 @@
 //! Compiles the scripts of Deno's crates and writes a table of them that `src/lib.rs` includes.
 
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -60,11 +61,9 @@ fn main() {
     }
     let folders = crate_folders(&crates, &out);
     let changes = changes(&folders);
-    let versions: Vec<_> =
-        folders.iter().map(|krate| (krate.name.as_str(), krate.version.as_str())).collect();
     let mut scripts: Vec<(String, String)> = Vec::new();
     let mut changed = 0;
-    for Crate { name, folder, .. } in &folders {
+    for Crate { name, folder } in &folders {
         for file in scripts_below(folder) {
             let path = file.to_str().expect("cargo's folders have plain names");
             let inner = file.strip_prefix(folder).expect("the file is in the crate").display();
@@ -89,10 +88,10 @@ fn main() {
         fs::write(&file, source).expect("OUT_DIR is writable");
         writeln!(table, "    ({path:?}, include_str!({file:?})),").expect("writing to a string");
     }
-    table.push_str(
-        "];\n\n/// The embedded crates with their versions.\npub const VERSIONS: &[(&str, &str)] = &",
-    );
-    writeln!(table, "{versions:?};").expect("writing to a string");
+    let mut hasher = DefaultHasher::new();
+    scripts.hash(&mut hasher);
+    table.push_str("];\n\n/// A checksum of all files. It differs when a file differs.\n");
+    writeln!(table, "pub const CHECKSUM: u64 = {};", hasher.finish()).expect("writing to a string");
     fs::write(out.join("files.rs"), table).expect("OUT_DIR is writable");
 }
 
@@ -113,7 +112,6 @@ fn changes(folders: &[Crate]) -> Vec<(&'static str, &'static str, String)> {
 
 struct Crate {
     name: String,
-    version: String,
     folder: PathBuf,
 }
 
@@ -143,9 +141,8 @@ fn crate_folders(crates: &[&str], out: &Path) -> Vec<Crate> {
     let packages = metadata["packages"].as_array().expect("metadata lists packages");
     let folders = packages.iter().filter_map(|package| {
         let name = package["name"].as_str().filter(|name| crates.contains(name))?.to_owned();
-        let version = package["version"].as_str()?.to_owned();
         let folder = Path::new(package["manifest_path"].as_str()?).parent()?.to_owned();
-        Some(Crate { name, version, folder })
+        Some(Crate { name, folder })
     });
     folders.collect()
 }

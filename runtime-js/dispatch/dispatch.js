@@ -31,6 +31,7 @@ import {
   SafeArrayIterator,
   SafeMap,
   SafeSet,
+  SafeWeakMap,
   URL,
   URLPrototypeGetHref,
   URLPrototypeGetPathname,
@@ -87,7 +88,7 @@ export function setNodes(tree) {
  * what shows the answer, -1 for none; `show` is how a state leaves.
  */
 export function dispatch(id, node, pathname, length, method, page, show, canJoin) {
-  const exchange = new Exchange(id, method, page, show, canJoin);
+  const exchange = new Exchange(id, node, method, page, show, canJoin);
   return beginExchange(exchange, () => {
     const event = exchange.event = new HttpEvent(exchange);
     try {
@@ -144,8 +145,28 @@ function finish(event, value) {
 
 /** The first handler threw. */
 function thrown(event, error) {
-  if (error instanceof Answered) finish(event, error.response);
-  else event[kExchange].fail(error);
+  if (error instanceof Answered) return finish(event, error.response);
+  const exchange = event[kExchange];
+  exchange.fail(error, throwerOf(error, nodes[exchange.node].steps, 0, -1, exchange.method));
+}
+
+/** The handlers that threw, by what they threw: it may pass through others. */
+const throwers = new SafeWeakMap();
+
+/**
+ * The file and the export of the handler that threw: unless a handler further in did, the first from step `index` on.
+ * The stack of an error that comes from a socket does not name it.
+ */
+function throwerOf(error, steps, index, skipDepth, method) {
+  if (error === null || typeof error !== "object") return undefined;
+  for (; index < steps.length && !throwers.has(error); index++) {
+    const { depth, filename, module } = steps[index];
+    const handler = depth > skipDepth ? handlerFor(module, method) : undefined;
+    if (handler === undefined) continue;
+    const name = handler === module[method] ? method : handler === module.default ? "default" : "GET";
+    throwers.set(error, { filename, name });
+  }
+  return throwers.get(error);
 }
 
 /** Whether a handler's result is all there is: data, or a Response without a line. */
@@ -252,7 +273,9 @@ function runChild(child, trail, index) {
         exchange.returned();
       },
       (error) => {
-        if (resolved) exchange.fail(error);
+        const { steps, skipDepth } = trail.path;
+        const thrower = throwerOf(error, steps, index, skipDepth, trail.method);
+        if (resolved) exchange.fail(error, thrower);
         else reject(error);
         exchange.returned();
       },

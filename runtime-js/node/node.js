@@ -2,11 +2,14 @@
 // when it is first read, so that an application without packages of Node pays for none of it.
 
 import { core, internals } from "ext:core/mod.js";
-import { op_build_target, op_node_debug } from "ext:core/ops";
+import { op_build_target, op_log_error, op_node_debug } from "ext:core/ops";
+import { setMount } from "ext:liveline/dispatch/webflo.js";
 import { defineLazy } from "ext:liveline/globals.js";
 import { globalThis } from "ext:liveline/primordials.js";
 import { deno } from "./deno.js";
+import { mount } from "./mount.js";
 
+setMount(mount);
 core.setBuildInfo(op_build_target());
 internals.deno = deno;
 // Read by node:process when it is first loaded.
@@ -21,6 +24,11 @@ internals.__nodeBootstrapArgs = {
   usesLocalNodeModulesDir: true,
 };
 
+/** An error that no caller catches, as the web defines it. */
+function reportError(error) {
+  op_log_error("uncaught error", error);
+}
+
 const loadProcess = core.createLazyLoader("node:process");
 const loadBuffer = core.createLazyLoader("node:buffer");
 const loadTimers = core.createLazyLoader("node:timers");
@@ -30,6 +38,8 @@ defineLazy("Buffer", () => loadBuffer().Buffer);
 defineLazy("setImmediate", () => loadTimers().setImmediate);
 defineLazy("clearImmediate", () => loadTimers().clearImmediate);
 defineLazy("global", () => globalThis);
+// Read by the scripts of CommonJS where a native addon is loaded.
+defineLazy("reportError", () => reportError);
 
 // -- Web Crypto ------------------------------------------------------------------------------------------------------
 

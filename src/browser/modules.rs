@@ -12,7 +12,7 @@ use super::resolver::{Resolver, Target};
 use crate::dialect;
 use crate::router::Layout;
 use liveline_compiler::Diagnostic;
-use liveline_compiler::common_js;
+use liveline_compiler::common_js::{self, Declared};
 use liveline_compiler::transpile::{self, Import};
 
 /// The path of modules.
@@ -91,7 +91,7 @@ impl<'a> ClientModules<'a> {
             self.assets.insert(place, Asset::json(source));
             return Ok(());
         }
-        if common_js::exports(file, &source).is_some() {
+        if common_js::exports(file, &source, Declared::Nothing).is_some() {
             let file = file.display();
             return Err(Diagnostic::new(format!("{file} is CommonJS, and browsers import ES modules")));
         }

@@ -15,7 +15,7 @@ use crate::dialect::{self, Exports};
 use crate::ext::Exchanges;
 use crate::router::{Handler, Layer, PublicFiles, Routes};
 use crate::script::survey::{self, Survey};
-use crate::script::{Isolate, Site};
+use crate::script::{Isolate, Site, need_node};
 use liveline_compiler::Diagnostic;
 use liveline_proto::CloseCode;
 
@@ -222,6 +222,8 @@ async fn look(
             send(Found { loaded: loaded.into_iter().collect(), bindings: Vec::new() });
         }
     };
+    // One isolate examines all handlers, whatever they need.
+    need_node();
     let layout = &config.layout;
     let limits = config.isolate.clone();
     let isolate = match Isolate::new(&layout.project, limits, exchanges, config.databases.clone(), lost) {

@@ -20,7 +20,7 @@ use liveline_compiler::Diagnostic;
 use universal::Universal;
 
 /// A handler's extensions; the first that exists is taken.
-const EXTENSIONS: [&str; 5] = ["js", "mjs", "ts", "jsx", "tsx"];
+const EXTENSIONS: [&str; 8] = ["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx"];
 
 /// The evidence is the name of the file.
 const SCORE: u32 = 50;

@@ -1,10 +1,12 @@
 //! Converts errors that JavaScript threw to diagnostics.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use deno_core::error::JsError;
 use deno_core::{ModuleSpecifier, v8};
 use liveline_compiler::{Cause, Diagnostic, Place};
+
+use super::packages;
 
 /// Maximum number of causes in a diagnostic.
 const CAUSES: usize = 8;
@@ -19,14 +21,20 @@ pub(crate) fn from_exception<'s, 'i>(
 
 /// The diagnostic of an error that JavaScript did not catch.
 pub(crate) fn from_js_error(error: &JsError) -> Diagnostic {
-    let message = message_of(error);
-    let frames = frames_of(error);
-    let place = frames.first().map(|(_, place)| place.clone());
-    let stack = frames.iter().skip(1).map(|(function, place)| {
+    let (message, inner) = without_stack(message_of(error));
+    let mut frames: Frames = inner.into_iter().chain(frames_of(error)).collect();
+    let place = place_of(error, &mut frames);
+    let stack = frames.iter().map(|(function, place)| {
         let function = function.as_deref().unwrap_or("<anonymous>");
         format!("at {function} ({place})")
     });
-    let help = help_for(&message).map(String::into_boxed_str);
+    let files = frames.iter().map(|(_, place)| place.file.as_path());
+    let help = help_for(&message).or_else(|| help_for_package(&message, files)).map(String::into_boxed_str);
+    // The frames name the files that Node lists below the message.
+    let message = match message.split_once("\nRequire stack:") {
+        Some((first, _)) => first.to_owned(),
+        None => message,
+    };
     Diagnostic { message, place, help, stack: stack.collect(), causes: causes_of(error).into() }
 }
 
@@ -34,12 +42,18 @@ pub(crate) fn from_js_error(error: &JsError) -> Diagnostic {
 fn help_for(message: &str) -> Option<String> {
     let name = message.strip_prefix("ReferenceError: ")?.strip_suffix(" is not defined")?;
     let help = match name {
-        "module" | "exports" => "handlers are ES modules: write `export default (event) => ...`",
-        "require" => "handlers are ES modules: write `import name from \"...\"`",
-        "__dirname" | "__filename" => {
-            "handlers are ES modules: `import.meta.dirname`, `import.meta.filename`"
+        "module" | "exports" => {
+            "this file is an ES module: write `export default (event) => ...`, or name a CommonJS file `.cjs`"
         }
-        "process" | "Buffer" | "global" | "setImmediate" => "this is Node's; handlers have the web's APIs",
+        "require" => {
+            "this file is an ES module: write `import name from \"...\"`, or name a CommonJS file `.cjs`"
+        }
+        "__dirname" | "__filename" => {
+            "this file is an ES module: write `import.meta.dirname` and `import.meta.filename`"
+        }
+        "process" | "Buffer" | "global" | "setImmediate" if !cfg!(feature = "node") => {
+            "this is Node's, which builds with QuickJS do not have; handlers have the web's APIs"
+        }
         "window" | "document" | "localStorage" | "navigator" | "location" => {
             "this is of pages; a handler for pages is called handler.client.js"
         }
@@ -49,13 +63,70 @@ fn help_for(message: &str) -> Option<String> {
     Some(help.to_owned())
 }
 
+/// Help for errors of `require()`, which was called in the first of these files.
+fn help_for_package<'f>(message: &str, mut files: impl Iterator<Item = &'f Path> + Clone) -> Option<String> {
+    let quoted = |before: &str, quote: char| {
+        let (_, after) = message.split_once(before)?;
+        after.split_once(quote).map(|(text, _)| text)
+    };
+    if let Some(help) = packages::addon_help(message, files.clone()) {
+        return Some(help);
+    }
+    if let Some(specifier) = quoted("Cannot find module '", '\'') {
+        let (reason, help) = packages::missing(specifier, files.next()?)?;
+        return Some(help.unwrap_or(reason));
+    }
+    let manifest = Path::new(quoted("is not defined by \"exports\" in '", '\'')?);
+    let folder = manifest.parent()?;
+    Some(packages::listed(&packages::exports(folder, &packages::owner_of(folder)?)))
+}
+
 fn message_of(error: &JsError) -> String {
     let message = error.exception_message.strip_prefix("Uncaught ").unwrap_or(&error.exception_message);
     message.strip_prefix("(in promise) ").unwrap_or(message).to_owned()
 }
 
+type Frames = Vec<(Option<String>, Place)>;
+
+/// The message of an error in an ES module that a CommonJS one requires contains the error's stack: the message alone,
+/// and the frames.
+fn without_stack(message: String) -> (String, Frames) {
+    let Some((first, stack)) = message.split_once("\n    at ") else { return (message, Vec::new()) };
+    let frames = stack.split("\n    at ").filter_map(written_frame);
+    // The class of the error stands twice.
+    let once = first.split_once(": ").filter(|(class, rest)| rest.starts_with(&format!("{class}: ")));
+    (once.map_or(first, |(_, rest)| rest).to_owned(), frames.collect())
+}
+
+/// The place to show, which is removed from the frames: the innermost in the project's own files, or else, if a package
+/// has added such a place to the text of the stack, that one.
+fn place_of(error: &JsError, frames: &mut Frames) -> Option<Place> {
+    let own = frames.iter().position(|(_, place)| !place.is_in_package());
+    if own.is_none() && !frames.is_empty() {
+        let lines = error.stack.as_deref().unwrap_or_default().lines();
+        let mut places =
+            lines.filter_map(|line| Some(written_frame(line.trim_start().strip_prefix("at ")?)?.1));
+        let written = places.find(|place| !place.is_in_package());
+        if written.is_some() {
+            return written;
+        }
+    }
+    (!frames.is_empty()).then(|| frames.remove(own.unwrap_or(0)).1)
+}
+
+/// The function and the place of a frame in a stack's text, such as `name (file:///a/b.js:1:2)`.
+fn written_frame(frame: &str) -> Option<(Option<String>, Place)> {
+    let (function, place) = match frame.strip_suffix(')').and_then(|frame| frame.rsplit_once('(')) {
+        Some((function, place)) => (Some(function.trim_end().to_owned()), place),
+        None => (None, frame.rsplit(' ').next()?),
+    };
+    let mut parts = place.rsplitn(3, ':');
+    let (column, line) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some((function, Place { file: file_of(parts.next()?)?, line, column }))
+}
+
 /// The frames of user code; frames of the host's own JavaScript do not help the reader.
-fn frames_of(error: &JsError) -> Vec<(Option<String>, Place)> {
+fn frames_of(error: &JsError) -> Frames {
     let frames = error.frames.iter().filter_map(|frame| {
         let name = frame.file_name.as_deref()?;
         if name.starts_with("ext:") || name.starts_with("liveline:") {
@@ -77,7 +148,7 @@ fn causes_of(error: &JsError) -> Vec<Cause> {
             if causes.len() == CAUSES {
                 return causes;
             }
-            let place = frames_of(below).into_iter().next().map(|(_, place)| place);
+            let place = place_of(below, &mut frames_of(below));
             causes.push(Cause { message: message_of(below), place });
             waiting.push(below);
         }

@@ -29,6 +29,7 @@ mod log;
 mod memory;
 #[cfg(feature = "node")]
 pub(crate) mod node;
+pub(crate) mod packages;
 mod page;
 mod password;
 mod port;
@@ -36,6 +37,7 @@ mod request;
 mod session;
 mod shared;
 mod sql;
+mod timers;
 mod wasm;
 mod websocket;
 
@@ -146,6 +148,7 @@ deno_core::extension!(
         sql::op_sql_next,
         sql::op_sql_open,
         sql::op_sql_query,
+        timers::op_timer_of_package,
         wasm::op_wasm_gone,
         wasm::op_wasm_grow,
         websocket::client::op_socket_close,

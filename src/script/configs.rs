@@ -15,7 +15,7 @@ use oxc_resolver::{
     TsConfig, TsconfigDiscovery,
 };
 
-use super::border::is_in_package;
+use crate::ext::packages;
 
 /// The names of files with settings. The first one that a folder has counts.
 const NAMES: [&str; 2] = ["tsconfig.json", "jsconfig.json"];
@@ -124,7 +124,7 @@ impl Configs {
         if let Some(found) = self.nearest.borrow().get(folder) {
             return found.clone();
         }
-        if is_in_package(folder) {
+        if packages::holds(folder) {
             return None;
         }
         let found = self.own_of(folder).or_else(|| match self.is_root(folder) {

@@ -8,14 +8,15 @@ use deno_core::{Extension, ExtensionFileSource, ExtensionFileSourceCode};
 use deno_permissions::{PermissionsContainer, RuntimePermissionDescriptorParser};
 use deno_web::{BlobStore, InMemoryBroadcastChannel};
 
+use super::half::Half;
 use super::loader::Loader;
 #[cfg(feature = "node")]
 use super::node;
 use crate::ext::{self, Exchanges, Memory};
 use liveline_store::Databases;
 
-/// Scripts that extensions ask for in crates that are left out where Node's half is. Client certificates are what is
-/// missing.
+/// Scripts that extensions ask for in crates that isolates without Node's half leave out. Client certificates are what
+/// is missing.
 const STAND_INS: [(&str, &str); 1] = [(
     "ext:deno_net/02_tls.js",
     "\"use strict\"; return ({ loadTlsKeyPair() { throw new TypeError(\"Client certificates are not supported.\"); } });",
@@ -29,22 +30,27 @@ pub(super) struct Lazy {
     pub(super) modules: Sources,
 }
 
-/// The table is made once per process: all isolates share the texts.
-pub(super) fn lazy() -> &'static Lazy {
-    static LAZY: OnceLock<Lazy> = OnceLock::new();
-    LAZY.get_or_init(|| {
+/// The table for isolates with Node's half or without it. Each is made once per process: all isolates share the texts.
+pub(super) fn lazy(half: Half) -> &'static Lazy {
+    static PLAIN: OnceLock<Lazy> = OnceLock::new();
+    #[cfg(feature = "node")]
+    static NODE: OnceLock<Lazy> = OnceLock::new();
+    let table = match half {
+        Half::Plain => &PLAIN,
+        #[cfg(feature = "node")]
+        Half::Node => &NODE,
+    };
+    table.get_or_init(|| {
         let (mut scripts, mut modules) = (Vec::new(), Vec::new());
-        for extension in in_order(Stateful::none()) {
+        for extension in in_order(Stateful::none(), half) {
             scripts.extend(extension.lazy_loaded_js_files.iter().filter_map(embedded));
             modules.extend(extension.lazy_loaded_esm_files.iter().filter_map(embedded));
         }
-        for stand_in in STAND_INS {
-            if !scripts.iter().any(|(specifier, _)| *specifier == stand_in.0) {
-                scripts.push(stand_in);
-            }
+        match half {
+            Half::Plain => scripts.extend(STAND_INS),
+            #[cfg(feature = "node")]
+            Half::Node => modules.push(ext::node::GLOBAL_SCOPE),
         }
-        #[cfg(feature = "node")]
-        modules.push(ext::node::GLOBAL_SCOPE);
         scripts.sort_unstable();
         modules.sort_unstable();
         Lazy { scripts: scripts.leak(), modules: modules.leak() }
@@ -69,28 +75,25 @@ pub(super) fn extensions(
     databases: Databases,
     memory: Memory,
     loader: &Rc<Loader>,
+    half: Half,
 ) -> Vec<Extension> {
     let parser = Arc::new(RuntimePermissionDescriptorParser::new(sys_traits::impls::RealSys));
     // Handlers are the operator's own code, so they may access whatever the process may.
     let permissions = PermissionsContainer::allow_all(parser);
-    let extensions = in_order(Stateful {
+    #[cfg(not(feature = "node"))]
+    let _ = loader;
+    let stateful = Stateful {
         permissions: liveline_permissions::init(permissions),
         liveline: ext::liveline::init(exchanges, databases, memory),
         #[cfg(feature = "node")]
-        services: Some(node::services(loader.clone())),
-        #[cfg(feature = "node")]
-        node: ext::node::liveline_node::init(ext::node::Environment::new(Arc::new(
-            std::env::vars().collect(),
-        ))),
-    });
-    #[cfg(not(feature = "node"))]
-    let _ = loader;
-    without_paths(extensions)
+        loader: Some(loader.clone()),
+    };
+    without_paths(in_order(stateful, half))
 }
 
 /// The extensions of an isolate that runs no handlers, for making a snapshot.
-pub(super) fn stateless_extensions() -> Vec<Extension> {
-    without_paths(in_order(Stateful::none()))
+pub(super) fn stateless_extensions(half: Half) -> Vec<Extension> {
+    without_paths(in_order(Stateful::none(), half))
 }
 
 /// The extensions that carry the state of one isolate.
@@ -98,9 +101,7 @@ struct Stateful {
     permissions: Extension,
     liveline: Extension,
     #[cfg(feature = "node")]
-    services: Option<node::Services>,
-    #[cfg(feature = "node")]
-    node: Extension,
+    loader: Option<Rc<Loader>>,
 }
 
 impl Stateful {
@@ -110,14 +111,12 @@ impl Stateful {
             permissions: liveline_permissions::lazy_init(),
             liveline: ext::liveline::lazy_init(),
             #[cfg(feature = "node")]
-            services: None,
-            #[cfg(feature = "node")]
-            node: ext::node::liveline_node::lazy_init(),
+            loader: None,
         }
     }
 }
 
-fn in_order(stateful: Stateful) -> Vec<Extension> {
+fn in_order(stateful: Stateful, half: Half) -> Vec<Extension> {
     let fetch = deno_fetch::Options {
         user_agent: concat!("liveline/", env!("CARGO_PKG_VERSION")).into(),
         ..Default::default()
@@ -129,11 +128,20 @@ fn in_order(stateful: Stateful) -> Vec<Extension> {
         stateful.permissions,
         deno_fetch::deno_fetch::init(fetch),
     ];
-    #[cfg(feature = "node")]
-    extensions.extend(node::extensions(stateful.services));
-    extensions.push(stateful.liveline);
-    #[cfg(feature = "node")]
-    extensions.push(stateful.node);
+    match half {
+        Half::Plain => extensions.push(stateful.liveline),
+        #[cfg(feature = "node")]
+        Half::Node => {
+            let environment = match &stateful.loader {
+                Some(_) => ext::node::liveline_node::init(ext::node::Environment::new(Arc::new(
+                    std::env::vars().collect(),
+                ))),
+                None => ext::node::liveline_node::lazy_init(),
+            };
+            extensions.extend(node::extensions(stateful.loader.map(node::services)));
+            extensions.extend([stateful.liveline, environment]);
+        }
+    }
     extensions
 }
 

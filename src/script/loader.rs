@@ -1,8 +1,8 @@
 //! Loads the modules of an isolate.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,13 +13,17 @@ use deno_core::{
 };
 use deno_error::JsErrorBox;
 
-use super::modules::{Missing, Modules, ResolveError, own_source};
+use super::half::{Half, need_node};
+use super::modules::{Missing, Modules, OWN_SCHEME, ResolveError, own_source};
 use super::sources::{Source, Sources};
-use liveline_compiler::Diagnostic;
+use crate::ext::packages;
 use liveline_compiler::common_js;
 use liveline_compiler::facts;
 use liveline_compiler::first_await;
+#[cfg(feature = "node")]
+use liveline_compiler::node_half;
 use liveline_compiler::transpile;
+use liveline_compiler::{Diagnostic, Place};
 
 /// How to get a build that runs what needs Node's half.
 #[cfg(not(feature = "node"))]
@@ -28,30 +32,35 @@ pub(super) const NEEDS_V8: &str = "it was built with QuickJS: build liveline wit
 /// Reads the modules of its generation from files, and records which files it read.
 pub(super) struct Loader {
     modules: Modules,
+    half: Half,
+    lacks_node: Cell<bool>,
     /// The sources of the generation; an empty collection of the loader's own until `load_from` sets them.
     sources: RefCell<Arc<Sources>>,
     source_maps: RefCell<HashMap<String, Arc<[u8]>>>,
     files: RefCell<HashSet<PathBuf>>,
     /// The imported files of each file, in the order of its code.
     imports: RefCell<HashMap<PathBuf, Vec<PathBuf>>>,
-    /// Makes ES modules of CommonJS ones.
-    #[cfg(feature = "node")]
-    translator: super::node::Translator,
+    /// The CommonJS module that an ES module has imported last, among those that have begun to run.
+    began: RefCell<Option<PathBuf>>,
+    /// The file that a CommonJS module has required last.
+    last_required: RefCell<Option<PathBuf>>,
     /// The last error whose place V8 cannot report, because V8 never received the source.
     failure: RefCell<Option<Diagnostic>>,
 }
 
 impl Loader {
     /// For the handlers of a project, with the path of its folder.
-    pub(super) fn of(project: &Path) -> Loader {
+    pub(super) fn of(project: &Path, half: Half) -> Loader {
         Loader {
             modules: Modules::of(project),
+            half,
+            lacks_node: Cell::default(),
             sources: RefCell::default(),
             source_maps: RefCell::default(),
             files: RefCell::default(),
             imports: RefCell::default(),
-            #[cfg(feature = "node")]
-            translator: Default::default(),
+            began: RefCell::default(),
+            last_required: RefCell::default(),
             failure: RefCell::default(),
         }
     }
@@ -63,6 +72,11 @@ impl Loader {
             Some(_) => Ok(()),
             None => self.modules.check_handler(handler),
         }
+    }
+
+    /// Whether a module needs Node's half, which the isolate lacks.
+    pub(super) fn lacks_node(&self) -> bool {
+        self.lacks_node.get()
     }
 
     /// Every file that was read so far, and those with settings, which may not be there.
@@ -100,9 +114,64 @@ impl Loader {
         found
     }
 
-    /// The error that ended the last load, if it is the loader's. The next call returns None.
-    pub(super) fn take_failure(&self) -> Option<Diagnostic> {
-        self.failure.borrow_mut().take()
+    /// The places of the imports by which a handler came to a file, the last import first. `None` stands for the last
+    /// CommonJS module that began to load.
+    pub(super) fn importers(&self, handler: &Path, file: Option<&Path>) -> Vec<Place> {
+        let imports = self.imports.borrow();
+        let began = self.began.borrow();
+        // Breadth first, so that the shortest way is found.
+        let (mut came_from, mut waiting) = (HashMap::new(), VecDeque::from([handler]));
+        while let Some(from) = waiting.pop_front() {
+            for to in imports.get(from).into_iter().flatten() {
+                if to != handler && !came_from.contains_key(to.as_path()) {
+                    came_from.insert(to.as_path(), from);
+                    waiting.push_back(to);
+                }
+            }
+        }
+        let known = [file, began.as_deref()].into_iter().flatten().find(|file| came_from.contains_key(file));
+        let mut places = Vec::new();
+        let mut to = known;
+        while let Some((imported, importer)) = to.and_then(|to| Some((to, *came_from.get(to)?))) {
+            places.extend(self.place_of_import(importer, imported));
+            to = Some(importer);
+        }
+        places
+    }
+
+    fn place_of_import(&self, importer: &Path, imported: &Path) -> Option<Place> {
+        let url = |file: &Path| ModuleSpecifier::from_file_path(file).ok();
+        let specifier = self.sources.borrow().specifier_of(url(importer)?.as_str(), &url(imported)?)?;
+        Diagnostic::at_import("", importer, &specifier).place
+    }
+
+    /// Forgets the last error.
+    pub(super) fn begin(&self) {
+        self.failure.take();
+        self.last_required.take();
+    }
+
+    /// The error that ended the last load: the loader's own where `described` is what became of it, else `described`,
+    /// with the place of a syntax error in a required file.
+    pub(super) fn failure(&self, described: Diagnostic) -> Diagnostic {
+        let own = self.failure.take();
+        let is_same = |own: &Diagnostic| {
+            described.message.contains(own.message.strip_prefix("TypeError: ").unwrap_or(&own.message))
+        };
+        if let Some(own) = own.filter(is_same) {
+            return own;
+        }
+        let required = || self.last_required.borrow().clone();
+        if described.message.starts_with("SyntaxError")
+            && let Some(file) = required()
+            && let Some(error) =
+                std::fs::read_to_string(&file).ok().and_then(|source| common_js::syntax_error(&file, &source))
+        {
+            let call = described.place.map(|place| format!("at require ({place})"));
+            let stack = call.into_iter().chain(described.stack).collect();
+            return Diagnostic { place: error.place, stack, ..described };
+        }
+        described
     }
 
     fn read(
@@ -166,14 +235,26 @@ impl Loader {
             }
             _ => {}
         }
-        let Source { code, source_map } = match sources.module(url) {
+        let source = match sources.module(url) {
             Some(source) => source,
-            None => sources.keep(url, self.source_of(&path, &sources, importing)?),
+            None => sources.keep(url, self.source_of(&path, &sources, &importing)?),
         };
-        if let Some(source_map) = source_map {
-            self.source_maps.borrow_mut().insert(url.to_string(), source_map);
+        match source {
+            Source::Script { code, source_map } => {
+                if let Some(source_map) = source_map {
+                    self.source_maps.borrow_mut().insert(url.to_string(), source_map);
+                }
+                module(ModuleType::JavaScript, ModuleSourceCode::String(code.into()))
+            }
+            #[cfg(feature = "node")]
+            Source::Requires(code) => {
+                // A URL of its own distinguishes the frames of this module from those of the CommonJS one.
+                let own = ModuleSpecifier::parse(&format!("{OWN_SCHEME}require{}", url.path()))
+                    .map_err(|error| importing(error.to_string()))?;
+                let code = ModuleSourceCode::String(code.into());
+                Ok(ModuleSource::new_with_redirect(ModuleType::JavaScript, code, url, &own, None))
+            }
         }
-        module(ModuleType::JavaScript, ModuleSourceCode::String(code.into()))
     }
 
     fn text_of(
@@ -218,15 +299,65 @@ impl Loader {
         sources: &Sources,
         importing: impl Fn(String) -> Diagnostic,
     ) -> Result<Source, Diagnostic> {
+        if path.extension().is_some_and(|extension| extension == "node") {
+            return Err(importing(packages::addon_refusal(path)));
+        }
         let source = read_text(path, &importing)?;
         if source.is_empty() {
             sources.found_empty();
         }
-        if let Some(exports) = common_js::exports(path, &source) {
-            return self.translated(path, exports, importing);
+        let exports = common_js::exports(path, &source, self.modules.declared(path));
+        #[cfg(feature = "node")]
+        if self.half == Half::Plain
+            && (exports.is_some() || self.uses_node(path, &source, &mut HashSet::new()))
+        {
+            return Err(self.lack_node());
         }
-        let script = transpile::script(path, source, || self.modules.options_of(path))?;
-        Ok(Source { code: script.code.into(), source_map: script.source_map.map(Into::into) })
+        match exports {
+            Some(exports) => self.translated(path, exports, importing),
+            None => self.compiled(path, source),
+        }
+    }
+
+    /// The source of a file with this text, compiled for V8.
+    fn compiled(&self, path: &Path, text: String) -> Result<Source, Diagnostic> {
+        let script = transpile::script(path, text, || self.modules.options_of(path))?;
+        Ok(Source::Script { code: script.code.into(), source_map: script.source_map.map(Into::into) })
+    }
+
+    /// Whether a module or one that it may import later uses Node's half.
+    #[cfg(feature = "node")]
+    fn uses_node(&self, path: &Path, source: &str, seen: &mut HashSet<PathBuf>) -> bool {
+        let uses = node_half::uses(path, source);
+        uses.node || uses.later.iter().any(|specifier| self.leads_to_node(path, specifier, seen))
+    }
+
+    /// Whether an import leads to a module that uses Node's half. Packages are not followed: they count as users.
+    #[cfg(feature = "node")]
+    fn leads_to_node(&self, from: &Path, specifier: &str, seen: &mut HashSet<PathBuf>) -> bool {
+        let Ok(referrer) = ModuleSpecifier::from_file_path(from) else { return false };
+        let Ok(url) = self.modules.resolve(specifier, referrer.as_str()) else { return false };
+        let Some(path) = path_of(&url) else { return url.scheme() == "node" };
+        if !seen.insert(path.clone()) {
+            return false;
+        }
+        let Ok(source) = std::fs::read_to_string(&path) else { return false };
+        let declared = self.modules.declared(&path);
+        let Ok(facts) = liveline_compiler::facts::read(&path, &source, declared) else { return false };
+        facts.is_common_js
+            || self.uses_node(&path, &source, seen)
+            || facts.imports.iter().any(|import| match import.specifier.starts_with(['.', '/']) {
+                true => self.leads_to_node(&path, &import.specifier, seen),
+                false => !import.specifier.starts_with("liveline:"),
+            })
+    }
+
+    /// Why this isolate loads nothing more.
+    #[cfg(feature = "node")]
+    fn lack_node(&self) -> Diagnostic {
+        self.lacks_node.set(true);
+        need_node();
+        Diagnostic::new("the isolate is made again with Node's half")
     }
 
     #[cfg(feature = "node")]
@@ -236,7 +367,7 @@ impl Loader {
         exports: common_js::Exports,
         _importing: impl Fn(String) -> Diagnostic,
     ) -> Result<Source, Diagnostic> {
-        Ok(Source { code: self.translator.module(path, exports).into(), source_map: None })
+        Ok(Source::Requires(super::node::translated(&self.modules, path, exports).into()))
     }
 
     #[cfg(not(feature = "node"))]
@@ -252,30 +383,50 @@ impl Loader {
         )))
     }
 
-    /// The text of a file that a CommonJS module requires.
+    /// The text of a file that a CommonJS module requires, compiled for V8.
     #[cfg(feature = "node")]
     pub(super) fn require(&self, path: &Path) -> Result<String, Diagnostic> {
+        let refused = |error: &dyn std::fmt::Display| Diagnostic::new(error.to_string());
+        self.modules.check_required(path).map_err(|outside| refused(&outside))?;
         self.files.borrow_mut().insert(path.to_owned());
         let sources = self.sources.borrow().clone();
         let url = ModuleSpecifier::from_file_path(path)
-            .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", path.display())))?;
-        if let Some(text) = sources.text(&url) {
-            return Ok(text.to_string());
+            .map_err(|()| refused(&format!("{} is not an absolute path", path.display())))?;
+        if matches!(sources.module(&url), Some(Source::Requires(_))) {
+            *self.began.borrow_mut() = Some(path.to_owned());
         }
-        let text = read_text(path, Diagnostic::new)?;
-        let text = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("ts" | "mts" | "cts" | "tsx" | "jsx") => {
-                transpile::script(path, text, || self.modules.options_of(path))?.code
-            }
-            _ => text,
+        *self.last_required.borrow_mut() = Some(path.to_owned());
+        let source = match sources.required(&url) {
+            Some(source) => source,
+            None => sources.keep_required(&url, self.compiled(path, read_text(path, Diagnostic::new)?)?),
         };
-        Ok(sources.keep_text(&url, text.into()).to_string())
+        match source {
+            Source::Requires(text) => Ok(text.to_string()),
+            Source::Script { code, source_map } => {
+                if let Some(source_map) = source_map {
+                    self.source_maps.borrow_mut().insert(url.to_string(), source_map);
+                }
+                Ok(code.to_string())
+            }
+        }
     }
 
     /// Fails if a file that a CommonJS module requires is outside of the project and its packages.
     #[cfg(feature = "node")]
-    pub(super) fn check_file(&self, file: &Path) -> Result<(), super::border::Outside> {
-        self.modules.check_file(file)
+    pub(super) fn check_required(&self, file: &Path) -> Result<(), super::border::Outside> {
+        self.modules.check_required(file)
+    }
+
+    /// Admits the folders in which a CommonJS module in `folder` looks for packages.
+    #[cfg(feature = "node")]
+    pub(super) fn admit_lookups(&self, folder: &Path, lookups: impl Iterator<Item = PathBuf>) {
+        self.modules.admit_lookups(folder, lookups);
+    }
+
+    /// What the package of a file states about its kind.
+    #[cfg(feature = "node")]
+    pub(super) fn declared(&self, file: &Path) -> common_js::Declared {
+        self.modules.declared(file)
     }
 }
 
@@ -297,6 +448,10 @@ impl ModuleLoader for Loader {
             }
             None => self.modules.resolve(specifier, referrer),
         };
+        #[cfg(feature = "node")]
+        if self.half == Half::Plain && resolved.as_ref().is_ok_and(|url| url.scheme() == "node") {
+            return Err(JsErrorBox::generic(self.lack_node().message));
+        }
         if let Ok(url) = &resolved {
             sources.keep_resolved(specifier, referrer, url);
             if let (Some(file), Some(importer)) = (path_of(url), importer_of(referrer)) {
@@ -310,7 +465,7 @@ impl ModuleLoader for Loader {
             }
             let place = importer_of(referrer).map(|file| error.at(&file, specifier));
             *self.failure.borrow_mut() = place.filter(|diagnostic| diagnostic.place.is_some());
-            JsErrorBox::from_err(error)
+            error.into_js_error()
         })
     }
 

@@ -12,8 +12,10 @@
 
 mod border;
 mod configs;
+mod declared;
 mod embedded;
 mod engine;
+mod half;
 mod isolate;
 mod loader;
 pub(crate) mod modules;
@@ -27,6 +29,7 @@ pub(crate) mod survey;
 mod values;
 mod watchdog;
 
+pub(crate) use half::need_node;
 pub(crate) use isolate::{Dispatched, Isolate};
 pub(crate) use site::Site;
 pub(crate) use snapshot::{SnapshotError, keep as keep_snapshot};

@@ -5,11 +5,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use deno_core::ModuleSpecifier;
+use deno_error::JsErrorBox;
 use oxc_resolver::{ResolveOptions, Resolver};
 
-use super::border::{Border, Outside, is_in_package};
+use super::border::{Border, Outside};
 use super::configs::Configs;
+use super::declared::Declarations;
+use crate::dialect::nearest;
+use crate::ext::packages;
 use liveline_compiler::Diagnostic;
+use liveline_compiler::common_js::Declared;
 use liveline_compiler::transpile::Options;
 
 /// Packages that the host itself provides, with the source of each as a module.
@@ -59,14 +64,13 @@ const ALIASES: [(&str, &[&str]); 4] = [
 ];
 
 /// The scheme of the host's own modules.
-const OWN_SCHEME: &str = "liveline:";
+pub(super) const OWN_SCHEME: &str = "liveline:";
 
 /// Why a specifier cannot be resolved. The message names the importing file.
-#[derive(Debug, thiserror::Error, deno_error::JsError)]
-#[class(type)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum ResolveError {
     #[error("cannot import \"{specifier}\" from {from}: {reason}")]
-    Unresolved { specifier: String, from: String, reason: String },
+    Unresolved { specifier: String, from: String, reason: String, help: Option<String> },
     #[error("cannot import \"{specifier}\" from {from}: {outside}")]
     Outside { specifier: String, from: String, outside: Outside },
     #[error("cannot import \"{specifier}\" from {from}: modules are files; fetch or install it first")]
@@ -91,16 +95,31 @@ pub(crate) enum Missing {
 }
 
 impl ResolveError {
+    /// What to do about it, if that is known.
+    pub(crate) fn help(&self) -> Option<&str> {
+        match self {
+            ResolveError::Unresolved { help, .. } => help.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The error at an import of a file.
     pub(crate) fn at(&self, file: &Path, specifier: &str) -> Diagnostic {
         match self {
             ResolveError::Config(diagnostic) => (**diagnostic).clone(),
-            error => Diagnostic::at_import(format!("TypeError: {error}"), file, specifier),
+            error => Diagnostic::at_import(format!("TypeError: {error}"), file, specifier)
+                .with_help(error.help().map(str::to_owned)),
         }
+    }
+
+    /// The error for JavaScript, which has one message.
+    pub(super) fn into_js_error(self) -> JsErrorBox {
+        let help = self.help().map(|help| format!("; {help}")).unwrap_or_default();
+        JsErrorBox::type_error(format!("{self}{help}"))
     }
 }
 
-/// Resolves specifiers: files, the host's own packages, and packages in `node_modules`.
+/// Resolves specifiers: files, the host's own packages, Node's modules, and packages in `node_modules`.
 pub(crate) struct Modules {
     /// Completes paths of the project's own files, without following links.
     files: Resolver,
@@ -110,9 +129,11 @@ pub(crate) struct Modules {
     packages: Resolver,
     /// Resolves like `packages`, without following links in packages.
     written: Resolver,
+    /// Resolves what CommonJS modules require.
+    required: Resolver,
+    declarations: Declarations,
     border: Border,
-    /// Whether `node:` modules are there.
-    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "no build without V8 has them"))]
+    /// Whether Node's modules can be there.
     runs_on_server: bool,
 }
 
@@ -148,9 +169,17 @@ impl Modules {
             extensions: names(&EXTENSIONS),
             ..written.options().clone()
         });
-        let (configs, jsx, border) = (Configs::of(project), RefCell::default(), Border::around(project));
+        let required = packages.clone_with_options(ResolveOptions {
+            condition_names: names(&["node", "require", "module-sync", "default"]),
+            main_fields: names(&["main"]),
+            extensions: names(&[".js", ".json", ".cjs", ".node"]),
+            ..packages.options().clone()
+        });
         let runs_on_server = !conditions.contains(&"browser");
-        Modules { files, configs, jsx, packages, written, border, runs_on_server }
+        let (configs, jsx, declarations) =
+            (Configs::of(project), RefCell::default(), Declarations::default());
+        let border = Border::around(project);
+        Modules { files, configs, jsx, packages, written, required, declarations, border, runs_on_server }
     }
 
     /// How a file is compiled.
@@ -180,10 +209,26 @@ impl Modules {
         self.border.check(handler).map_err(refusal)
     }
 
-    /// Fails if a file is neither in the project nor in one of its packages.
+    /// Fails if a file that a CommonJS module requires is neither in the project nor in a package.
     #[cfg(feature = "node")]
-    pub(super) fn check_file(&self, file: &Path) -> Result<(), Outside> {
-        self.border.check(file)
+    pub(super) fn check_required(&self, file: &Path) -> Result<(), Outside> {
+        self.border.check_required(file)
+    }
+
+    /// Admits the folders in which a CommonJS module in `folder` looks for packages.
+    #[cfg(feature = "node")]
+    pub(super) fn admit_lookups(&self, folder: &Path, lookups: impl Iterator<Item = PathBuf>) {
+        self.border.admit_lookups(folder, lookups);
+    }
+
+    /// What the package of a file states about the kind of the file.
+    pub(super) fn declared(&self, file: &Path) -> Declared {
+        self.declarations.of(file)
+    }
+
+    /// The file that a CommonJS module requires by this specifier, if it is found.
+    pub(super) fn required(&self, specifier: &str, importer: &Path) -> Option<PathBuf> {
+        self.required.resolve(importer.parent()?, specifier).ok().map(|found| found.full_path())
     }
 
     /// The URL of `specifier` in the module `referrer`.
@@ -193,34 +238,42 @@ impl Modules {
             return Ok(ModuleSpecifier::parse(&url).expect("own names are valid URLs"));
         }
         let from = shown(referrer);
-        let unresolved = |reason: String| ResolveError::Unresolved {
+        let failed = |reason: String, help: Option<String>| ResolveError::Unresolved {
             specifier: specifier.to_owned(),
             from: from.clone(),
             reason,
+            help,
         };
+        let unresolved = |reason: String| failed(reason, None);
         let outside =
             |outside| ResolveError::Outside { specifier: specifier.to_owned(), from: from.clone(), outside };
-        #[cfg(feature = "node")]
-        if self.runs_on_server
-            && super::node::is_builtin(specifier.strip_prefix("node:").unwrap_or(specifier))
-        {
-            let name = specifier.strip_prefix("node:").unwrap_or(specifier);
-            return ModuleSpecifier::parse(&format!("node:{name}"))
-                .map_err(|error| unresolved(error.to_string()));
+        let file = file_of(referrer);
+        // `util/a` is no module of Node, and may be a file that settings name.
+        let of_node = self.of_node(specifier);
+        if let Some(name) = of_node.filter(|name| name.is_ok() || self.mapped(&file, specifier).is_none()) {
+            return name
+                .and_then(|name| {
+                    let url = ModuleSpecifier::parse(&format!("node:{name}"));
+                    url.map_err(|error| (error.to_string(), None))
+                })
+                .map_err(|(reason, help)| failed(reason, help));
         }
         if is_bare(specifier) {
-            let folder = folder_of(referrer);
-            let path = self.bare(&file_of(referrer), &folder, specifier).map_err(|error| match error {
+            let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
+            let path = self.bare(&file, &folder, specifier).map_err(|error| match error {
                 Bare::Config(diagnostic) => ResolveError::Config(diagnostic),
                 Bare::Missing(missing) => {
                     ResolveError::Missing { specifier: specifier.to_owned(), from: from.clone(), missing }
                 }
-                Bare::Unresolved(oxc_resolver::ResolveError::NotFound(_)) => unresolved(
-                    "no such package in node_modules; the host provides @webqit/webflo, \
-                                @webqit/fetch-plus and @webqit/observer"
-                        .to_owned(),
-                ),
-                Bare::Unresolved(other) => unresolved(other.to_string()),
+                Bare::Unresolved(error) => {
+                    use oxc_resolver::ResolveError::{NotFound, PackagePathNotExported};
+                    let missing = match &error {
+                        NotFound(_) | PackagePathNotExported { .. } => packages::missing(specifier, &file),
+                        _ => None,
+                    };
+                    let (reason, help) = missing.unwrap_or_else(|| (error.to_string(), None));
+                    failed(reason, help)
+                }
             })?;
             let written = || self.written.resolve(&folder, specifier).ok().map(|found| found.full_path());
             self.border.admit(specifier, &folder, &path, written);
@@ -262,6 +315,53 @@ impl Modules {
     }
 }
 
+impl Modules {
+    /// The name of the module of Node that a specifier names, or why there is none; None for other specifiers.
+    #[allow(clippy::type_complexity, reason = "a reason and a help are what errors consist of")]
+    pub(super) fn of_node<'s>(
+        &self,
+        specifier: &'s str,
+    ) -> Option<Result<&'s str, (String, Option<String>)>> {
+        /// Modules that only the prefix names: packages have the same names.
+        const PREFIXED: [&str; 4] = ["sea", "sqlite", "test", "test/reporters"];
+        let (name, is_prefixed) = match specifier.strip_prefix("node:") {
+            Some(name) => (name, true),
+            None => (specifier, false),
+        };
+        let is_known = is_of_node(name) && (is_prefixed || !PREFIXED.contains(&name));
+        // `fs/promise` is no package.
+        let is_part = || name.split_once('/').is_some_and(|(of, _)| is_of_node(of));
+        if !is_known && !is_prefixed && !is_part() {
+            return None;
+        }
+        if !self.runs_on_server {
+            return is_prefixed.then(|| Err(("browsers have no modules of Node".to_owned(), None)));
+        }
+        if !is_known {
+            let near = nearest(name, packages::OF_NODE);
+            let help = near.map(|name| format!("did you mean \"node:{name}\"?"));
+            return Some(Err(("Node has no such module".to_owned(), help)));
+        }
+        #[cfg(not(feature = "node"))]
+        return Some(Err((
+            format!(
+                "it is one of Node's modules, which this build does not have; {}",
+                super::loader::NEEDS_V8
+            ),
+            None,
+        )));
+        #[cfg(feature = "node")]
+        Some(Ok(name))
+    }
+}
+
+fn is_of_node(name: &str) -> bool {
+    #[cfg(feature = "node")]
+    return super::node::is_builtin(name);
+    #[cfg(not(feature = "node"))]
+    return packages::OF_NODE.contains(&name);
+}
+
 /// Why an import of a package, or of a name in settings, is not resolved.
 enum Bare {
     Config(Box<Diagnostic>),
@@ -270,18 +370,26 @@ enum Bare {
 }
 
 impl Modules {
-    /// The file that a specifier without a path means in a file: that of the settings of TypeScript, else a package's.
+    /// The file that the settings of a file name by a specifier.
+    fn mapped(&self, file: &Path, specifier: &str) -> Option<PathBuf> {
+        let set = self.configs.config_of(file).ok()??;
+        let paths = set.resolve_path_alias_or_base_url(specifier);
+        let found = paths.iter().find_map(|path| self.completed(path).ok())?;
+        Some(if packages::holds(&found) { found.canonicalize().unwrap_or(found) } else { found })
+    }
+
+    /// The file that a specifier without a path means in a file: that of its settings, else a package's.
     fn bare(&self, file: &Path, folder: &Path, specifier: &str) -> Result<PathBuf, Bare> {
-        let config = self.configs.config_of(file);
-        let set = config.as_ref().ok().and_then(Option::as_ref);
-        let mapped = set.map(|set| set.resolve_path_alias_or_base_url(specifier)).unwrap_or_default();
-        if let Some(file) = mapped.iter().find_map(|path| self.completed(path).ok()) {
-            return Ok(if is_in_package(&file) { file.canonicalize().unwrap_or(file) } else { file });
+        if let Some(mapped) = self.mapped(file, specifier) {
+            return Ok(mapped);
         }
         let error = match self.packages.resolve(folder, specifier) {
             Ok(found) => return Ok(found.full_path()),
             Err(error) => error,
         };
+        let config = self.configs.config_of(file);
+        let set = config.as_ref().ok().and_then(Option::as_ref);
+        let mapped = set.map(|set| set.resolve_path_alias_or_base_url(specifier)).unwrap_or_default();
         // `baseUrl` maps every name, `paths` those that it lists.
         let is_listed = |path: &PathBuf| {
             let base = set.and_then(|set| set.compiler_options.base_url.as_ref());
@@ -303,7 +411,7 @@ impl Modules {
         let found = if path.is_file() {
             path.to_owned()
         } else {
-            let resolver = if is_in_package(path) { &self.written } else { &self.files };
+            let resolver = if packages::holds(path) { &self.written } else { &self.files };
             let text = path.to_string_lossy();
             resolver
                 .resolve(Path::new("/"), &text)
@@ -349,12 +457,6 @@ fn is_bare(specifier: &str) -> bool {
 fn file_of(referrer: &str) -> PathBuf {
     let path = ModuleSpecifier::parse(referrer).ok().and_then(|url| url.to_file_path().ok());
     path.unwrap_or_else(|| PathBuf::from("/"))
-}
-
-fn folder_of(referrer: &str) -> PathBuf {
-    let mut folder = file_of(referrer);
-    folder.pop();
-    folder
 }
 
 /// A referrer for messages: its path, if it is a file.

@@ -16,6 +16,9 @@ pub(crate) struct Sources {
     texts: Mutex<HashMap<ModuleSpecifier, Arc<str>>>,
     /// Files that are imported as bytes, and modules of WebAssembly.
     bytes: Mutex<HashMap<ModuleSpecifier, Arc<[u8]>>>,
+    /// Files that CommonJS modules require; the same file may be imported, too.
+    #[cfg(feature = "node")]
+    required: Mutex<HashMap<ModuleSpecifier, Source>>,
     /// The URL of each resolved import, by specifier and importing module.
     resolved: Mutex<HashMap<(String, String), ModuleSpecifier>>,
     has_empty: AtomicBool,
@@ -23,16 +26,30 @@ pub(crate) struct Sources {
 
 /// A module of JavaScript, ready for V8.
 #[derive(Debug, Clone)]
-pub(crate) struct Source {
-    pub code: Arc<str>,
-    pub source_map: Option<Arc<[u8]>>,
+pub(crate) enum Source {
+    Script {
+        code: Arc<str>,
+        source_map: Option<Arc<[u8]>>,
+    },
+    /// The ES module that requires a CommonJS one.
+    #[cfg(feature = "node")]
+    Requires(Arc<str>),
 }
 
 impl Default for Sources {
     fn default() -> Sources {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let (modules, texts, bytes, resolved, has_empty) = Default::default();
-        Sources { number: NEXT.fetch_add(1, Ordering::Relaxed), modules, texts, bytes, resolved, has_empty }
+        Sources {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            modules,
+            texts,
+            bytes,
+            #[cfg(feature = "node")]
+            required: Mutex::default(),
+            resolved,
+            has_empty,
+        }
     }
 }
 
@@ -70,6 +87,25 @@ impl Sources {
     /// Keeps the bytes of a file. Returns the version of the isolate that read it first, which all isolates use.
     pub(crate) fn keep_bytes(&self, url: &ModuleSpecifier, bytes: Arc<[u8]>) -> Arc<[u8]> {
         lock(&self.bytes).entry(url.clone()).or_insert(bytes).clone()
+    }
+
+    /// A required file, if it was read before.
+    #[cfg(feature = "node")]
+    pub(crate) fn required(&self, url: &ModuleSpecifier) -> Option<Source> {
+        lock(&self.required).get(url).cloned()
+    }
+
+    /// Keeps a required file. Returns the version of the isolate that read it first, which all isolates use.
+    #[cfg(feature = "node")]
+    pub(crate) fn keep_required(&self, url: &ModuleSpecifier, source: Source) -> Source {
+        lock(&self.required).entry(url.clone()).or_insert(source).clone()
+    }
+
+    /// A specifier by which a module imports another one.
+    pub(crate) fn specifier_of(&self, referrer: &str, url: &ModuleSpecifier) -> Option<String> {
+        let resolved = lock(&self.resolved);
+        let mut found = resolved.iter().filter(|((_, from), target)| from == referrer && *target == url);
+        found.next().map(|((specifier, _), _)| specifier.clone())
     }
 
     /// The URL of a specifier in a module, if it was resolved before.

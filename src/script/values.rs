@@ -25,6 +25,40 @@ pub(super) fn exports_of(scope: &mut v8::PinScope<'_, '_>, namespace: v8::Local<
     exports.collect()
 }
 
+/// What a handler's module exports: its namespace, or for a CommonJS module what that exports.
+pub(super) fn handler_of<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    namespace: v8::Local<'s, v8::Object>,
+) -> v8::Local<'s, v8::Object> {
+    let name = string(scope, "module.exports");
+    let whole = namespace.get(scope, name).filter(|whole| whole.is_object());
+    match whole.and_then(|whole| whole.to_object(scope)) {
+        None => namespace,
+        Some(function) if function.is_function() => with_default(scope, namespace, function),
+        Some(object) => object,
+    }
+}
+
+/// A function that a CommonJS module exports, as the default export, and the names that the module's text shows.
+fn with_default<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    namespace: v8::Local<'s, v8::Object>,
+    function: v8::Local<'s, v8::Object>,
+) -> v8::Local<'s, v8::Object> {
+    let exports = v8::Object::new(scope);
+    let names = namespace.get_own_property_names(scope, Default::default());
+    for index in 0..names.map_or(0, |names| names.length()) {
+        let Some(name) = names.and_then(|names| names.get_index(scope, index)) else { continue };
+        let is_whole = name.to_rust_string_lossy(scope) == "module.exports";
+        if let Some(value) = namespace.get(scope, name).filter(|_| !is_whole) {
+            exports.set(scope, name, value);
+        }
+    }
+    let name = string(scope, "default");
+    exports.set(scope, name, function.into());
+    exports
+}
+
 /// A string; null if it is longer than V8's strings can be.
 pub(super) fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::Value> {
     // V8's limit is far above the limits of frames and paths.

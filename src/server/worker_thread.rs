@@ -111,7 +111,22 @@ impl Thread {
                 return self.remote.end_load(error);
             }
         };
-        let Some((site, browser)) = self.load(&isolate, logs_stalls).await else { return };
+        let (isolate, loaded) = match self.load(&isolate, logs_stalls).await {
+            Attempt::LacksNode => {
+                drop(isolate);
+                let isolate = match self.prepare() {
+                    Ok(isolate) => isolate,
+                    Err(error) => {
+                        let error = Loaded::failed(format!("JavaScript could not start: {error}"));
+                        return self.remote.end_load(error);
+                    }
+                };
+                let loaded = self.load(&isolate, logs_stalls).await;
+                (isolate, loaded)
+            }
+            loaded => (isolate, loaded),
+        };
+        let Attempt::Loaded(site, browser) = loaded else { return };
         let Thread { config, pool, owner, mailbox, load, remote } = self;
         let meter = config.metrics.as_ref().map(|metrics| metrics.add_worker(id));
         let retiring = watch::Sender::new(false);
@@ -152,10 +167,10 @@ impl Thread {
         Isolate::new(project, limits, exchanges, config.databases.clone(), lost)
     }
 
-    /// Loads the code that the pool chose. `None` if it does not load, or the load was cancelled.
-    async fn load(&self, isolate: &Isolate, logs_stalls: bool) -> Option<(Site, Arc<BrowserFiles>)> {
+    /// Loads the code that the pool chose.
+    async fn load(&self, isolate: &Isolate, logs_stalls: bool) -> Attempt {
         let (config, remote) = (&self.config, &self.remote);
-        let code = remote.code()?;
+        let Some(code) = remote.code() else { return Attempt::Failed };
         let site = Site {
             routes: code.routes.clone(),
             files: PublicFiles::new(config.layout.public.as_deref(), config.files),
@@ -173,16 +188,28 @@ impl Thread {
         };
         let result = tokio::select! {
             result = isolate.load(&site, code.sources.clone(), |file| remote.set_loading_file(file), stalled) => result,
-            () = remote.load_cancelled() => return None,
-            () = remote.lost() => return None,
+            () = remote.load_cancelled() => return Attempt::Failed,
+            () = remote.lost() => return Attempt::Failed,
         };
+        if isolate.lacks_node() {
+            return Attempt::LacksNode;
+        }
         let is_loaded = result.is_ok();
         let pages = site.routes.pages().iter().map(|page| page.path.clone());
         let files = isolate.files().into_iter().chain(pages).collect();
         let imports = config.dev.as_ref().map(|_| isolate.imports()).unwrap_or_default();
         remote.end_load(Loaded { files, is_stuck: false, imports, result });
-        is_loaded.then_some((site, code.browser.clone()))
+        if is_loaded { Attempt::Loaded(site, code.browser.clone()) } else { Attempt::Failed }
     }
+}
+
+/// How a load ended.
+enum Attempt {
+    Loaded(Site, Arc<BrowserFiles>),
+    /// The code needs an isolate with Node's half; nothing was reported.
+    LacksNode,
+    /// The code does not load, which was reported, or the load was cancelled.
+    Failed,
 }
 
 /// How many connections a worker serves.

@@ -27,6 +27,8 @@ mod csrf;
 mod dev;
 mod docs;
 mod documents;
+#[cfg(all(target_os = "linux", feature = "node"))] // The drivers need Node's half, the tests /proc.
+mod drivers;
 mod early_messages;
 mod errors;
 mod events;
@@ -45,6 +47,7 @@ mod malformed;
 #[cfg(target_os = "linux")] // It reads /proc.
 mod memory;
 mod modules;
+mod mounting;
 #[cfg(target_os = "linux")] // It needs inotify.
 mod moved_binary;
 mod observe;

@@ -1,12 +1,14 @@
 //! `liveline dev`: what is saved is what answers.
 
+use std::io::Write;
+use std::net::TcpListener;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Host, Log, Site};
+use crate::support::{Answer, Host, Log, Site, read_until};
 
 /// A handler that returns a text.
 fn says(text: &str) -> String {
@@ -206,6 +208,36 @@ fn a_hundred_reloads_leak_neither_threads_nor_memory() {
     host.until("/", |_| host.threads() <= threads + 2);
     let grown = host.memory().saturating_sub(memory);
     assert!(grown < 64 * MIB, "100 reloads grew the process by {} MiB", grown / MIB);
+}
+
+#[cfg(target_os = "linux")] // It looks into /proc.
+#[test]
+fn a_load_that_a_save_cancels_leaves_no_isolate() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = server.local_addr().expect("an address");
+    let host = Site::new().file("handler.js", says("0")).arg("--workers=2").dev();
+    let threads = host.threads();
+
+    for n in 1..=10 {
+        // One worker loads. The other one waits until the next save cancels the load.
+        host.site.write("handler.js", format!("await fetch('http://{address}/{n}'); {}", says("1")));
+        let mut waiting = Vec::new();
+        while waiting.len() < 2 {
+            let (mut stream, _) = server.accept().expect("a request");
+            let request = read_until(&mut stream, "\r\n\r\n");
+            if request.contains(&format!("/{n} ")) {
+                waiting.push(stream);
+            }
+            if let [first] = &mut waiting[..] {
+                let _ = first.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+            }
+        }
+    }
+    host.site.write("handler.js", says("last"));
+
+    host.until("/", |answer| answer.text() == "last");
+    // The spare isolate's two threads may be on their way in.
+    host.until("/", |_| host.threads() <= threads + 2);
 }
 
 // -- Code that waits ----------------------------------------------------------------------------------

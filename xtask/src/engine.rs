@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::checkout::{Build, Checkout};
 use crate::failure::{Outcome, fail};
-use crate::machine::Surroundings;
+use crate::libclang;
+use crate::machine::{Machine, Surroundings};
 use crate::quickjs;
 
 /// An engine, and the reason for it.
@@ -107,7 +108,9 @@ impl Choice {
         match &self.engine {
             Engine::V8 { archive } => {
                 let archive = archive.iter().map(|archive| ("RUSTY_V8_ARCHIVE", archive.into()));
-                Ok(Build { flags: &[], variables: archive.collect() })
+                let mut variables = libclang::variables(checkout, &Machine)?;
+                variables.extend(archive);
+                Ok(Build { flags: &[], variables })
             }
             Engine::QuickJs => quickjs::build(checkout),
         }

@@ -5,11 +5,13 @@
 //! | module | owns |
 //! |---|---|
 //! | `engine` | which JavaScript engine to build with, and why |
+//! | `libclang` | the library that reads C headers while Node's half is built |
 //! | `quickjs` | what building the QuickJS engine needs besides cargo |
 //! | `checkout` | the folders, and how cargo is called |
 //! | `machine` | programs, root, apt-get, the network |
+//! | `databases` | servers and npm packages for the tests of database drivers |
 //! | `tools` | subcommands of cargo that are installed from crates.io: cargo-deny, cargo-mutants |
-//! | `run`, `tests`, `bundle`, `autobahn`, `bench`, `slowhttp`, `attack` | the commands |
+//! | `run`, `tests`, `bundle`, `npm`, `autobahn`, `bench`, `slowhttp`, `attack` | the commands |
 
 #[cfg(target_os = "linux")]
 mod attack;
@@ -18,9 +20,12 @@ mod autobahn;
 mod bench;
 mod bundle;
 mod checkout;
+mod databases;
 mod engine;
 mod failure;
+mod libclang;
 mod machine;
+mod npm;
 mod quickjs;
 mod run;
 #[cfg(target_os = "linux")]
@@ -41,6 +46,8 @@ usage: cargo xtask COMMAND
   test [ARGS]       run every test; with ARGS: only `cargo test ARGS` with the chosen engine
   engine            print which JavaScript engine is built, and why
   bundle [--check]  make the scripts that browsers run of runtime-js/, after a change there; needs node and npm
+  npm [NAME...]     run packages from the npm registry in handlers, and applications of Express and others; with NAMEs
+                    only those packages; --write: write the table of docs/npm.md
   cargo CMD [ARGS]  any cargo command with the chosen engine's features and environment
   deny              check the licences and sources of all dependencies, and that none is banned (.cargo/deny.toml)
   mutants [ARGS]    change crates/proto in one place at a time and list the changes that no test finds; ARGS are those
@@ -83,6 +90,7 @@ fn dispatch(arguments: &[String]) -> Outcome {
         ["deny"] => tools::deny(&Checkout::find()?),
         ["mutants", rest @ ..] => tools::mutants(&Checkout::find()?, rest),
         ["autobahn", rest @ ..] => autobahn::autobahn(&Checkout::find()?, rest),
+        ["npm", rest @ ..] => npm::npm(&Checkout::find()?, rest),
         ["bundle", rest @ ..] => bundle::bundle(&Checkout::find()?, rest),
         ["engine"] => {
             println!("{}", engine::choose(&Checkout::find()?, &Machine)?);

@@ -8,9 +8,11 @@ use std::time::Instant;
 
 use crate::bundle;
 use crate::checkout::{Build, Checkout, complete, show};
+use crate::databases;
 use crate::engine::{self, Choice, Engine};
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, Surroundings, find_program};
+use crate::npm;
 use crate::quickjs;
 #[cfg(target_os = "linux")]
 use crate::slowhttp;
@@ -19,6 +21,9 @@ use crate::slowhttp;
 pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     let choice = engine::choose(checkout, &Machine)?;
     println!("{choice}");
+    if let Engine::V8 { .. } = choice.engine {
+        databases::install(checkout)?;
+    }
     if !arguments.is_empty() {
         return full(checkout, &choice, arguments);
     }
@@ -29,6 +34,7 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     unit_tests_in_javascript(&checkout.root.join("tests/unit_js"))?;
     bundles(checkout)?;
     type_tests(checkout)?;
+    npm_packages(checkout, &choice)?;
     browser_tests(checkout)?;
     smoke_of_the_bench(checkout)?;
     match choice.engine {
@@ -114,6 +120,19 @@ fn type_tests(checkout: &Checkout) -> Outcome {
     step("types", with_liveline(&mut run, checkout))
 }
 
+/// Packages from the npm registry, with the liveline that the full run has built.
+fn npm_packages(checkout: &Checkout, choice: &Choice) -> Outcome {
+    const NAME: &str = "npm packages";
+    if let Engine::QuickJs = choice.engine {
+        return skip(NAME, "Node's half needs V8");
+    }
+    if find_program("node").is_none() || find_program("npm").is_none() {
+        return skip(NAME, "there is no node or no npm on the PATH");
+    }
+    println!("\n== {NAME}");
+    npm::run(checkout, &[])
+}
+
 /// The examples' pages in Chromium, served by the liveline that the full run has built.
 fn browser_tests(checkout: &Checkout) -> Outcome {
     const NAME: &str = "browser tests";
@@ -150,7 +169,7 @@ fn smoke_of_the_bench(checkout: &Checkout) -> Outcome {
 }
 
 /// Sets the liveline that a script starts, unless the caller has set one.
-fn with_liveline<'a>(command: &'a mut Command, checkout: &Checkout) -> &'a mut Command {
+pub fn with_liveline<'a>(command: &'a mut Command, checkout: &Checkout) -> &'a mut Command {
     if std::env::var_os("LIVELINE_BIN").is_none() {
         command.env("LIVELINE_BIN", checkout.liveline(&checkout.target, "debug"));
     }

@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
-use deno_ast::swc::ast::Program;
-use deno_ast::{MediaType, ModuleSpecifier, ParseParams, ParsedSource};
+use deno_ast::diagnostics::Diagnostic as _;
+use deno_ast::swc::ast::{Decl, ModuleItem, Pat, Program, Stmt};
+use deno_ast::{MediaType, ModuleSpecifier, ParseDiagnostic, ParseParams, ParsedSource};
+
+use crate::Diagnostic;
 
 use crate::typescript;
 
@@ -16,29 +19,54 @@ pub struct Exports {
     pub others: Vec<String>,
 }
 
+/// What the `package.json` of a file states about the kind of its files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Declared {
+    /// `"type": "module"`: every file is an ES module.
+    Module,
+    /// An installed package without that line: a file is CommonJS, unless its syntax is that of an ES module.
+    Package,
+    /// A file of the project: its words and its syntax decide. `npm init` writes `"type": "commonjs"`, also where the
+    /// handlers are ES modules.
+    #[default]
+    Nothing,
+}
+
+/// The variables that a CommonJS module has.
+const VARIABLES: [&str; 5] = ["module", "exports", "require", "__dirname", "__filename"];
+
 /// The exports of a CommonJS module; `None` for an ES module.
 ///
-/// The extensions `cjs` and `mjs` decide, else the syntax: imports, exports, `import.meta` or a top-level await make an
-/// ES module; in TypeScript `import a = require("a")` and `export =` make a CommonJS one. A file that does not parse
-/// counts as an ES module, whose loading reports the error, and so does a file that names nothing of CommonJS.
-pub fn exports(path: &Path, source: &str) -> Option<Exports> {
+/// The extensions `cjs` and `mjs` decide, then the package, then the syntax: imports, exports, `import.meta`, a
+/// top-level await or a declaration of a variable of CommonJS make an ES module; in TypeScript `import a = require("a")`
+/// and `export =` make a CommonJS one. Only files about which the syntax decides, and CommonJS modules, are parsed.
+pub fn exports(path: &Path, source: &str, declared: Declared) -> Option<Exports> {
     let (is_named, is_typed) = match path.extension().and_then(|extension| extension.to_str()) {
         Some("cjs") => (true, false),
         Some("cts") => (true, true),
         Some("ts" | "tsx") => (false, true),
-        Some("mjs" | "mts" | "json") => return None,
+        Some("mjs" | "mts" | "json" | "wasm") => return None,
         _ => (false, false),
     };
-    if !is_named && !names_common_js(source) && !(is_typed && assigns_exports(source)) {
-        return None;
+    if !is_named {
+        let names = || names_common_js(source) || (is_typed && assigns_exports(source));
+        match declared {
+            Declared::Module => return None,
+            Declared::Nothing if !names() => return None,
+            Declared::Package | Declared::Nothing => {}
+        }
     }
-    let Some(parsed) = parse(path, source) else { return is_named.then(Exports::default) };
-    let is_common_js = match &*parsed.program() {
-        Program::Script(_) => true,
+    match parse(path, source) {
         // Code of ES modules in a `.cts` file is an ES module.
-        Program::Module(module) => (is_named && !is_typed) || typescript::is_common_js(module),
-    };
-    is_common_js.then(|| exports_of(&parsed))
+        Some(parsed) => {
+            let is_common_js = (is_named && !is_typed) || is_script(&parsed);
+            is_common_js.then(|| exports_of(&parsed))
+        }
+        // Its loading reports the error.
+        None => {
+            (is_named || (declared == Declared::Package && !begins_like_esm(source))).then(Exports::default)
+        }
+    }
 }
 
 /// Whether a text may have `export =`.
@@ -50,7 +78,48 @@ fn assigns_exports(source: &str) -> bool {
 /// Whether a word of the text is a variable of CommonJS. Parsing takes much longer than this.
 fn names_common_js(source: &str) -> bool {
     let mut words = source.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$');
-    words.any(|word| matches!(word, "module" | "exports" | "require" | "__dirname" | "__filename"))
+    words.any(|word| VARIABLES.contains(&word))
+}
+
+/// Whether a line of a text that does not parse begins like an import or an export.
+fn begins_like_esm(source: &str) -> bool {
+    let mut words = source.lines().filter_map(|line| line.split([' ', '{', '*', '"', '\'']).next());
+    words.any(|word| matches!(word, "import" | "export"))
+}
+
+/// Whether a file without a declared kind is CommonJS.
+fn is_script(parsed: &ParsedSource) -> bool {
+    let program = parsed.program();
+    if !matches!(&*program, Program::Script(_)) && !program.as_module().is_some_and(typescript::is_common_js)
+    {
+        return false;
+    }
+    let mut statements: Box<dyn Iterator<Item = &Stmt>> = match &*program {
+        Program::Script(script) => Box::new(script.body.iter()),
+        Program::Module(module) => Box::new(module.body.iter().filter_map(ModuleItem::as_stmt)),
+    };
+    !statements.any(declares_variable)
+}
+
+/// Whether a statement declares a variable of CommonJS anew, which is an error in a CommonJS module.
+fn declares_variable(statement: &Stmt) -> bool {
+    let Stmt::Decl(declaration) = statement else { return false };
+    let is_variable = |name: &str| VARIABLES.contains(&name);
+    match declaration {
+        Decl::Class(class) => is_variable(&class.ident.sym),
+        Decl::Var(var) if var.kind != deno_ast::swc::ast::VarDeclKind::Var => {
+            var.decls.iter().any(|one| matches!(&one.name, Pat::Ident(name) if is_variable(&name.id.sym)))
+        }
+        _ => false,
+    }
+}
+
+/// The syntax error of a CommonJS module, if it has one.
+pub fn syntax_error(path: &Path, source: &str) -> Option<Diagnostic> {
+    let error = try_parse(path, source)?.err()?;
+    let position = error.display_position();
+    let message = format!("SyntaxError: {}", error.message());
+    Some(Diagnostic::at(message, path, position.line_number, position.column_number))
 }
 
 /// The exports of an ES module that a CommonJS module requires.
@@ -64,27 +133,35 @@ fn exports_of(parsed: &ParsedSource) -> Exports {
     Exports { names: found.exports, others: found.reexports }
 }
 
-fn parse(path: &Path, source: &str) -> Option<ParsedSource> {
+pub(crate) fn parse(path: &Path, source: &str) -> Option<ParsedSource> {
+    try_parse(path, source)?.ok()
+}
+
+/// None for a relative path.
+fn try_parse(path: &Path, source: &str) -> Option<Result<ParsedSource, ParseDiagnostic>> {
     let source = source.strip_prefix('\u{feff}').unwrap_or(source);
-    deno_ast::parse_program(ParseParams {
+    Some(deno_ast::parse_program(ParseParams {
         specifier: ModuleSpecifier::from_file_path(path).ok()?,
         text: source.into(),
         media_type: MediaType::from_path(path),
         capture_tokens: false,
         scope_analysis: false,
         maybe_syntax: None,
-    })
-    .ok()
+    }))
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use super::{Exports, exports};
+    use super::{Declared, Exports, exports};
 
     fn of(source: &str) -> Option<Exports> {
-        exports(Path::new("/node_modules/a/index.js"), source)
+        exports(Path::new("/a/index.js"), source, Declared::Nothing)
+    }
+
+    fn installed(source: &str) -> Option<Exports> {
+        exports(Path::new("/node_modules/a/index.js"), source, Declared::Package)
     }
 
     fn names(source: &str) -> Vec<String> {
@@ -93,10 +170,15 @@ mod tests {
 
     #[test]
     fn syntax_decides() {
-        for source in
-            ["import module from 'a'", "export { require } from 'a'", "await require", "import.meta.module"]
-        {
-            assert_eq!(of(source), None, "{source}");
+        for source in [
+            "import module from 'a'",
+            "export { require } from 'a'",
+            "await require",
+            "import.meta.module",
+            "const require = 1; require",
+            "class module {}",
+        ] {
+            assert_eq!((of(source), installed(source)), (None, None), "{source}");
         }
         // The words alone do not.
         assert_eq!(names("exports.a = 'import this'; // export nothing"), ["a"]);
@@ -104,19 +186,37 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_script_is_an_es_module() {
-        assert_eq!(of("globalThis.a = 1;"), None);
+    fn what_only_scripts_may_contain_is_parsed() {
+        for source in [
+            "#!/usr/bin/env node\nexports.a = 1",
+            "exports.a = 1; if (exports) return; exports.b = 2",
+            "exports.a = 010; with (exports) {}",
+            "exports.a = 1; var await = 1; var module = module; var exports = exports",
+            "exports.a = 1 <!-- a comment",
+            "\u{feff}exports.a = 1",
+        ] {
+            assert_eq!(names(source)[0], "a", "{source}");
+        }
     }
 
     #[test]
-    fn extensions_decide_before_syntax() {
-        assert!(exports(Path::new("/a.cjs"), "globalThis.a = 1;").is_some());
-        assert!(exports(Path::new("/a.mjs"), "module.exports = 1;").is_none());
+    fn a_plain_script_is_an_es_module_in_the_project_and_common_js_in_a_package() {
+        assert_eq!(of("globalThis.a = 1;"), None);
+        assert!(installed("a = 1;").is_some());
+        assert!(installed("this does not parse").is_some());
+        assert_eq!(installed("import x from 'this does not parse"), None);
+    }
+
+    #[test]
+    fn extensions_and_packages_decide_before_syntax() {
+        assert!(exports(Path::new("/a.cjs"), "globalThis.a = 1;", Declared::Module).is_some());
+        assert!(exports(Path::new("/a.mjs"), "module.exports = 1;", Declared::Package).is_none());
+        assert!(exports(Path::new("/a.js"), "module.exports = 1;", Declared::Module).is_none());
     }
 
     #[test]
     fn typescript_has_its_own_imports_and_exports_of_common_js() {
-        let of = |file: &str, source: &str| exports(Path::new(file), source).is_some();
+        let of = |file: &str, source: &str| exports(Path::new(file), source, Declared::Nothing).is_some();
         for source in
             ["export = 1;", "import a = require('a');", "import type { A } from 'a';\nexport  = 1 as A;"]
         {

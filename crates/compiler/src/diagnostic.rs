@@ -36,6 +36,26 @@ pub struct Place {
     pub column: usize,
 }
 
+impl Place {
+    /// Whether the file belongs to an installed package.
+    pub fn is_in_package(&self) -> bool {
+        self.file.iter().any(|name| name == "node_modules")
+    }
+
+    /// Where a file exports a name: the first line of an `export` with that word, or else the first line.
+    fn of_export(file: &Path, name: &str) -> Place {
+        let source = std::fs::read_to_string(file).unwrap_or_default();
+        let is_export = |text: &str| {
+            let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$');
+            text.trim_start().starts_with("export") && words.any(|word| word == name)
+        };
+        let found = source.lines().zip(1..).find(|(text, _)| is_export(text));
+        let (line, column) =
+            found.map_or((1, 1), |(text, line)| (line, text.find("export").unwrap_or(0) + 1));
+        Place { file: file.to_owned(), line, column }
+    }
+}
+
 impl Diagnostic {
     /// An error without a place.
     pub fn new(message: impl Into<String>) -> Diagnostic {
@@ -78,6 +98,16 @@ impl Diagnostic {
             Some((line, column)) => Diagnostic::at(message, file, line, column),
             None => Diagnostic::new(message),
         }
+    }
+
+    /// The export of a handler threw the error, whose own place is in no file of the project: shows the place of the
+    /// export, and the error's own place as a frame.
+    pub fn is_in_handler(&mut self, file: &Path, export: &str) {
+        if self.place.as_ref().is_some_and(|place| !place.is_in_package()) {
+            return;
+        }
+        let own = self.place.replace(Place::of_export(file, export));
+        self.stack.splice(..0, own.map(|own| format!("at <anonymous> ({own})")));
     }
 
     /// The error for other programs: `message`, `file`, `line`, `column`, `source`, `stack`, `causes`, `help`.

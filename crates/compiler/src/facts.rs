@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::{Diagnostic, common_js};
+use crate::Diagnostic;
+use crate::common_js::{self, Declared};
 
 /// The imports and exports of one module.
 #[derive(Debug, Default)]
 pub struct Facts {
+    /// Whether the module is CommonJS. What it exports as a whole is its export `default`.
+    pub is_common_js: bool,
     /// In the order of the code.
     pub imports: Vec<Import>,
     /// The exports by name, without those that `export *` adds.
@@ -71,6 +74,10 @@ pub enum Form {
     Star,
     /// `import()`, which runs later or not at all.
     Dynamic,
+    /// `require()` that runs while a CommonJS module loads.
+    Require,
+    /// `module.exports = require()`: the CommonJS module also exports what the other module exports.
+    RequireStar,
 }
 
 /// One export.
@@ -95,8 +102,21 @@ pub enum Kind {
     Unknown,
 }
 
-/// Parses a module. A file of JSON has no imports and exports; a CommonJS module has the exports that its text shows.
-pub fn read(path: &Path, source: &str) -> Result<Facts, Diagnostic> {
+impl Form {
+    /// Whether the module exports what the other module exports.
+    pub fn is_star(self) -> bool {
+        matches!(self, Form::Star | Form::RequireStar)
+    }
+
+    /// Whether the other module is found as `require()` finds it.
+    pub fn is_require(self) -> bool {
+        matches!(self, Form::Require | Form::RequireStar)
+    }
+}
+
+/// Parses a module of a package that declares the kind of its files. A file of JSON has no imports and exports; a
+/// CommonJS module has those that its text shows.
+pub fn read(path: &Path, source: &str, declared: Declared) -> Result<Facts, Diagnostic> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if extension == "json" {
         return Ok(Facts::default());
@@ -104,14 +124,175 @@ pub fn read(path: &Path, source: &str) -> Result<Facts, Diagnostic> {
     if !["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx"].contains(&extension) {
         return Err(Diagnostic::new(format!("{} is no JavaScript module", path.display())));
     }
-    if let Some(exports) = common_js::exports(path, source) {
-        let names = exports.names.into_iter().chain(["default".to_owned()]);
-        let export = |name| (name, Export { at: 0, kind: Kind::Unknown });
-        return Ok(Facts { exports: names.map(export).collect(), ..Facts::default() });
+    if let Some(exports) = common_js::exports(path, source, declared) {
+        return Ok(required::read(path, source, exports));
     }
     syntax::read(path, source)
 }
 
+/// CommonJS.
+mod required {
+    use deno_ast::swc::ast::*;
+    use deno_ast::swc::common::Spanned;
+    use deno_ast::swc::ecma_visit::{Visit, VisitWith};
+    use deno_ast::{SourceRangedForSpanned as _, StartSourcePos};
+
+    use super::{Attribute, Export, Facts, Form, Import, Kind, Path};
+    use crate::common_js::{self, Exports};
+
+    pub(super) fn read(path: &Path, source: &str, exports: Exports) -> Facts {
+        let unknown = || Export { at: 0, kind: Kind::Unknown };
+        let mut facts = Facts { is_common_js: true, ..Facts::default() };
+        facts.exports = exports.names.into_iter().map(|name| (name, unknown())).collect();
+        if let Some(parsed) = common_js::parse(path, source) {
+            let start = parsed.text_info_lazy().range().start;
+            let mut reader = Reader { facts, is_whole: false, depth: 0, start };
+            parsed.program().visit_with(&mut reader);
+            let is_whole = reader.is_whole;
+            facts = reader.facts;
+            let kind = if is_whole { Kind::Unknown } else { Kind::Value };
+            facts.exports.entry("default".to_owned()).or_insert(Export { at: 0, kind });
+        }
+        for import in &mut facts.imports {
+            if exports.others.contains(&import.specifier) {
+                import.form = Form::RequireStar;
+            }
+        }
+        facts
+    }
+
+    struct Reader {
+        facts: Facts,
+        /// Whether the module exports one value that is no object literal.
+        is_whole: bool,
+        /// How many functions and `try` blocks are around.
+        depth: u32,
+        start: StartSourcePos,
+    }
+
+    impl Reader {
+        fn at(&self, node: &impl Spanned) -> usize {
+            node.range().as_byte_range(self.start).start
+        }
+
+        fn export(&mut self, name: String, at: usize, value: &Expr) {
+            let kind = match value {
+                Expr::Fn(_) | Expr::Arrow(_) => Kind::Function,
+                Expr::Class(_) => Kind::Class,
+                Expr::Lit(_) | Expr::Array(_) | Expr::Tpl(_) => Kind::Value,
+                _ => Kind::Unknown,
+            };
+            self.facts.exports.insert(name, Export { at, kind });
+        }
+
+        fn export_all(&mut self, value: &Expr) {
+            let Expr::Object(object) = value else {
+                self.is_whole = true;
+                return;
+            };
+            for prop in &object.props {
+                let PropOrSpread::Prop(prop) = prop else { continue };
+                let (name, value) = match &**prop {
+                    Prop::KeyValue(pair) => (&pair.key, Some(&*pair.value)),
+                    Prop::Method(method) => (&method.key, None),
+                    Prop::Shorthand(name) => {
+                        let at = self.at(name);
+                        self.facts.exports.insert(name.sym.to_string(), Export { at, kind: Kind::Unknown });
+                        continue;
+                    }
+                    _ => continue,
+                };
+                let Some(text) = name_of(name) else { continue };
+                let at = self.at(name);
+                match value {
+                    Some(value) => self.export(text, at, value),
+                    None => drop(self.facts.exports.insert(text, Export { at, kind: Kind::Function })),
+                }
+            }
+        }
+
+        fn deeper(&mut self, visit: impl FnOnce(&mut Reader)) {
+            self.depth += 1;
+            visit(self);
+            self.depth -= 1;
+        }
+    }
+
+    impl Visit for Reader {
+        fn visit_assign_expr(&mut self, assignment: &AssignExpr) {
+            if let AssignTarget::Simple(SimpleAssignTarget::Member(member)) = &assignment.left {
+                if is_module_exports(member) {
+                    self.export_all(&assignment.right);
+                } else if is_exports(&member.obj)
+                    && let MemberProp::Ident(name) = &member.prop
+                {
+                    self.export(name.sym.to_string(), self.at(name), &assignment.right);
+                }
+            }
+            assignment.visit_children_with(self);
+        }
+
+        fn visit_call_expr(&mut self, call: &CallExpr) {
+            let first = call.args.first().map(|argument| &*argument.expr);
+            if let (Callee::Expr(callee), Some(Expr::Lit(Lit::Str(literal))), 0) =
+                (&call.callee, first, self.depth)
+                && matches!(&**callee, Expr::Ident(name) if name.sym == *"require")
+            {
+                let (specifier, at) = (literal.value.to_string_lossy().into_owned(), self.at(literal));
+                let names = Vec::new();
+                self.facts.imports.push(Import {
+                    specifier,
+                    at,
+                    names,
+                    form: Form::Require,
+                    attribute: Attribute::Hidden,
+                });
+            }
+            call.visit_children_with(self);
+        }
+
+        // Code in functions runs later, and code in a `try` may be prepared for what is missing.
+        fn visit_function(&mut self, function: &Function) {
+            self.deeper(|reader| function.visit_children_with(reader));
+        }
+
+        fn visit_arrow_expr(&mut self, function: &ArrowExpr) {
+            self.deeper(|reader| function.visit_children_with(reader));
+        }
+
+        fn visit_try_stmt(&mut self, statement: &TryStmt) {
+            self.deeper(|reader| statement.visit_children_with(reader));
+        }
+
+        fn visit_if_stmt(&mut self, statement: &IfStmt) {
+            self.deeper(|reader| statement.visit_children_with(reader));
+        }
+    }
+
+    fn name_of(name: &PropName) -> Option<String> {
+        match name {
+            PropName::Ident(name) => Some(name.sym.to_string()),
+            PropName::Str(name) => Some(name.value.to_string_lossy().into_owned()),
+            _ => None,
+        }
+    }
+
+    /// `exports` or `module.exports`
+    fn is_exports(value: &Expr) -> bool {
+        match value {
+            Expr::Ident(name) => name.sym == *"exports",
+            Expr::Member(member) => is_module_exports(member),
+            _ => false,
+        }
+    }
+
+    fn is_module_exports(member: &MemberExpr) -> bool {
+        matches!(&*member.obj, Expr::Ident(name) if name.sym == *"module")
+            && matches!(&member.prop, MemberProp::Ident(name) if name.sym == *"exports")
+    }
+}
+
+/// ES modules.
 mod syntax {
     use deno_ast::swc::ast::*;
     use deno_ast::swc::atoms::Wtf8Atom;
@@ -402,7 +583,7 @@ mod tests {
     use super::*;
 
     fn facts(file: &str, source: &str) -> Facts {
-        read(Path::new(file), source).expect("it can be read")
+        read(Path::new(file), source, Declared::Nothing).expect("it can be read")
     }
 
     #[test]
@@ -435,5 +616,33 @@ mod tests {
             facts.imports.iter().map(|it| (it.specifier.as_str(), it.names.len())).collect();
         assert_eq!(imports, [("./u.ts", 1), ("./then.ts", 0)]);
         assert_eq!(facts.exports["I"].kind, Kind::Type);
+    }
+
+    #[test]
+    fn read_follows_common_js() {
+        let facts = facts(
+            "/a.js",
+            "const a = require('./a');\ntry { require('b') } catch {}\nconst later = () => require('c');\n\
+             exports.GET = () => a;\nmodule.exports.LIMIT = 3;\nexports.later = later;\n",
+        );
+        assert!(facts.is_common_js);
+        let kind = |name: &str| facts.exports[name].kind.clone();
+        assert_eq!((kind("GET"), kind("LIMIT"), kind("later")), (Kind::Function, Kind::Value, Kind::Unknown));
+        assert_eq!(kind("default"), Kind::Value);
+        let imports: Vec<_> = facts.imports.iter().map(|it| (it.specifier.as_str(), it.form)).collect();
+        assert_eq!(imports, [("./a", Form::Require)]);
+    }
+
+    #[test]
+    fn what_common_js_exports_as_a_whole_is_its_default() {
+        let kinds = |source: &str| {
+            let facts = facts("/a.cjs", source);
+            facts.exports.into_iter().map(|(name, it)| (name, it.kind)).collect::<Vec<_>>()
+        };
+        let default = |kind| ("default".to_owned(), kind);
+        assert_eq!(kinds("module.exports = () => 1"), [default(Kind::Unknown)]);
+        let post = ("POST".to_owned(), Kind::Function);
+        assert_eq!(kinds("module.exports = { POST() {} }"), [post, default(Kind::Value)]);
+        assert_eq!(facts("/a.cjs", "module.exports = require('x')").imports[0].form, Form::RequireStar);
     }
 }

@@ -8,6 +8,7 @@
 //! | `typescript` | imports and exports of CommonJS in TypeScript |
 //! | `live` | live functions, which follow the values that they read |
 //! | [`facts`] | the imports and exports of a module with their places, or its syntax error |
+//! | [`node_half`] | whether a module uses Node's half of the host |
 //! | [`rest`] | whether a handler asks for the rest of the path |
 //! | [`first_await`] | where a module waits before it has loaded |
 //! | [`builtin`] | the scripts of Deno's crates, as the executable embeds them |
@@ -21,6 +22,7 @@ mod diagnostic;
 pub mod facts;
 pub mod jsx;
 mod live;
+pub mod node_half;
 pub mod rest;
 pub mod transpile;
 mod typescript;

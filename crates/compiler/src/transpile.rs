@@ -64,6 +64,13 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// For code that is read and does not run: what JSX becomes makes no difference.
+    pub(crate) fn to_read() -> Result<Options, Diagnostic> {
+        Ok(Options { jsx: Jsx::classic(None, None), ..Options::default() })
+    }
+}
+
 /// Whether a file of this extension has to be transpiled.
 fn is_needed(path: &Path) -> bool {
     path.extension()
@@ -237,9 +244,7 @@ pub fn readable(path: &Path, source: &str) -> Result<ParsedSource, Diagnostic> {
     if !found.any() {
         return read(source.to_owned());
     }
-    // JSX is no part of the facts of a module.
-    let options = || Ok(Options { jsx: Jsx::classic(None, None), ..Options::default() });
-    script(path, source.to_owned(), options)?;
+    script(path, source.to_owned(), Options::to_read)?;
     read(live::blank(source, &found.keywords)).or_else(|_| read(source.to_owned()))
 }
 

@@ -13,6 +13,9 @@ const METHODS: [&str; 8] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST",
 /// The export that answers every other method.
 const DEFAULT: &str = "default";
 
+/// The export of an application of Node's `(req, res)` kind, which answers like the default one.
+const NODE_HANDLER: &str = "nodeHandler";
+
 /// Names of methods in other frameworks, with the export that is meant, and methods of HTTP that no export answers.
 const OTHERS: [(&str, Option<&str>); 9] = [
     ("ALL", Some("default")),
@@ -29,7 +32,8 @@ const OTHERS: [(&str, Option<&str>); 9] = [
 /// The exports that answer: methods in order, then `*` for the default export.
 pub(super) fn answering(exports: &Exports) -> Vec<&'static str> {
     let methods = METHODS.into_iter().filter(|name| exports.is_function(name));
-    methods.chain(exports.is_function(DEFAULT).then_some("*")).collect()
+    let any = exports.is_function(DEFAULT) || exports.is_function(NODE_HANDLER);
+    methods.chain(any.then_some("*")).collect()
 }
 
 /// What is wrong with the exports of a handler. That no export answers is reported of handlers that load.
@@ -54,7 +58,13 @@ pub(super) fn misnamed(&HandlerFacts { file, exports, facts, loads }: &HandlerFa
     let mut found = Vec::new();
     for (name, is_function) in exports.functions() {
         let shown = if name == DEFAULT { "the default export".to_owned() } else { format!("`{name}`") };
-        if name == DEFAULT || METHODS.contains(&name) {
+        if name == NODE_HANDLER {
+            if !is_function {
+                let help = "with Koa: export const nodeHandler = app.callback()".to_owned();
+                let problem = place(name, format!("{shown} cannot answer requests: it is no function"));
+                found.push(problem.with_help(Some(help)));
+            }
+        } else if name == DEFAULT || METHODS.contains(&name) {
             let what = match (is_class(name), is_function) {
                 (true, _) => "a class",
                 (false, false) => "no function",
@@ -216,6 +226,7 @@ mod tests {
             assert_eq!(problems(&[(name, true), ("default", true)]), [""; 0], "{name}");
         }
         assert_eq!(problems(&[("get", true), ("GET", true)]), [""; 0]);
+        assert_eq!(problems(&[("nodeHandler", true)]), [""; 0]);
         assert_eq!(problems(&[("Defaults", false), ("GET", true)]), [""; 0]);
     }
 
@@ -226,6 +237,7 @@ mod tests {
             (&[("helper", true), ("x", false)], "only `helper`, `x`"),
             (&[("default", false)], "it is no function"),
             (&[("GET", false), ("POST", true)], "`GET` cannot answer"),
+            (&[("nodeHandler", false)], "`nodeHandler` cannot answer"),
         ] {
             let found = problems(exports);
             assert!(found.len() == 1 && found[0].contains(word), "{exports:?}: {found:?}");

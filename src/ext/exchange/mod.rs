@@ -9,6 +9,7 @@ mod slot;
 mod table;
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
@@ -157,8 +158,13 @@ pub(crate) fn op_exchange_fail<'s, 'i>(
     id: f64,
     error: v8::Local<'s, v8::Value>,
     is_unreachable: bool,
+    #[string] file: String,
+    #[string] export: String,
 ) {
-    let diagnostic = from_exception(scope, error);
+    let mut diagnostic = from_exception(scope, error);
+    if !file.is_empty() {
+        diagnostic.is_in_handler(Path::new(&file), &export);
+    }
     let cause = if is_unreachable { Cause::Unreachable } else { Cause::Handler };
     let mut state = state.borrow_mut();
     let Current { all, id } = state.exchange(id);

@@ -2,8 +2,12 @@
 
 mod environment;
 
+use std::path::Path;
+
 use deno_core::{ExtensionFileSource, OpState, ascii_str_include, op2, v8};
 use deno_error::JsErrorBox;
+
+use super::packages;
 
 pub(crate) use environment::Environment;
 
@@ -39,7 +43,8 @@ macro_rules! module {
     };
 }
 
-static SOURCES: &[ExtensionFileSource] = embed!(module, "runtime-js/node", ["deno.js", "node.js"]);
+static SOURCES: &[ExtensionFileSource] =
+    embed!(module, "runtime-js/node", ["deno.js", "mount.js", "node.js"]);
 
 /// The module of Deno's own runtime that deno_node imports: its specifier and source.
 pub(crate) const GLOBAL_SCOPE: (&str, &str) = (
@@ -100,24 +105,7 @@ fn spent(usage: &mut [f64], of_thread: bool) {
 /// Native addons run outside of V8 and of every limit of the host.
 #[op2(fast)]
 fn op_napi_open(#[string] file: &str) -> Result<(), JsErrorBox> {
-    Err(JsErrorBox::new("NotSupported", addon_refusal(file)))
-}
-
-/// Why a native addon is not loaded, and what to use instead.
-pub(crate) fn addon_refusal(file: &str) -> String {
-    const INSTEAD: [(&str, &str); 5] = [
-        ("better-sqlite3", "import liveline:sql or node:sqlite"),
-        ("sharp", "use a package that is compiled to WebAssembly, such as @jsquash/resize"),
-        ("bcrypt", "import liveline:password, or install bcryptjs"),
-        ("argon2", "import liveline:password"),
-        ("canvas", "use a package that is compiled to WebAssembly, such as @resvg/resvg-wasm"),
-    ];
-    let package = file.rsplit("node_modules/").next().unwrap_or(file);
-    let names = if package.starts_with('@') { 2 } else { 1 };
-    let package = package.split('/').take(names).collect::<Vec<_>>().join("/");
-    let instead = INSTEAD.iter().find(|(name, _)| package == *name || package.contains(&format!("{name}-")));
-    let instead = instead.map_or("use a package in JavaScript or WebAssembly", |(_, instead)| instead);
-    format!("{package} is a native addon ({file}), and handlers cannot load machine code; {instead}")
+    Err(JsErrorBox::new("NotSupported", packages::addon_refusal(Path::new(file))))
 }
 
 /// How many bits a colour has on the terminal: handlers print to a log.

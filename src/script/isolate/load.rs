@@ -18,7 +18,7 @@ use crate::script::site::Site;
 use crate::script::sources::Sources;
 use crate::script::stall::{Schedule, Stall};
 use crate::script::survey::Survey;
-use crate::script::values::{exports_of, string};
+use crate::script::values::{exports_of, handler_of, string};
 use liveline_compiler::Diagnostic;
 
 impl Isolate {
@@ -82,7 +82,7 @@ impl Isolate {
         let url = ModuleSpecifier::from_file_path(&handler.path)
             .map_err(|()| Diagnostic::new(format!("{} is not an absolute path", handler.path.display())))?;
         self.loader.check(&handler.path, &url)?;
-        self.loader.take_failure();
+        self.loader.begin();
         // Modules load from files, so this neither waits nor yields.
         let mut runtime = self.runtime.borrow_mut();
         let _running = self.counter.enter();
@@ -90,7 +90,17 @@ impl Isolate {
     }
 
     fn failure(&self, error: &CoreError) -> Diagnostic {
-        self.loader.take_failure().unwrap_or_else(|| describe(error))
+        self.loader.failure(describe(error))
+    }
+
+    /// An error in a handler's modules, with the imports by which the handler came to the file of the error.
+    fn imported(&self, handler: &Handler, mut failure: Diagnostic) -> Diagnostic {
+        let file = failure.place.as_ref().map(|place| place.file.as_path());
+        if file != Some(&*handler.path) {
+            let importers = self.loader.importers(&handler.path, file);
+            failure.stack.extend(importers.iter().map(|place| format!("imported in ({place})")));
+        }
+        failure
     }
 
     /// Evaluates a handler's modules.
@@ -100,7 +110,7 @@ impl Isolate {
         module: ModuleId,
         stalled: impl Fn(&Stall),
     ) -> Result<v8::Global<v8::Object>, Diagnostic> {
-        let failed = |error: CoreError| self.failure(&error);
+        let failed = |error: CoreError| self.imported(handler, self.failure(&error));
         self.stopped_outside.set(None);
         let mut evaluation = {
             let _running = self.counter.enter();
@@ -145,21 +155,23 @@ impl Isolate {
         if let Some(reason) = self.stopped_outside.take() {
             return Err(Diagnostic::new(format!("{file}: {}", self.describe_termination(reason))));
         }
-        let namespace = self.runtime.borrow_mut().get_module_namespace(module).map_err(failed)?;
+        let mut exports = self.runtime.borrow_mut().get_module_namespace(module).map_err(failed)?;
         let dialect = dialect::named(handler.dialect);
         self.enter(|scope, functions| {
             let name = string(scope, handler.dialect);
             let id = v8::Integer::new_from_unsigned(scope, handler.id).into();
             let dirname = string(scope, &handler.pattern);
             let filename = string(scope, &handler.path.to_string_lossy());
-            let namespace = v8::Local::new(scope, &namespace);
-            if let Some(csrf) = dialect.load(&exports_of(scope, namespace)).csrf {
+            let namespace = v8::Local::new(scope, &exports);
+            let handled = handler_of(scope, namespace);
+            exports = v8::Global::new(scope, handled);
+            if let Some(csrf) = dialect.load(&exports_of(scope, handled)).csrf {
                 self.csrf.borrow_mut().insert(handler.id, csrf);
             }
-            let namespace = namespace.into();
-            functions.call(scope, Function::AddHandler, &[name, id, dirname, filename, namespace]);
+            let handled = handled.into();
+            functions.call(scope, Function::AddHandler, &[name, id, dirname, filename, handled]);
         });
-        Ok(namespace)
+        Ok(exports)
     }
 
     /// Loads every handler of the server's layer, to find the exports of each or why it does not load. The isolate

@@ -24,6 +24,7 @@ pub(crate) use dispatch::Dispatched;
 use self::functions::{Function, Functions};
 use self::recover::guard_heap;
 use super::engine::{self, Microtasks, Terminator};
+use super::half::Half;
 use super::loader::Loader;
 use super::watchdog::{self, ExecutionCounter, RunLimits, TerminationReason, Watched};
 use super::{embedded, snapshot};
@@ -105,14 +106,15 @@ impl Isolate {
         databases: Databases,
         lost: impl Fn(Option<ExchangeId>) + Send + 'static,
     ) -> Result<Isolate, CoreError> {
-        let loader = Rc::new(Loader::of(project));
-        let lazy = embedded::lazy();
+        let half = Half::next();
+        let loader = Rc::new(Loader::of(project, half));
+        let lazy = embedded::lazy(half);
         let watched = Flushing { hub: exchanges.hub(), lost };
-        let snapshot = snapshot::kept();
+        let snapshot = snapshot::kept(half);
         let memory = Memory::new(limits.heap);
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(loader.clone()),
-            extensions: embedded::extensions(exchanges, databases, memory.clone(), &loader),
+            extensions: embedded::extensions(exchanges, databases, memory.clone(), &loader, half),
             residual_lazy_js_sources: lazy.scripts,
             residual_lazy_esm_sources: lazy.modules,
             startup_snapshot: snapshot,
@@ -152,6 +154,12 @@ impl Isolate {
             announces_idle: Cell::default(),
             idle: Notify::new(),
         })
+    }
+
+    /// Whether the last load met a module that needs Node's half, which this isolate lacks. Isolates that are made from
+    /// now on have it.
+    pub(crate) fn lacks_node(&self) -> bool {
+        self.loader.lacks_node()
     }
 
     /// Loads the web's classes that most handlers use, unless they are loaded already.

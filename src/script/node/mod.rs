@@ -23,7 +23,7 @@ use self::packages::{InNodeModules, NodeModules};
 use self::require::Required;
 use super::loader::Loader;
 
-pub(super) use translate::Translator;
+pub(super) use translate::translated;
 
 pub(super) type Services = NodeExtInitServices<InNodeModules, NodeModules, RealSys>;
 type PackageResolver = NodeResolver<InNodeModules, DenoIsBuiltInNodeModuleChecker, NodeModules, RealSys>;
@@ -70,7 +70,7 @@ pub(super) fn services(loader: Rc<Loader>) -> Services {
         options,
     );
     NodeExtInitServices {
-        node_require_loader: Rc::new(Required { loader, manifests: manifests.clone() }),
+        node_require_loader: Rc::new(Required { loader }),
         node_resolver: Arc::new(resolver),
         pkg_json_resolver: manifests,
         sys,

@@ -10,8 +10,7 @@ use node_resolver::errors::{
 };
 use node_resolver::{InNpmPackageChecker, NpmPackageFolderResolver, UrlOrPath, UrlOrPathRef};
 
-/// The name of folders that hold packages.
-const PACKAGES: &str = "node_modules";
+use crate::ext::packages;
 
 /// Whether a file belongs to a package: its path has a folder for packages.
 #[derive(Debug, Clone)]
@@ -19,7 +18,7 @@ pub(in crate::script) struct InNodeModules;
 
 impl InNpmPackageChecker for InNodeModules {
     fn in_npm_package(&self, specifier: &Url) -> bool {
-        specifier.scheme() == "file" && specifier.path().split('/').any(|part| part == PACKAGES)
+        specifier.scheme() == "file" && specifier.path().split('/').any(|part| part == packages::FOLDER)
     }
 }
 
@@ -42,9 +41,7 @@ impl NpmPackageFolderResolver for NodeModules {
             }))
         };
         let Ok(from) = referrer.path() else { return Err(missing(referrer.display())) };
-        let folders = from.ancestors().skip(1).filter(|folder| !folder.ends_with(PACKAGES));
-        let Some(found) = folders.map(|folder| folder.join(PACKAGES).join(name)).find(|found| found.is_dir())
-        else {
+        let Some(found) = packages::folder_for(name, from) else {
             return Err(missing(UrlOrPath::Path(from.to_owned())));
         };
         found.canonicalize().map_err(|source| {

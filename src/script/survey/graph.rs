@@ -9,8 +9,10 @@ use std::rc::Rc;
 use deno_core::ModuleSpecifier;
 
 use crate::dialect::{self, nearest};
+use crate::ext::packages;
 use crate::script::modules::{self, Missing, Modules, ResolveError};
 use liveline_compiler::Diagnostic;
+use liveline_compiler::common_js::Declared;
 use liveline_compiler::facts::{self, Attribute, Export, Facts, Form, Import, Kind};
 use liveline_compiler::line_and_column;
 
@@ -78,13 +80,18 @@ impl Survey {
     /// The facts and the source of one file, if it can be read and parsed.
     pub(crate) fn facts(&mut self, file: &Path) -> Option<(Facts, String)> {
         let module = self.module(file).ok()?;
-        let facts = facts::read(file, &module.source).ok()?;
+        let facts = facts::read(file, &module.source, self.modules.declared(file)).ok()?;
         Some((facts, module.source.clone()))
     }
 
     /// The exports of a file, as far as its source shows: an export that may be a function counts as one.
     pub(crate) fn exports_of(&mut self, file: &Path) -> dialect::Exports {
-        let names = self.exports(file);
+        let mut names = self.exports(file);
+        if self.is_common_js(file) && self.kind(file, "default") == Kind::Value {
+            // Such a module exports an object, and its handlers are the object's functions.
+            names.remove("default");
+        }
+        names.retain(|name| name != "__esModule");
         let export = |name: String| {
             let is_function = !matches!(self.kind(file, &name), Kind::Value | Kind::Type);
             (name, if is_function { dialect::Export::Function } else { dialect::Export::Other })
@@ -127,7 +134,7 @@ impl Survey {
                         list.extend(self.missing_names(&file, &module.source, import, &target));
                         if let Target::File(target) = target
                             && import.form != Form::Dynamic
-                            && !is_in_package(&target)
+                            && !packages::holds(&target)
                         {
                             below.push(target);
                         }
@@ -170,10 +177,14 @@ impl Survey {
         }
         let source = fs::read_to_string(file)?;
         let source = source.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(source);
-        let facts = facts::read(file, &source);
+        let facts = facts::read(file, &source, self.modules.declared(file));
         let module = Rc::new(Module { source, facts });
         self.read.insert(file.to_owned(), module.clone());
         Ok(module)
+    }
+
+    fn is_common_js(&mut self, file: &Path) -> bool {
+        self.module(file).is_ok_and(|it| it.facts.as_ref().is_ok_and(|facts| facts.is_common_js))
     }
 
     /// The target of an import, or an error, which has no place if that is the import's.
@@ -187,6 +198,9 @@ impl Survey {
             return Ok(Target::Elsewhere);
         }
         let Ok(referrer) = ModuleSpecifier::from_file_path(from) else { return Ok(Target::Elsewhere) };
+        if import.form.is_require() {
+            return self.required(from, specifier);
+        }
         let url = self
             .modules
             .resolve(specifier, referrer.as_str())
@@ -233,11 +247,37 @@ impl Survey {
                 self.help_for_file(from, file)
             }
             ResolveError::Missing { .. } => None,
-            _ => self.help_for_package(from.parent().map(Path::to_owned), specifier),
+            error => {
+                let near = self.help_for_package(from.parent().map(Path::to_owned), specifier);
+                near.or_else(|| error.help().map(str::to_owned))
+            }
         };
         // The diagnostic's place names the file already.
         let from = format!(" from {}", from.display());
         Diagnostic::new(error.to_string().replacen(&from, "", 1)).with_help(help)
+    }
+
+    /// The target of a `require()`, or an error, which has no place.
+    fn required(&self, from: &Path, specifier: &str) -> Result<Target, Diagnostic> {
+        let failed = |why: &str, help: Option<String>| {
+            Diagnostic::new(format!("cannot require \"{specifier}\": {why}")).with_help(help)
+        };
+        if let Some(name) = self.modules.of_node(specifier) {
+            return name.map(|_| Target::Elsewhere).map_err(|(reason, help)| failed(&reason, help));
+        }
+        match self.modules.required(specifier, from) {
+            Some(file) => Ok(Target::File(file)),
+            None if specifier.starts_with(['.', '/']) => {
+                let missing = from.parent().unwrap_or(from).join(specifier);
+                Err(failed("there is no such file", self.help_for_file(from, &missing)))
+            }
+            None => {
+                let missing = packages::missing(specifier, from);
+                let (reason, help) = missing.unwrap_or_else(|| ("it is not found".to_owned(), None));
+                let near = self.help_for_package(from.parent().map(Path::to_owned), specifier);
+                Err(failed(&reason, near.or(help)))
+            }
+        }
     }
 
     fn missing_names(
@@ -254,6 +294,7 @@ impl Survey {
         if exported.is_open {
             return Vec::new();
         }
+        let is_common_js = matches!(target, Target::File(file) if self.is_common_js(file));
         let has_types =
             matches!(from.extension().and_then(|it| it.to_str()), Some("ts" | "mts" | "cts" | "tsx"));
         let is_there =
@@ -266,7 +307,15 @@ impl Survey {
                 "default" => format!("\"{specifier}\" has no default export"),
                 name => format!("\"{specifier}\" exports nothing called `{name}`"),
             };
-            Diagnostic::at(message, from, line, column).with_help(help_for_name(name, &exported.names))
+            let help = help_for_name(name, &exported.names);
+            let whole = || {
+                format!(
+                    "it is CommonJS, whose text does not show that name: import its default, and read `{name}` of that"
+                )
+            };
+            let is_meant = help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
+            let help = if is_common_js && !is_meant { Some(whole()) } else { help };
+            Diagnostic::at(message, from, line, column).with_help(help)
         };
         missing.map(describe).collect()
     }
@@ -280,7 +329,9 @@ impl Survey {
             Target::Elsewhere => return open(),
             Target::Data => return Names { names: BTreeSet::from(["default".to_owned()]), ..closed() },
             Target::Own(source) => {
-                let Ok(facts) = facts::read(Path::new("/own.js"), source) else { return open() };
+                let Ok(facts) = facts::read(Path::new("/own.js"), source, Declared::Module) else {
+                    return open();
+                };
                 own = facts;
                 (&own, None)
             }
@@ -298,7 +349,7 @@ impl Survey {
             facts.exports.iter().partition(|(_, export)| export.kind == Kind::Type);
         let owned = |list: Vec<(&String, &Export)>| list.into_iter().map(|(name, _)| name.clone()).collect();
         let mut all = Names { names: owned(names), types: owned(types), is_open: false };
-        for star in facts.imports.iter().filter(|import| import.form == Form::Star) {
+        for star in facts.imports.iter().filter(|import| import.form.is_star()) {
             let Some(Ok(target)) = from.map(|from| self.target(from, star)) else {
                 all.is_open = true;
                 continue;
@@ -325,7 +376,7 @@ impl Survey {
             },
             Some(kind) => kind.clone(),
             None => {
-                for star in facts.imports.iter().filter(|import| import.form == Form::Star) {
+                for star in facts.imports.iter().filter(|import| import.form.is_star()) {
                     let Ok(Target::File(target)) = self.target(file, star) else { continue };
                     if self.exports(&target).contains(name) {
                         return self.kind_of(&target, name, seen);
@@ -347,46 +398,14 @@ impl Survey {
         let above = from.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.project));
         let beside = above.flat_map(|folder| {
             let folders = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-            let folders = folders.filter(|path| path.is_dir() && !is_in_package(path));
+            let folders = folders.filter(|path| path.is_dir() && !packages::holds(path));
             std::iter::once(folder.to_owned()).chain(folders).collect::<Vec<_>>()
         });
         beside.filter_map(|folder| same_file(&folder, name)).next().map(|file| meant(&file))
     }
 
     fn help_for_package(&self, folder: Option<PathBuf>, specifier: &str) -> Option<String> {
-        let name = specifier.strip_prefix("node:").unwrap_or(specifier);
-        const OF_NODE: [&str; 24] = [
-            "assert",
-            "async_hooks",
-            "buffer",
-            "child_process",
-            "cluster",
-            "crypto",
-            "dns",
-            "events",
-            "fs",
-            "fs/promises",
-            "http",
-            "https",
-            "net",
-            "os",
-            "path",
-            "process",
-            "querystring",
-            "readline",
-            "stream",
-            "timers",
-            "tls",
-            "url",
-            "util",
-            "zlib",
-        ];
-        if specifier.starts_with("node:") || OF_NODE.contains(&name) {
-            return Some(
-                "the modules of Node are not there; the web's APIs are: fetch, URL, crypto, streams".into(),
-            );
-        }
-        if ["http:", "https:", ".", "/"].iter().any(|start| specifier.starts_with(start)) {
+        if ["http:", "https:", "node:", ".", "/"].iter().any(|start| specifier.starts_with(start)) {
             return None;
         }
         let near = nearest(specifier, modules::own_names());
@@ -401,10 +420,7 @@ impl Survey {
                 return Some(format!("did you mean the file \"./{path}\"?"));
             }
         }
-        let package = package_of(specifier);
-        let listed = fs::read_to_string(self.project.join("package.json")).unwrap_or_default();
-        let is_listed = listed.contains(&format!("\"{package}\""));
-        is_listed.then(|| format!("package.json lists {package}: install it, as with `npm install`"))
+        None
     }
 }
 
@@ -518,15 +534,4 @@ fn specifier_of(from: &Path, file: &Path) -> String {
     let rest: Vec<_> = file.iter().skip(shared).map(|name| name.to_string_lossy()).collect();
     let up = if up == 0 { "./".to_owned() } else { "../".repeat(up) };
     format!("{up}{}", rest.join("/"))
-}
-
-/// The package's name: `a` of `a/b`, `@a/b` of `@a/b/c`.
-fn package_of(specifier: &str) -> &str {
-    let names = if specifier.starts_with('@') { 2 } else { 1 };
-    let end = specifier.match_indices('/').nth(names - 1).map_or(specifier.len(), |(at, _)| at);
-    &specifier[..end]
-}
-
-fn is_in_package(file: &Path) -> bool {
-    file.iter().any(|name| name == "node_modules")
 }

@@ -68,6 +68,25 @@ pub(super) struct LastLoad {
     is_stuck: AtomicBool,
 }
 
+/// Workers whose code loads or has loaded. Dropping this stops them, which also happens when the load is cancelled.
+#[derive(Default)]
+struct Candidates(Vec<Arc<Handle>>);
+
+impl Candidates {
+    /// The workers, which go on: they serve from now on.
+    fn serving(mut self) -> Vec<Arc<Handle>> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl Drop for Candidates {
+    fn drop(&mut self) {
+        for worker in &self.0 {
+            let _ = worker.mailbox.send(Mail::Stop);
+        }
+    }
+}
+
 impl Pool {
     /// Loads the code anew and lets it serve. Fails with every error in the code; the old code then goes on serving.
     /// Dropping the future cancels the load.
@@ -90,13 +109,12 @@ impl Pool {
         if let Trigger::Change(is_complete) = trigger
             && !is_complete(code.sources.has_empty())
         {
-            workers.iter().for_each(|worker| drop(worker.mailbox.send(Mail::Stop)));
             return Err(vec![Diagnostic::new("the files changed while they were loaded")]);
         }
         let files = RouteFiles::of(&code, std::mem::take(&mut *lock(&self.last_load.imports)));
         let changed_from = std::mem::replace(&mut *lock(&self.last_load.route_files), Arc::new(files));
         self.last_load.has_code.store(true, Ordering::Relaxed);
-        let old = self.current.swap(Arc::new(workers));
+        let old = self.current.swap(Arc::new(workers.serving()));
         let retiring: Vec<_> = old.iter().map(|worker| self.retire(worker.clone())).collect();
         let took = began.elapsed();
         self.prepare_spare();
@@ -123,14 +141,15 @@ impl Pool {
         })?;
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
         let (worker, loading) = self.begin_load(&code, WorkerId { worker: 0, generation }, false)?;
+        let worker = Candidates(vec![worker]);
         finished(loading).await.result?;
         let mut stands_in = false;
         self.current.rcu(|workers| {
             stands_in = workers.is_empty();
-            if stands_in { Arc::new(vec![worker.clone()]) } else { workers.clone() }
+            if stands_in { Arc::new(worker.0.clone()) } else { workers.clone() }
         });
-        if !stands_in {
-            let _ = worker.mailbox.send(Mail::Stop);
+        if stands_in {
+            worker.serving();
         }
         Ok(())
     }
@@ -170,15 +189,15 @@ impl Pool {
     }
 
     /// Loads the code in all workers, side by side. If one fails, all of them end.
-    async fn load(&self, code: &Arc<Code>) -> Result<Vec<Arc<Handle>>, Vec<Diagnostic>> {
+    async fn load(&self, code: &Arc<Code>) -> Result<Candidates, Vec<Diagnostic>> {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
         self.last_load.is_stuck.store(false, Ordering::Relaxed);
-        let mut workers = Vec::new();
+        let mut workers = Candidates::default();
         let mut loading = Vec::new();
         for worker in 0..self.config.workers {
-            let logs_stalls = workers.is_empty();
+            let logs_stalls = worker == 0;
             let (worker, loaded) = self.begin_load(code, WorkerId { worker, generation }, logs_stalls)?;
-            workers.push(worker);
+            workers.0.push(worker);
             loading.push(loaded);
         }
         let mut result = Ok(());
@@ -191,11 +210,6 @@ impl Pool {
             lock(&self.last_load.files).extend(loaded.files);
             self.last_load.is_stuck.fetch_or(loaded.is_stuck, Ordering::Relaxed);
             result = result.and(loaded.result);
-        }
-        if result.is_err() {
-            for worker in &workers {
-                let _ = worker.mailbox.send(Mail::Stop);
-            }
         }
         result.map(|()| workers)
     }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::http::{self, Request, read_to_close};
 use super::line::Dial;
@@ -203,6 +203,24 @@ impl Host {
         std::fs::read_dir(format!("/proc/{}/task", self.process.id()))
             .expect("the tasks of a process")
             .count()
+    }
+
+    /// How many files and sockets the process has open.
+    #[cfg(target_os = "linux")]
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.process.id())).expect("the files of a process").count()
+    }
+
+    /// How much time the process has spent on processors.
+    #[cfg(target_os = "linux")]
+    pub fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("its figures");
+        // The name of the program, in parentheses, may have spaces. The 14th and 15th field count ticks.
+        let after_name = stat.rsplit(')').next().expect("a name");
+        let ticks =
+            after_name.split(' ').skip(12).take(2).map(|ticks| ticks.parse::<u64>().expect("a number"));
+        let per_second = rustix::param::clock_ticks_per_second();
+        Duration::from_millis(ticks.sum::<u64>() * 1000 / per_second)
     }
 
     /// How much memory the process holds, in bytes.

@@ -48,6 +48,15 @@ impl Log {
         found.unwrap_or_else(|| panic!("{} never said {text:?}; it said:\n{}", self.name, self.text()))
     }
 
+    /// Whether the next line with one of two texts contains the first one. False if the output ends without either.
+    pub fn has_next(&self, text: &str, other: &str) -> bool {
+        let found = self.wait(|lines| {
+            let found = |text: &str| lines.all[lines.cursor..].iter().any(|line| line.contains(text));
+            if found(other) { Some(false) } else { found(text).then_some(true) }
+        });
+        found.unwrap_or(false)
+    }
+
     /// Waits until the process has closed this output, and returns all of it.
     #[track_caller]
     pub fn end(&self) -> String {

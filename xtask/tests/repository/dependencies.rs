@@ -6,12 +6,13 @@ use std::process::Command;
 use super::{expect_none, root};
 
 /// Crates that a package must not depend on, directly or through others. A name ends with `*` if it begins so.
-const BANNED: [(&str, &[&str]); 3] = [
+const BANNED: [(&str, &[&str]); 4] = [
     (
         "liveline-proto",
         &["tokio", "mio", "hyper", "rusqlite", "clap", "deno_*", "v8", "swc_*", "getrandom", "rand"],
     ),
     ("liveline-store", &["hyper", "clap", "deno_*", "v8", "swc_*"]),
+    ("liveline-builtins", &["deno_*", "v8", "swc_*", "hyper", "rusqlite", "clap"]),
     ("liveline-compiler", &["deno_core", "v8", "hyper", "rusqlite", "clap"]),
 ];
 
@@ -32,7 +33,7 @@ fn no_crate_depends_on_libraries_of_the_layers_above_it() {
 
 #[test]
 fn only_the_compiler_depends_on_swc() {
-    let packages = ["liveline", "liveline-proto", "liveline-store"];
+    let packages = ["liveline", "liveline-builtins", "liveline-proto", "liveline-store"];
     let violations = packages.iter().flat_map(|package| {
         let found = dependencies(package, Some(1)).into_iter().filter(|name| matches(name, &COMPILERS));
         found.map(move |name| format!("{package} depends on {name}"))

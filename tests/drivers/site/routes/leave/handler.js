@@ -1,0 +1,6 @@
+import { add } from "../driver.js";
+
+export default () => {
+  add(1, 1).catch(() => {});
+  return "not waited for";
+};

@@ -1,0 +1,6 @@
+import { missing } from "../driver.js";
+
+export default async () => {
+  const rows = await missing();
+  return rows;
+};

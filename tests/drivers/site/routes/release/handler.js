@@ -1,0 +1,3 @@
+import { release } from "../driver.js";
+
+export default () => release();

@@ -1,0 +1,3 @@
+import { text } from "../driver.js";
+
+export default async () => await text(1_000_000);

@@ -1,0 +1,9 @@
+export default async () => {
+  try {
+    const { PrismaClient } = await import("@prisma/client");
+    new PrismaClient();
+    return { error: null };
+  } catch (error) {
+    return { error: error.message };
+  }
+};
