@@ -14,6 +14,7 @@
 
 mod asset;
 mod bundles;
+mod data;
 mod files;
 mod modules;
 mod origins;

@@ -105,7 +105,8 @@ fn place_of(error: &JsError, frames: &mut Frames) -> Option<Place> {
     let own = frames.iter().position(|(_, place)| !place.is_in_package());
     if own.is_none() && !frames.is_empty() {
         let lines = error.stack.as_deref().unwrap_or_default().lines();
-        let mut places = lines.filter_map(|line| Some(written_frame(line.trim_start().strip_prefix("at ")?)?.1));
+        let mut places =
+            lines.filter_map(|line| Some(written_frame(line.trim_start().strip_prefix("at ")?)?.1));
         let written = places.find(|place| !place.is_in_package());
         if written.is_some() {
             return written;

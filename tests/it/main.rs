@@ -82,6 +82,7 @@ mod termination;
 mod threads;
 mod timers;
 mod transcripts;
+mod typescript;
 mod universal_handlers;
 mod upgrade;
 mod upstream;
