@@ -357,7 +357,7 @@ fn misspelt_file_names_are_found() {
         .file("a/handler.sever.js", FINE)
         .file("b/handlers.ts", FINE)
         .file("c/Handler.js", FINE)
-        .file("d/handler.tss", FINE)
+        .file("d/handler.es6", FINE)
         .file("e/pages.html", "<p>")
         .file("f/handler.test.js", "")
         .file("f/handler.css", "")
@@ -370,7 +370,7 @@ fn misspelt_file_names_are_found() {
             &["a/handler.sever.js", "is ignored", "`handler.server.js`"],
             &["b/handlers.ts", "`handler.ts`"],
             &["c/Handler.js", "`handler.js`"],
-            &["d/handler.tss", "`handler.ts`"],
+            &["d/handler.es6", "`handler.js`"],
             &["e/pages.html", "`page.html`"],
         ],
     );
