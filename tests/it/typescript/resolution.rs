@@ -238,13 +238,13 @@ fn the_nearest_settings_count() {
 #[test]
 fn a_path_of_settings_without_a_file_is_an_error_with_what_was_meant() {
     let site = with_paths("tsconfig.json")
-        .file("app/handler.ts", "import a from '@/lib/aa'; export default () => a;");
+        .file("app/handler.ts", "import a from '@/lib/indx'; export default () => a;");
 
     let printed = complaint(&site);
 
-    assert!(printed.contains("tsconfig.json maps it to") && printed.contains("src/lib/aa"), "{printed}");
+    assert!(printed.contains("tsconfig.json maps it to") && printed.contains("src/lib/indx"), "{printed}");
     assert!(
-        printed.contains("did you mean \"../src/lib/a.ts\"?") && printed.contains("handler.ts:1:15"),
+        printed.contains("did you mean \"../src/lib/index.ts\"?") && printed.contains("handler.ts:1:15"),
         "{printed}"
     );
 }

@@ -16,7 +16,7 @@ fn older_decorators_and_metadata_are_set() {
             "handler.ts",
             r#"
             const seen: unknown[] = [];
-            (Reflect as any).metadata = (key: string, value: any) => () => { seen.push([key, value.name]); };
+            (Reflect as any).metadata = (key: string, value: any) => () => { seen.push([key, value?.name]); };
             function logged(target: any, key: string) { seen.push(key); }
             class A { @logged name!: string; @logged method(): void {} }
             export default () => seen;"#,
