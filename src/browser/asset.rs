@@ -39,6 +39,11 @@ impl Asset {
         Asset::new("application/json", text)
     }
 
+    /// A module of WebAssembly.
+    pub(crate) fn wasm(bytes: Vec<u8>) -> Asset {
+        Asset::new("application/wasm", bytes)
+    }
+
     fn new(kind: &'static str, text: impl Into<Bytes>) -> Asset {
         let body = text.into();
         Asset { kind, body, etag: OnceLock::new(), gzip: OnceLock::new(), extra: None, source: None }

@@ -7,13 +7,15 @@
 //!
 //! `bundles/` holds the scripts that `cargo xtask bundle` makes of `runtime-js/`, and `bundles.rs` puts them into the
 //! executable. `modules.rs` finds and compiles the files of the routes folder that are served; `resolver.rs` resolves
-//! their imports. `origins.rs` maps a place in a script of a browser back to the author's file.
+//! their imports, and `data.rs` makes scripts of texts, bytes and WebAssembly. `origins.rs` maps a place in a script of
+//! a browser back to the author's file.
 //!
 //! **Invariant:** of the routes folder, browsers can read the handlers of the client and worker layers and what those
 //! import, and nothing else.
 
 mod asset;
 mod bundles;
+mod data;
 mod files;
 mod modules;
 mod origins;

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::asset::Asset;
+use super::data::{self, Data};
 use super::origins::Source;
 use super::resolver::{Resolver, Target};
 use crate::dialect;
 use crate::router::Layout;
+use liveline_compiler::Diagnostic;
 use liveline_compiler::common_js::{self, Declared};
-use liveline_compiler::{Diagnostic, transpile};
+use liveline_compiler::transpile::{self, Import};
 
 /// The path of modules.
 pub(super) const FOLDER: &str = "/.liveline/client/";
@@ -98,8 +100,16 @@ impl<'a> ClientModules<'a> {
         let imports = transpile::imports(file, &code)?;
         // From the end, so that the ranges before stay valid.
         for import in imports.iter().rev() {
-            if let Some(url) = self.target_of(&import.specifier, file)? {
-                code.replace_range(import.range.clone(), &serde_json::Value::from(url).to_string());
+            if let Some((url, data)) = self.target_of(import, file)? {
+                // A script in place of the data has no attributes, and runs.
+                let range = match (data, &import.typed) {
+                    (Some(_), Some((_, range))) => range.clone(),
+                    _ => import.range.clone(),
+                };
+                code.replace_range(range, &serde_json::Value::from(url).to_string());
+                if let (Some(_), Some(range)) = (data, &import.source_phase) {
+                    code.replace_range(range.clone(), "import ");
+                }
             }
         }
         let source = Source { file: file.to_owned(), map };
@@ -107,31 +117,77 @@ impl<'a> ClientModules<'a> {
         Ok(())
     }
 
-    /// The URL of an import of `file`; `None` if the specifier stays as it is written.
-    fn target_of(&mut self, specifier: &str, file: &Path) -> Result<Option<String>, Diagnostic> {
+    /// The URL of an import of `file`, and what the import is, unless it is a module; `None` if the specifier stays as it
+    /// is written.
+    fn target_of(
+        &mut self,
+        import: &Import,
+        file: &Path,
+    ) -> Result<Option<(String, Option<Data>)>, Diagnostic> {
+        let specifier = import.specifier.as_str();
         match self.resolver.resolve(specifier, file)? {
             Target::Url => Ok(None),
             Target::Own(name, source) => {
                 let place = own_place(name);
                 let url = url(&place);
                 self.assets.entry(place).or_insert_with(|| Asset::script(source));
-                Ok(Some(url))
+                Ok(Some((url, None)))
             }
             Target::File(target) => {
                 let target = target.canonicalize().unwrap_or(target);
-                if let Some(reason) = self.refusal(&target) {
+                let data = Data::of(import, &target);
+                if let Some(reason) = self.refusal(&target, data) {
                     let message = format!("cannot import \"{specifier}\": {reason}");
                     return Err(Diagnostic::at_import(message, file, specifier));
                 }
-                let url = self.url_of(&target);
+                let url = match data {
+                    None => self.url_of(&target),
+                    Some(data) => self.url_of_data(&target, data)?,
+                };
                 self.imports.entry(file.to_owned()).or_default().push(target);
-                Ok(Some(url))
+                Ok(Some((url, data)))
             }
         }
     }
 
+    /// The URL of the script that exports a file.
+    fn url_of_data(&mut self, file: &Path, data: Data) -> Result<String, Diagnostic> {
+        let place = self.place_for(file);
+        let script_place = data.place(&place);
+        let script_url = url(&script_place);
+        if self.assets.contains_key(&script_place) {
+            return Ok(script_url);
+        }
+        let bytes = std::fs::read(file)
+            .map_err(|error| Diagnostic::new(format!("cannot read {}: {error}", file.display())))?;
+        self.imports.entry(file.to_owned()).or_default();
+        // A module of WebAssembly may import itself, by way of others.
+        self.assets.insert(script_place.clone(), Asset::script(""));
+        let script = match data {
+            Data::Text => data::text(&bytes),
+            Data::Bytes => data::bytes(&bytes),
+            Data::Module => data::module(&url(&place)),
+            Data::Instance => {
+                let resolve = |specifier: &str| {
+                    let (typed, source_phase) = (None, None);
+                    let import = Import { specifier: specifier.to_owned(), range: 0..0, typed, source_phase };
+                    let target = self.target_of(&import, file)?;
+                    Ok(target.map_or_else(|| specifier.to_owned(), |(url, _)| url))
+                };
+                data::instance(&bytes, &url(&place), resolve)?.ok_or_else(|| {
+                    Diagnostic::new(format!("{} is no module of WebAssembly", file.display()))
+                })?
+            }
+        };
+        if matches!(data, Data::Module | Data::Instance) {
+            self.assets.insert(place, Asset::wasm(bytes));
+        }
+        self.assets.insert(script_place, Asset::script(script));
+        Ok(script_url)
+    }
+
     /// Why a file is not served to browsers, if it is not.
-    fn refusal(&self, file: &Path) -> Option<String> {
+    fn refusal(&self, file: &Path, data: Option<Data>) -> Option<String> {
         if dialect::is_private(file) {
             return Some("it is a handler of the server, whose source no browser gets".to_owned());
         }
@@ -141,7 +197,8 @@ impl<'a> ClientModules<'a> {
         }
         let known = ["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx", "json"];
         let extension = file.extension().unwrap_or_default();
-        (!known.iter().any(|known| extension == *known)).then(|| "it is no JavaScript module".to_owned())
+        let is_module = data.is_some() || known.iter().any(|known| extension == *known);
+        (!is_module).then(|| "it is no JavaScript module".to_owned())
     }
 
     fn url_of(&mut self, file: &Path) -> String {

@@ -301,7 +301,7 @@ fn is_source(path: &Path, roots: &[PathBuf]) -> bool {
     let inside =
         roots.iter().enumerate().rev().find_map(|(i, root)| Some((i, path.strip_prefix(root).ok()?)));
     let Some((root, inside)) = inside else { return false };
-    let code = ["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx", "json"];
+    let code = ["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx", "json", "wasm"];
     // In the routes folder every HTML file may be a view; in `public/` only a document of a route matters.
     let page = if root == 0 {
         path.extension().is_some_and(|extension| extension == "html")

@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use liveline_compiler::Diagnostic;
 use liveline_compiler::jsx::Jsx;
 use liveline_compiler::transpile::{Decorators, Options};
+use liveline_compiler::{Diagnostic, relative};
 use oxc_resolver::{
     CompilerOptions, FileMetadata, FileSystem, FileSystemOs, ResolveError, ResolveOptions, ResolverGeneric,
     TsConfig, TsconfigDiscovery,
@@ -27,19 +27,21 @@ pub(super) struct Configs {
     /// The file with the settings for each folder.
     nearest: RefCell<HashMap<PathBuf, Option<PathBuf>>>,
     /// The files that were read, and those that would have been, had they been there.
-    files: Files,
+    files: Paths,
+    /// The packages that settings extend and that are not installed.
+    absent: Paths,
 }
 
-type Files = Arc<Mutex<BTreeSet<PathBuf>>>;
+type Paths = Arc<Mutex<BTreeSet<PathBuf>>>;
 
 impl Configs {
     /// For the project in this folder.
     pub(super) fn of(project: &Path) -> Configs {
-        let files = Files::default();
+        let (files, absent) = (Paths::default(), Paths::default());
         let options = ResolveOptions { tsconfig: Some(TsconfigDiscovery::Auto), ..ResolveOptions::default() };
-        let reads = Reads { system: FileSystemOs::new(), files: files.clone() };
+        let reads = Reads { system: FileSystemOs::new(), files: files.clone(), absent: absent.clone() };
         let reader = ResolverGeneric::new_with_file_system(reads, options);
-        Configs { project: project.to_owned(), reader, nearest: RefCell::default(), files }
+        Configs { project: project.to_owned(), reader, nearest: RefCell::default(), files, absent }
     }
 
     /// Every file whose change, or whose making, may change settings.
@@ -50,7 +52,23 @@ impl Configs {
     /// The settings of a file.
     pub(super) fn config_of(&self, file: &Path) -> Result<Option<Arc<TsConfig>>, Diagnostic> {
         let Some(path) = file.parent().and_then(|folder| self.nearest(folder)) else { return Ok(None) };
-        let config = self.reader.resolve_tsconfig(&path).map_err(|error| failure(&path, error))?;
+        let config = loop {
+            match self.reader.resolve_tsconfig(&path) {
+                Ok(config) => break config,
+                // Where only the packages are installed that run, those that settings extend may be missing.
+                Err(ResolveError::TsconfigNotFound(missing))
+                    if !missing.is_absolute() && lock(&self.absent).insert(missing.clone()) =>
+                {
+                    warn_of_absent(&path, &missing);
+                }
+                Err(error) => {
+                    if let ResolveError::TsconfigNotFound(missing) = &error {
+                        lock(&self.files).insert(missing.clone());
+                    }
+                    return Err(failure(&path, error));
+                }
+            }
+        };
         if config.references_resolved.is_empty() {
             return Ok(Some(config));
         }
@@ -191,33 +209,41 @@ fn failure(path: &Path, error: ResolveError) -> Diagnostic {
             error => Diagnostic::new(format!("cannot read {}: {error}", path.display())),
         },
         ResolveError::TsconfigNotFound(missing) => {
-            let message = format!("{} extends {}, which is not there", name(path), missing.display());
-            let help = (!missing.is_absolute()).then(|| {
-                let package = missing.iter().take(if missing.starts_with("@") { 2 } else { 1 });
-                format!("install it, as with `npm install {}`", package.collect::<PathBuf>().display())
-            });
+            let shown = relative(&missing).display().to_string();
+            let message = format!("{} extends {shown}, which is not there", name(path));
             let text = fs::read_to_string(path).unwrap_or_default();
-            let lines = text.lines().zip(1..);
-            let named = [missing.to_string_lossy().into_owned(), name(&missing)];
-            let place = named.iter().find_map(|name| {
-                lines.clone().find_map(|(text, line)| Some((line, text.find(name.as_str())? + 1)))
-            });
+            let end = format!("{}\"", name(&missing));
+            let start_of = |text: &str| Some(text[..text.find(&end)?].rfind('"')? + 1);
+            let place = text.lines().zip(1..).find_map(|(text, line)| Some((line, start_of(text)?)));
             let (line, column) = place.unwrap_or((1, 1));
-            Diagnostic::at(message, path, line, column).with_help(help)
+            Diagnostic::at(message, path, line, column)
         }
         error => Diagnostic::at(format!("cannot read {}: {error}", name(path)), path, 1, 1),
     }
 }
 
-/// The files of the system; records which files with settings are read.
+/// Warns, once for each package, that settings are used without those of a package that they extend.
+fn warn_of_absent(path: &Path, package: &Path) {
+    static WARNED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    if WARNED.lock().unwrap_or_else(PoisonError::into_inner).insert(package.to_owned()) {
+        let (path, package) = (relative(path).display(), package.display());
+        tracing::warn!("{path} extends {package}, which is not installed, and is used without its settings");
+    }
+}
+
+/// The file without settings that stands for the files of packages that are not installed.
+const EMPTY: &str = "/liveline/empty.json";
+
+/// The files of the system, with [`EMPTY`]; records which files with settings are read.
 struct Reads {
     system: FileSystemOs,
-    files: Files,
+    files: Paths,
+    absent: Paths,
 }
 
 impl FileSystem for Reads {
     fn new() -> Reads {
-        Reads { system: FileSystemOs::new(), files: Files::default() }
+        Reads { system: FileSystemOs::new(), files: Paths::default(), absent: Paths::default() }
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -225,10 +251,15 @@ impl FileSystem for Reads {
     }
 
     fn read_to_string(&self, path: &Path) -> io::Result<String> {
+        if path == Path::new(EMPTY) {
+            return Ok("{}".to_owned());
+        }
         lock(&self.files).insert(path.to_owned());
-        self.system.read(path).and_then(|text| {
-            String::from_utf8(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-        })
+        let text = fs::read_to_string(path)?;
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        Ok(lock(&self.absent)
+            .iter()
+            .fold(text, |text, package| text.replace(&quoted(&package.to_string_lossy()), &quoted(EMPTY))))
     }
 
     fn metadata(&self, path: &Path) -> io::Result<FileMetadata> {
@@ -236,7 +267,10 @@ impl FileSystem for Reads {
     }
 
     fn symlink_metadata(&self, path: &Path) -> io::Result<FileMetadata> {
-        FileSystem::symlink_metadata(&self.system, path)
+        match path == Path::new(EMPTY) {
+            true => Ok(FileMetadata::new(true, false, false)),
+            false => FileSystem::symlink_metadata(&self.system, path),
+        }
     }
 
     fn read_link(&self, path: &Path) -> Result<PathBuf, ResolveError> {
@@ -248,6 +282,6 @@ impl FileSystem for Reads {
     }
 }
 
-fn lock(files: &Files) -> std::sync::MutexGuard<'_, BTreeSet<PathBuf>> {
-    files.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(paths: &Paths) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+    paths.lock().unwrap_or_else(PoisonError::into_inner)
 }

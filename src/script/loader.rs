@@ -16,7 +16,7 @@ use deno_core::{
 use deno_error::JsErrorBox;
 
 use super::half::{Half, need_node};
-use super::modules::{Modules, OWN_SCHEME, own_source};
+use super::modules::{Missing, Modules, OWN_SCHEME, ResolveError, own_source};
 use super::sources::{Source, Sources};
 use crate::ext::{Access, expect_packages, packages};
 use liveline_compiler::common_js;
@@ -243,7 +243,11 @@ impl Loader {
         }
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("wasm") => {
-                let bytes = self.bytes_of(&path, url, importing)?;
+                let bytes = self.bytes_of(&path, url, &importing)?;
+                if !bytes.starts_with(b"\0asm\x01\0\0\0") {
+                    let path = path.display();
+                    return Err(importing(format!("cannot import {path}: it is no module of WebAssembly")));
+                }
                 return module(ModuleType::Wasm, ModuleSourceCode::Bytes(bytes.into()));
             }
             Some("json") => {
@@ -252,22 +256,27 @@ impl Loader {
             }
             _ => {}
         }
-        let Source { code, source_map, requires } = match sources.module(url) {
+        let source = match sources.module(url) {
             Some(source) => source,
-            None => sources.keep(url, self.source_of(&path, &sources, importing)?),
+            None => sources.keep(url, self.source_of(&path, &sources, &importing)?),
         };
-        let code = self.for_v8(code, source_map.as_deref());
-        if let Some(source_map) = source_map {
-            self.source_maps.borrow_mut().insert(url.to_string(), source_map);
+        match source {
+            Source::Script { code, source_map } => {
+                let code = self.for_v8(code, source_map.as_deref());
+                if let Some(source_map) = source_map {
+                    self.source_maps.borrow_mut().insert(url.to_string(), source_map);
+                }
+                module(ModuleType::JavaScript, ModuleSourceCode::String(code.into()))
+            }
+            #[cfg(feature = "node")]
+            Source::Requires(code) => {
+                // A URL of its own distinguishes the frames of this module from those of the CommonJS one.
+                let own = ModuleSpecifier::parse(&format!("{OWN_SCHEME}require{}", url.path()))
+                    .map_err(|error| importing(error.to_string()))?;
+                let code = ModuleSourceCode::String(code.into());
+                Ok(ModuleSource::new_with_redirect(ModuleType::JavaScript, code, url, &own, None))
+            }
         }
-        if requires {
-            // A URL of its own distinguishes the frames of this module from those of the CommonJS one.
-            let own = ModuleSpecifier::parse(&format!("{OWN_SCHEME}require{}", url.path()))
-                .map_err(|error| importing(error.to_string()))?;
-            let code = ModuleSourceCode::String(code.into());
-            return Ok(ModuleSource::new_with_redirect(ModuleType::JavaScript, code, url, &own, None));
-        }
-        module(ModuleType::JavaScript, ModuleSourceCode::String(code.into()))
     }
 
     /// Code as V8 gets it: with its source map at its end if debuggers look for it there.
@@ -350,6 +359,13 @@ impl Loader {
         }
     }
 
+    /// The source of a file with this text, compiled for V8.
+    fn compiled(&self, path: &Path, text: String) -> Result<Source, Diagnostic> {
+        let text = environment::filled_in(path, text);
+        let script = transpile::script(path, text, || self.modules.options_of(path))?;
+        Ok(Source::Script { code: script.code.into(), source_map: script.source_map.map(Into::into) })
+    }
+
     /// Whether a module or one that it may import later uses Node's half.
     #[cfg(feature = "node")]
     fn uses_node(&self, path: &Path, source: &str, seen: &mut HashSet<PathBuf>) -> bool {
@@ -392,8 +408,7 @@ impl Loader {
         exports: common_js::Exports,
         _importing: impl Fn(String) -> Diagnostic,
     ) -> Result<Source, Diagnostic> {
-        let code = super::node::translated(&self.modules, path, exports).into();
-        Ok(Source { code, source_map: None, requires: true })
+        Ok(Source::Requires(super::node::translated(&self.modules, path, exports).into()))
     }
 
     #[cfg(not(feature = "node"))]
@@ -418,19 +433,24 @@ impl Loader {
         let sources = self.sources.borrow().clone();
         let url = ModuleSpecifier::from_file_path(path)
             .map_err(|()| refused(&format!("{} is not an absolute path", path.display())))?;
-        if sources.module(&url).is_some_and(|source| source.requires) {
+        if matches!(sources.module(&url), Some(Source::Requires(_))) {
             *self.began.borrow_mut() = Some(path.to_owned());
         }
         *self.last_required.borrow_mut() = Some(path.to_owned());
-        let Source { code, source_map, .. } = match sources.required(&url) {
+        let source = match sources.required(&url) {
             Some(source) => source,
             None => sources.keep_required(&url, self.compiled(path, self.read_text(path, Diagnostic::new)?)?),
         };
-        let code = self.for_v8(code, source_map.as_deref());
-        if let Some(source_map) = source_map {
-            self.source_maps.borrow_mut().insert(url.to_string(), source_map);
+        match source {
+            Source::Requires(text) => Ok(text.to_string()),
+            Source::Script { code, source_map } => {
+                let code = self.for_v8(code, source_map.as_deref());
+                if let Some(source_map) = source_map {
+                    self.source_maps.borrow_mut().insert(url.to_string(), source_map);
+                }
+                Ok(code.to_string())
+            }
         }
-        Ok(code.to_string())
     }
 
     /// Fails if a file that a CommonJS module requires is outside of the project and its packages.
@@ -449,19 +469,6 @@ impl Loader {
     #[cfg(feature = "node")]
     pub(super) fn declared(&self, file: &Path) -> common_js::Declared {
         self.modules.declared(file)
-    }
-
-    /// The source of a file with this text, compiled for V8.
-    fn compiled(&self, path: &Path, text: String) -> Result<Source, Diagnostic> {
-        let script = match path.extension().is_some_and(|extension| extension == "json") {
-            true => transpile::Script { code: text, source_map: None },
-            false => {
-                let text = environment::filled_in(path, text);
-                transpile::script(path, text, || self.modules.options_of(path))?
-            }
-        };
-        let source_map = script.source_map.map(Into::into);
-        Ok(Source { code: script.code.into(), source_map, requires: false })
     }
 }
 
@@ -494,6 +501,10 @@ impl ModuleLoader for Loader {
             }
         }
         resolved.map_err(|error| {
+            if let ResolveError::Missing { missing: Missing::File(file), .. } = &error {
+                // The import works as soon as the file is there.
+                self.files.borrow_mut().insert(file.clone());
+            }
             let place = importer_of(referrer).map(|file| error.at(&file, specifier));
             *self.failure.borrow_mut() = place.filter(|diagnostic| diagnostic.place.is_some());
             error.into_js_error()

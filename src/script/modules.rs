@@ -95,20 +95,20 @@ pub(crate) enum Missing {
 }
 
 impl ResolveError {
+    /// What to do about it, if that is known.
+    pub(crate) fn help(&self) -> Option<&str> {
+        match self {
+            ResolveError::Unresolved { help, .. } => help.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The error at an import of a file.
     pub(crate) fn at(&self, file: &Path, specifier: &str) -> Diagnostic {
         match self {
             ResolveError::Config(diagnostic) => (**diagnostic).clone(),
             error => Diagnostic::at_import(format!("TypeError: {error}"), file, specifier)
                 .with_help(error.help().map(str::to_owned)),
-        }
-    }
-
-    /// What to do about it, if that is known.
-    pub(crate) fn help(&self) -> Option<&str> {
-        match self {
-            ResolveError::Unresolved { help, .. } => help.as_deref(),
-            _ => None,
         }
     }
 
@@ -164,20 +164,21 @@ impl Modules {
         });
         let written =
             packages.clone_with_options(ResolveOptions { symlinks: false, ..packages.options().clone() });
+        let files = written.clone_with_options(ResolveOptions {
+            main_fields: names(&["module", "main"]),
+            extensions: names(&EXTENSIONS),
+            ..written.options().clone()
+        });
         let required = packages.clone_with_options(ResolveOptions {
             condition_names: names(&["node", "require", "module-sync", "default"]),
             main_fields: names(&["main"]),
             extensions: names(&[".js", ".json", ".cjs", ".node"]),
             ..packages.options().clone()
         });
-        let files = written.clone_with_options(ResolveOptions {
-            main_fields: names(&["module", "main"]),
-            extensions: names(&EXTENSIONS),
-            ..written.options().clone()
-        });
-        let (configs, jsx, border) = (Configs::of(project), RefCell::default(), Border::around(project));
-        let declarations = Declarations::default();
         let runs_on_server = !conditions.contains(&"browser");
+        let (configs, jsx, declarations) =
+            (Configs::of(project), RefCell::default(), Declarations::default());
+        let border = Border::around(project);
         Modules { files, configs, jsx, packages, written, required, declarations, border, runs_on_server }
     }
 
@@ -246,7 +247,10 @@ impl Modules {
         let unresolved = |reason: String| failed(reason, None);
         let outside =
             |outside| ResolveError::Outside { specifier: specifier.to_owned(), from: from.clone(), outside };
-        if let Some(name) = self.of_node(specifier) {
+        let file = file_of(referrer);
+        // `util/a` is no module of Node, and may be a file that settings name.
+        let of_node = self.of_node(specifier);
+        if let Some(name) = of_node.filter(|name| name.is_ok() || self.mapped(&file, specifier).is_none()) {
             return name
                 .and_then(|name| {
                     let url = ModuleSpecifier::parse(&format!("node:{name}"));
@@ -255,8 +259,8 @@ impl Modules {
                 .map_err(|(reason, help)| failed(reason, help));
         }
         if is_bare(specifier) {
-            let folder = folder_of(referrer);
-            let path = self.bare(&file_of(referrer), &folder, specifier).map_err(|error| match error {
+            let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
+            let path = self.bare(&file, &folder, specifier).map_err(|error| match error {
                 Bare::Config(diagnostic) => ResolveError::Config(diagnostic),
                 Bare::Missing(missing) => {
                     ResolveError::Missing { specifier: specifier.to_owned(), from: from.clone(), missing }
@@ -264,9 +268,7 @@ impl Modules {
                 Bare::Unresolved(error) => {
                     use oxc_resolver::ResolveError::{NotFound, PackagePathNotExported};
                     let missing = match &error {
-                        NotFound(_) | PackagePathNotExported { .. } => {
-                            packages::missing(specifier, &file_of(referrer))
-                        }
+                        NotFound(_) | PackagePathNotExported { .. } => packages::missing(specifier, &file),
                         _ => None,
                     };
                     let (reason, help) = missing.unwrap_or_else(|| (error.to_string(), None));
@@ -369,18 +371,26 @@ enum Bare {
 }
 
 impl Modules {
-    /// The file that a specifier without a path means in a file: that of the settings of TypeScript, else a package's.
+    /// The file that the settings of a file name by a specifier.
+    fn mapped(&self, file: &Path, specifier: &str) -> Option<PathBuf> {
+        let set = self.configs.config_of(file).ok()??;
+        let paths = set.resolve_path_alias_or_base_url(specifier);
+        let found = paths.iter().find_map(|path| self.completed(path).ok())?;
+        Some(if packages::holds(&found) { found.canonicalize().unwrap_or(found) } else { found })
+    }
+
+    /// The file that a specifier without a path means in a file: that of its settings, else a package's.
     fn bare(&self, file: &Path, folder: &Path, specifier: &str) -> Result<PathBuf, Bare> {
-        let config = self.configs.config_of(file);
-        let set = config.as_ref().ok().and_then(Option::as_ref);
-        let mapped = set.map(|set| set.resolve_path_alias_or_base_url(specifier)).unwrap_or_default();
-        if let Some(file) = mapped.iter().find_map(|path| self.completed(path).ok()) {
-            return Ok(if packages::holds(&file) { file.canonicalize().unwrap_or(file) } else { file });
+        if let Some(mapped) = self.mapped(file, specifier) {
+            return Ok(mapped);
         }
         let error = match self.packages.resolve(folder, specifier) {
             Ok(found) => return Ok(found.full_path()),
             Err(error) => error,
         };
+        let config = self.configs.config_of(file);
+        let set = config.as_ref().ok().and_then(Option::as_ref);
+        let mapped = set.map(|set| set.resolve_path_alias_or_base_url(specifier)).unwrap_or_default();
         // `baseUrl` maps every name, `paths` those that it lists.
         let is_listed = |path: &PathBuf| {
             let base = set.and_then(|set| set.compiler_options.base_url.as_ref());
@@ -448,12 +458,6 @@ fn is_bare(specifier: &str) -> bool {
 fn file_of(referrer: &str) -> PathBuf {
     let path = ModuleSpecifier::parse(referrer).ok().and_then(|url| url.to_file_path().ok());
     path.unwrap_or_else(|| PathBuf::from("/"))
-}
-
-fn folder_of(referrer: &str) -> PathBuf {
-    let mut folder = file_of(referrer);
-    folder.pop();
-    folder
 }
 
 /// A referrer for messages: its path, if it is a file.

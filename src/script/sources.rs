@@ -14,11 +14,11 @@ pub(crate) struct Sources {
     modules: Mutex<HashMap<ModuleSpecifier, Source>>,
     /// Files that are imported as text; the same file may be a module, too.
     texts: Mutex<HashMap<ModuleSpecifier, Arc<str>>>,
+    /// Files that are imported as bytes, and modules of WebAssembly.
+    bytes: Mutex<HashMap<ModuleSpecifier, Arc<[u8]>>>,
     /// Files that CommonJS modules require; the same file may be imported, too.
     #[cfg(feature = "node")]
     required: Mutex<HashMap<ModuleSpecifier, Source>>,
-    /// Files that are imported as bytes, and modules of WebAssembly.
-    bytes: Mutex<HashMap<ModuleSpecifier, Arc<[u8]>>>,
     /// The URL of each resolved import, by specifier and importing module.
     resolved: Mutex<HashMap<(String, String), ModuleSpecifier>>,
     has_empty: AtomicBool,
@@ -26,11 +26,14 @@ pub(crate) struct Sources {
 
 /// A module of JavaScript, ready for V8.
 #[derive(Debug, Clone)]
-pub(crate) struct Source {
-    pub code: Arc<str>,
-    pub source_map: Option<Arc<[u8]>>,
-    /// Whether this is the ES module that requires the CommonJS one of the same URL.
-    pub requires: bool,
+pub(crate) enum Source {
+    Script {
+        code: Arc<str>,
+        source_map: Option<Arc<[u8]>>,
+    },
+    /// The ES module that requires a CommonJS one.
+    #[cfg(feature = "node")]
+    Requires(Arc<str>),
 }
 
 impl Default for Sources {

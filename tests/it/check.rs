@@ -133,9 +133,9 @@ fn every_failing_import_is_found_and_what_was_meant() {
         .file(
             "a/handler.js",
             "import { onne, two } from '../lib/names.js';\nimport x from '../lib/names.js';\n\
-             import '../lib/nmaes.js';\nimport '../lib/Names.js';\nimport '../lib/names';\nimport '../lib';\n\
+             import '../lib/nmaes.js';\nimport '../lib/Names.js';\nimport '../lib/name';\nimport '../empty';\n\
              import './db.js';\nimport { clint } from 'liveline:sql';\nimport '@webqit/webfloo';\n\
-             import 'node:fss';\nimport './data.json';\nexport * from './nothing.js';\nexport default () => 1;\n",
+             import '../lib';\nimport './data.json';\nexport * from './nothing.js';\nexport default () => 1;\n",
         )
         .file("a/data.json", "{}")
         .file("b/handler.ts", "import { three } from '../lib/names.js';\nimport './gone.ts';\nexport default () => 1;")
@@ -144,7 +144,8 @@ fn every_failing_import_is_found_and_what_was_meant() {
         .file("d/handler.js", "export default async () => (await import('./later.js')).x;")
         .file("lib/names.js", "export const one = 1, two = 2;\nimport './deeper.js';")
         .file("lib/index.js", "")
-        .file("lib/db.js", "");
+        .file("lib/db.js", "")
+        .file("empty/a.txt", "");
     assert_problems(
         &site,
         &[
@@ -153,11 +154,10 @@ fn every_failing_import_is_found_and_what_was_meant() {
             &["a/handler.js:3:8 ", "nmaes.js", "did you mean \"../lib/names.js\"?"],
             &["a/handler.js:4:8 ", "Names.js", "did you mean \"../lib/names.js\"?"],
             &["a/handler.js:5:8 ", "no such file", "did you mean \"../lib/names.js\"?"],
-            &["a/handler.js:6:8 ", "it is a folder", "did you mean \"../lib/index.js\"?"],
+            &["a/handler.js:6:8 ", "it is a folder without an index file"],
             &["a/handler.js:7:8 ", "./db.js", "did you mean \"../lib/db.js\"?"],
             &["a/handler.js:8:10 ", "`clint`", "did you mean `client`?"],
             &["a/handler.js:9:8 ", "@webqit/webfloo", "did you mean \"@webqit/webflo\"?"],
-            &["a/handler.js:10:8 ", "node:fss", "Node has no such module", "did you mean \"node:fs\"?"],
             &["a/handler.js:11:8 ", "data.json", "with { type: \"json\" }"],
             &["a/handler.js:12:15 ", "nothing.js", "there is no such file"],
             &["b/handler.ts:1:10 ", "`three`"],
@@ -357,7 +357,7 @@ fn misspelt_file_names_are_found() {
         .file("a/handler.sever.js", FINE)
         .file("b/handlers.ts", FINE)
         .file("c/Handler.js", FINE)
-        .file("d/handler.cjs", "module.exports = {}")
+        .file("d/handler.es6", FINE)
         .file("e/pages.html", "<p>")
         .file("f/handler.test.js", "")
         .file("f/handler.css", "")
@@ -370,7 +370,7 @@ fn misspelt_file_names_are_found() {
             &["a/handler.sever.js", "is ignored", "`handler.server.js`"],
             &["b/handlers.ts", "`handler.ts`"],
             &["c/Handler.js", "`handler.js`"],
-            &["d/handler.cjs", "`handler.js`"],
+            &["d/handler.es6", "`handler.js`"],
             &["e/pages.html", "`page.html`"],
         ],
     );

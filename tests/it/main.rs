@@ -89,6 +89,7 @@ mod termination;
 mod threads;
 mod timers;
 mod transcripts;
+mod typescript;
 mod universal_handlers;
 mod upgrade;
 mod upstream;

@@ -46,6 +46,8 @@ pub enum Attribute {
     Unknown(String),
     /// The text does not show it, as in `import(a, options)`.
     Hidden,
+    /// There is none, and the import is `import source`, of a module of WebAssembly that does not run.
+    Source,
 }
 
 impl Attribute {
@@ -179,7 +181,7 @@ mod syntax {
         }
 
         fn import(&mut self, source: &Str, form: Form, with: Option<&ObjectLit>) -> usize {
-            let kind = with.and_then(|with| value_of(with, "type"));
+            let kind = with.and_then(|with| transpile::value_of(with, "type"));
             let attribute = match kind {
                 Some(Expr::Lit(Lit::Str(kind))) => Attribute::of(&text(&kind.value)),
                 Some(_) => Attribute::Hidden,
@@ -197,6 +199,9 @@ mod syntax {
                 ModuleItem::ModuleDecl(ModuleDecl::ExportDecl(export)) => self.declare_all(&export.decl),
                 ModuleItem::ModuleDecl(ModuleDecl::Import(import)) if !import.type_only => {
                     let index = self.import(&import.src, Form::Static, import.with.as_deref());
+                    if import.phase == ImportPhase::Source {
+                        self.facts.imports[index].attribute = Attribute::Source;
+                    }
                     for specifier in &import.specifiers {
                         let (local, name) = match specifier {
                             ImportSpecifier::Named(named) if named.is_type_only => continue,
@@ -360,7 +365,9 @@ mod syntax {
                 (&call.callee, first, self.tries)
             {
                 let options = call.args.get(1).map(|it| &*it.expr);
-                let with = options.and_then(Expr::as_object).and_then(|it| value_of(it, "with")?.as_object());
+                let with = options
+                    .and_then(Expr::as_object)
+                    .and_then(|it| transpile::value_of(it, "with")?.as_object());
                 let index = self.import(literal, Form::Dynamic, with);
                 if options.is_some() && with.is_none() {
                     self.facts.imports[index].attribute = Attribute::Hidden;
@@ -379,19 +386,6 @@ mod syntax {
             statement.handler.visit_with(self);
             statement.finalizer.visit_with(self);
         }
-    }
-
-    /// The value of an object's property.
-    fn value_of<'a>(object: &'a ObjectLit, name: &str) -> Option<&'a Expr> {
-        object.props.iter().find_map(|prop| {
-            let pair = prop.as_prop()?.as_key_value()?;
-            let is_named = match &pair.key {
-                PropName::Ident(key) => key.sym == *name,
-                PropName::Str(key) => key.value == *name,
-                _ => false,
-            };
-            is_named.then_some(&*pair.value)
-        })
     }
 
     /// `import("a").catch`

@@ -47,7 +47,7 @@ pub fn uses(path: &Path, source: &str) -> Uses {
     }
     let Some(parsed) = transpile::parsed(path, source.to_owned()) else {
         // A text with keywords of live functions does not parse before it is compiled.
-        let script = transpile::script(path, source.to_owned(), || Ok(transpile::Options::default())).ok();
+        let script = transpile::script(path, source.to_owned(), transpile::Options::to_read).ok();
         return match script.and_then(|script| transpile::parsed(Path::new("/script.js"), script.code)) {
             Some(parsed) => found_in(&parsed),
             None => Uses::default(),

@@ -4,12 +4,15 @@ use std::ops::Range;
 use std::path::Path;
 
 use deno_ast::diagnostics::Diagnostic as _;
-use deno_ast::swc::ast::{CallExpr, Callee, ExportAll, Expr, ImportDecl, Lit, Module, NamedExport, Str};
+use deno_ast::swc::ast::{
+    CallExpr, Callee, ExportAll, Expr, ImportDecl, ImportPhase, Lit, Module, NamedExport, ObjectLit,
+    PropName, Str,
+};
 use deno_ast::swc::ecma_visit::{Visit, VisitWith};
 use deno_ast::{
     DecoratorsTranspileOption, EmitOptions, Globals, ImportsNotUsedAsValues, MediaType, ModuleKind,
     ModuleSpecifier, ParseParams, ParsedSource, SourceMapOption, SourcePos, SourceRangedForSpanned as _,
-    SourceTextInfo, TranspileModuleOptions, TranspileOptions,
+    SourceTextInfo, StartSourcePos, TranspileModuleOptions, TranspileOptions,
 };
 
 use crate::jsx::{self, Jsx};
@@ -27,6 +30,10 @@ pub struct Import {
     pub specifier: String,
     /// Where the literal stands in the code, quotes included.
     pub range: Range<usize>,
+    /// The `type` of its attributes, and where literal and attributes stand.
+    pub typed: Option<(String, Range<usize>)>,
+    /// Where `import source` stands, up to the imported name.
+    pub source_phase: Option<Range<usize>>,
 }
 
 /// The settings of a file of TypeScript or JSX.
@@ -54,6 +61,13 @@ impl Default for Options {
     fn default() -> Options {
         let (jsx, decorators) = Default::default();
         Options { jsx, decorators, keeps_imports: false, defines_fields: true }
+    }
+}
+
+impl Options {
+    /// For code that is read and does not run: what JSX becomes makes no difference.
+    pub(crate) fn to_read() -> Result<Options, Diagnostic> {
+        Ok(Options { jsx: Jsx::classic(None, None), ..Options::default() })
     }
 }
 
@@ -140,42 +154,81 @@ fn transpile(
 /// them.
 pub fn imports(path: &Path, code: &str) -> Result<Vec<Import>, Diagnostic> {
     let parsed = parse(path, code.to_owned(), MediaType::JavaScript, |module, _| module)?;
-    let mut literals = Literals::default();
-    parsed.program().visit_with(&mut literals);
     let start = parsed.text_info_lazy().range().start;
-    let imports = literals.0.iter().map(|literal| Import {
-        specifier: literal.value.to_string_lossy().into_owned(),
-        range: literal.range().as_byte_range(start),
-    });
-    let mut imports: Vec<_> = imports.collect();
-    imports.sort_by_key(|import| import.range.start);
-    Ok(imports)
+    let mut reader = Imports { found: Vec::new(), start };
+    parsed.program().visit_with(&mut reader);
+    reader.found.sort_by_key(|import| import.range.start);
+    Ok(reader.found)
 }
 
-/// Collects the specifiers of a module.
-#[derive(Default)]
-struct Literals(Vec<Str>);
+/// Collects the imports of a module.
+struct Imports {
+    found: Vec<Import>,
+    start: StartSourcePos,
+}
 
-impl Visit for Literals {
+impl Imports {
+    fn add(&mut self, literal: &Str, with: Option<&ObjectLit>) {
+        let range = literal.range().as_byte_range(self.start);
+        let kind = with.and_then(|with| value_of(with, "type")).and_then(|kind| match kind {
+            Expr::Lit(Lit::Str(kind)) => Some(kind.value.to_string_lossy().into_owned()),
+            _ => None,
+        });
+        let end = with.map_or(range.end, |with| with.range().as_byte_range(self.start).end);
+        let typed = kind.map(|kind| (kind, range.start..end));
+        let specifier = literal.value.to_string_lossy().into_owned();
+        self.found.push(Import { specifier, range, typed, source_phase: None });
+    }
+}
+
+impl Visit for Imports {
     fn visit_import_decl(&mut self, import: &ImportDecl) {
-        self.0.push((*import.src).clone());
+        self.add(&import.src, import.with.as_deref());
+        if let (ImportPhase::Source, Some(name), Some(found)) =
+            (import.phase, import.specifiers.first(), self.found.last_mut())
+        {
+            let start = import.range().as_byte_range(self.start).start;
+            found.source_phase = Some(start..name.range().as_byte_range(self.start).start);
+        }
     }
 
     fn visit_export_all(&mut self, export: &ExportAll) {
-        self.0.push((*export.src).clone());
+        self.add(&export.src, export.with.as_deref());
     }
 
     fn visit_named_export(&mut self, export: &NamedExport) {
-        self.0.extend(export.src.as_deref().cloned());
+        if let Some(literal) = &export.src {
+            self.add(literal, export.with.as_deref());
+        }
     }
 
     fn visit_call_expr(&mut self, call: &CallExpr) {
         let first = call.args.first().map(|argument| &*argument.expr);
         if let (Callee::Import(_), Some(Expr::Lit(Lit::Str(literal)))) = (&call.callee, first) {
-            self.0.push(literal.clone());
+            let options = call.args.get(1).and_then(|argument| argument.expr.as_object());
+            self.add(literal, options.and_then(|options| value_of(options, "with")?.as_object()));
+            // The attributes of `import()` are in an object of their own.
+            if let (Some(options), Some(Import { typed: Some((_, range)), .. })) =
+                (options, self.found.last_mut())
+            {
+                range.end = options.range().as_byte_range(self.start).end;
+            }
         }
         call.visit_children_with(self);
     }
+}
+
+/// The value of an object's property.
+pub(crate) fn value_of<'a>(object: &'a ObjectLit, name: &str) -> Option<&'a Expr> {
+    object.props.iter().find_map(|prop| {
+        let pair = prop.as_prop()?.as_key_value()?;
+        let is_named = match &pair.key {
+            PropName::Ident(key) => key.sym == *name,
+            PropName::Str(key) => key.value == *name,
+            _ => false,
+        };
+        is_named.then_some(&*pair.value)
+    })
 }
 
 /// The syntax tree of a module; `None` where the text does not parse, for example because of live keywords.
@@ -191,9 +244,7 @@ pub fn readable(path: &Path, source: &str) -> Result<ParsedSource, Diagnostic> {
     if !found.any() {
         return read(source.to_owned());
     }
-    // JSX is no part of the facts of a module.
-    let options = || Ok(Options { jsx: Jsx::classic(None, None), ..Options::default() });
-    script(path, source.to_owned(), options)?;
+    script(path, source.to_owned(), Options::to_read)?;
     read(live::blank(source, &found.keywords)).or_else(|_| read(source.to_owned()))
 }
 

@@ -10,8 +10,7 @@ use crate::router::{Layout, PAGES, Routes};
 use liveline_compiler::Diagnostic;
 
 /// Extensions of code that are not supported, with the one to use.
-const OTHER_EXTENSIONS: [(&str, &str); 5] =
-    [("cjs", "js"), ("es6", "js"), ("mts", "ts"), ("cts", "ts"), ("jsm", "js")];
+const OTHER_EXTENSIONS: [(&str, &str); 2] = [("es6", "js"), ("jsm", "js")];
 
 /// The layers in names of handlers, and other words for them.
 const LAYERS: [(&str, &[&str]); 3] = [
@@ -223,8 +222,8 @@ mod tests {
             ("server.handler.js", "handler.server.js"),
             ("handlerClient.js", "handler.client.js"),
             ("handler.service-worker.js", "handler.worker.js"),
-            ("handler.cjs", "handler.js"),
-            ("handler.server.mts", "handler.server.ts"),
+            ("handler.es6", "handler.js"),
+            ("handler.server.jsm", "handler.server.js"),
         ] {
             assert_eq!(meant_handler(name).as_deref(), Some(meant), "{name}");
         }

@@ -1,6 +1,7 @@
 //! The graph of modules of a handler, and the imports that cannot be resolved.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -233,6 +234,7 @@ impl Survey {
             }
             (Attribute::Json, _) | (_, Some("json")) => Ok(Target::Data),
             (Attribute::Hidden, _) | (_, Some("wasm")) => Ok(Target::Elsewhere),
+            (Attribute::Source, _) => Err(failed("`import source` is for WebAssembly only", None)),
             (Attribute::None, _) => Ok(Target::File(file)),
         }
     }
@@ -245,16 +247,17 @@ impl Survey {
                 self.help_for_file(from, file)
             }
             ResolveError::Missing { .. } => None,
-            error => self
-                .help_for_package(from.parent().map(Path::to_owned), specifier)
-                .or_else(|| error.help().map(str::to_owned)),
+            error => {
+                let near = self.help_for_package(from.parent().map(Path::to_owned), specifier);
+                near.or_else(|| error.help().map(str::to_owned))
+            }
         };
         // The diagnostic's place names the file already.
         let from = format!(" from {}", from.display());
         Diagnostic::new(error.to_string().replacen(&from, "", 1)).with_help(help)
     }
 
-    /// The target of a `require()`, or an error without a place.
+    /// The target of a `require()`, or an error, which has no place.
     fn required(&self, from: &Path, specifier: &str) -> Result<Target, Diagnostic> {
         let failed = |why: &str, help: Option<String>| {
             Diagnostic::new(format!("cannot require \"{specifier}\": {why}")).with_help(help)
@@ -262,16 +265,19 @@ impl Survey {
         if let Some(name) = self.modules.of_node(specifier) {
             return name.map(|_| Target::Elsewhere).map_err(|(reason, help)| failed(&reason, help));
         }
-        if let Some(file) = self.modules.required(specifier, from) {
-            return Ok(Target::File(file));
+        match self.modules.required(specifier, from) {
+            Some(file) => Ok(Target::File(file)),
+            None if specifier.starts_with(['.', '/']) => {
+                let missing = from.parent().unwrap_or(from).join(specifier);
+                Err(failed("there is no such file", self.help_for_file(from, &missing)))
+            }
+            None => {
+                let missing = packages::missing(specifier, from);
+                let (reason, help) = missing.unwrap_or_else(|| ("it is not found".to_owned(), None));
+                let near = self.help_for_package(from.parent().map(Path::to_owned), specifier);
+                Err(failed(&reason, near.or(help)))
+            }
         }
-        let folder = from.parent().unwrap_or(from);
-        if specifier.starts_with(['.', '/']) {
-            return Err(failed("there is no such file", self.help_for_file(from, &folder.join(specifier))));
-        }
-        let missing = packages::missing(specifier, from);
-        let (reason, help) = missing.unwrap_or_else(|| ("it is not found".to_owned(), None));
-        Err(failed(&reason, self.help_for_package(Some(folder.to_owned()), specifier).or(help)))
     }
 
     fn missing_names(
@@ -395,7 +401,7 @@ impl Survey {
             let folders = folders.filter(|path| path.is_dir() && !packages::holds(path));
             std::iter::once(folder.to_owned()).chain(folders).collect::<Vec<_>>()
         });
-        beside.map(|folder| folder.join(name)).find(|file| file.is_file()).map(|file| meant(&file))
+        beside.filter_map(|folder| same_file(&folder, name)).next().map(|file| meant(&file))
     }
 
     fn help_for_package(&self, folder: Option<PathBuf>, specifier: &str) -> Option<String> {
@@ -440,36 +446,67 @@ fn help_for_name(name: &str, exported: &BTreeSet<String>) -> Option<String> {
     }
 }
 
+/// Whether a file's name is that of a module.
+fn is_code(name: &str) -> bool {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+    extension.is_some_and(|it| {
+        ["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx", "json"].contains(&it) && !name.contains(".d.")
+    })
+}
+
+/// The name without its extension, in lower case.
+fn stem(name: &str) -> Option<String> {
+    Some(Path::new(name).file_stem()?.to_str()?.to_lowercase())
+}
+
+/// The file of this name in a folder; for a name without an extension, a module that has it before its extension.
+fn same_file(folder: &Path, name: &OsStr) -> Option<PathBuf> {
+    let file = folder.join(name);
+    if file.is_file() {
+        return Some(file);
+    }
+    let name = name.to_str().filter(|name| !name.contains('.'))?;
+    names_in(folder)?
+        .into_iter()
+        .find(|other| is_code(other) && stem(other) == stem(name))
+        .map(|it| folder.join(it))
+}
+
+/// The names in a folder, sorted.
+fn names_in(folder: &Path) -> Option<Vec<String>> {
+    let entries = fs::read_dir(folder).ok()?.flatten();
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    Some(names)
+}
+
 /// The existing file that is most like a path: in another case, with another extension, or with a similar name.
 fn nearest_file(missing: &Path) -> Option<PathBuf> {
     let (folder, name) = (missing.parent()?, missing.file_name()?.to_str()?);
-    let Ok(entries) = fs::read_dir(folder) else {
+    let Some(names) = names_in(folder) else {
         // The name of the folder may be misspelt.
         let folder = nearest_file(folder).filter(|folder| folder.is_dir())?;
         let file = folder.join(name);
         return if file.is_file() { Some(file) } else { nearest_file(&file) };
     };
-    let mut names: Vec<String> =
-        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    names.sort();
     let names = || names.iter().map(String::as_str);
     let same = |other: &&str| other.to_lowercase() == name.to_lowercase();
-    let stem = |name: &str| Path::new(name).file_stem().map(|stem| stem.to_ascii_lowercase());
-    let is_code = |name: &str| {
-        [".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx", ".json"]
-            .iter()
-            .any(|it| name.ends_with(it))
+    let same_stem = |other: &&str| {
+        is_code(other) && (stem(other) == stem(name) || stem(other) == Some(name.to_lowercase()))
+    };
+    let near_stem = || {
+        // An import without an extension is compared with names without theirs.
+        let code = names().filter(|other| is_code(other) && !name.contains('.'));
+        let stems: Vec<_> =
+            code.filter_map(|other| Some((Path::new(other).file_stem()?.to_str()?, other))).collect();
+        let near = nearest(name, stems.iter().map(|(stem, _)| *stem))?;
+        stems.iter().find(|(stem, _)| *stem == near).map(|(_, other)| *other)
     };
     let found = names()
         .find(same)
-        .or_else(|| {
-            names().find(|other| {
-                is_code(other)
-                    && (stem(other) == stem(name)
-                        || stem(other).as_deref() == Some(name.to_ascii_lowercase().as_ref()))
-            })
-        })
-        .or_else(|| nearest(name, names()));
+        .or_else(|| names().find(same_stem))
+        .or_else(|| nearest(name, names()))
+        .or_else(near_stem);
     found.map(|name| folder.join(name))
 }
 

@@ -8,7 +8,7 @@ fn a_module_has_the_variables_of_common_js() {
     let index = "leaked = 'sloppy';
         module.exports = {
             file: __filename.split('/').slice(-2).join('/'), folder: __dirname.split('/').pop(),
-            self: this === exports && exports !== module.exports, isMain: require.main === module,
+            self: this === exports, isMain: require.main === module,
             id: module.id === __filename, loaded: module.loaded, json: require('./data'), leaked,
             resolved: require.resolve('./data').split('/').pop(), missing: (() => {
                 try { return require('nothing'); } catch (error) { return error.code; }
