@@ -34,12 +34,6 @@ function getSerialization("##,
 
 /// Changes of scripts that Node's half loads. `Deno` in them is `runtime-js/node/deno.js`.
 pub(crate) const NODE: &[(&str, &str, &str)] = &[
-    // The text becomes a function that sees globals alone.
-    (
-        "deno_fs/30_fs.js",
-        "'const unix = Deno.build.os === \"darwin\" || Deno.build.os === \"linux\" || Deno.build.os === \"android\" || Deno.build.os === \"openbsd\" || Deno.build.os === \"freebsd\";'",
-        "`const unix = ${Deno.build.os !== \"windows\"};`",
-    ),
     // A refusal is no program that failed.
     (
         "deno_node/polyfills/internal/child_process.ts",
