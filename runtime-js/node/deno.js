@@ -111,6 +111,8 @@ function cpuUsage() {
 function refusal(code, message) {
   const error = new Error(message);
   error.code = code;
+  // As of an access that a permission refuses.
+  if (code === "ERR_ACCESS_DENIED") error.name = "NotCapable";
   return error;
 }
 
