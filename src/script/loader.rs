@@ -243,7 +243,7 @@ impl Loader {
         }
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("wasm") => {
-                let bytes = self.bytes_of(&path, url, &importing)?;
+                let bytes = self.bytes_of(&path, url, importing)?;
                 if !bytes.starts_with(b"\0asm\x01\0\0\0") {
                     let path = path.display();
                     return Err(importing(format!("cannot import {path}: it is no module of WebAssembly")));
@@ -258,7 +258,7 @@ impl Loader {
         }
         let source = match sources.module(url) {
             Some(source) => source,
-            None => sources.keep(url, self.source_of(&path, &sources, &importing)?),
+            None => sources.keep(url, self.source_of(&path, &sources, importing)?),
         };
         match source {
             Source::Script { code, source_map } => {
