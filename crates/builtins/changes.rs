@@ -34,6 +34,13 @@ function getSerialization("##,
 
 /// Changes of scripts that Node's half loads. `Deno` in them is `runtime-js/node/deno.js`.
 pub(crate) const NODE: &[(&str, &str, &str)] = &[
+    // This text becomes a function of the global scope, which has no Deno.
+    (
+        "deno_fs/30_fs.js",
+        "'const unix = Deno.build.os === \"darwin\" || Deno.build.os === \"linux\" || Deno.build.os === \"android\" || \
+         Deno.build.os === \"openbsd\" || Deno.build.os === \"freebsd\";' +",
+        "`const unix = ${core.build.os !== \"windows\"};` +",
+    ),
     // A refusal is no program that failed.
     (
         "deno_node/polyfills/internal/child_process.ts",

@@ -97,7 +97,7 @@ function refusal(text) {
   if (found === null) {
     return StringPrototypeIncludes(text, "requires unscoped")
       ? "making symbolic links is refused: start liveline with --allow-read --allow-write"
-      : `${text} is refused to handlers`;
+      : `a call is refused to handlers: ${text}`;
   }
   const { 0: whole, 1: kind, 2: what, index } = found;
   const access = `${ACCESSES[kind] ?? "using"} ${what ?? "everything"}`;

@@ -169,26 +169,25 @@ pub(super) struct Folder {
 
 /// What handlers may access.
 #[derive(Debug, Clone, Default, ClapArgs)]
-#[command(next_help_heading = ACCESS)]
 pub(super) struct AccessFlags {
     /// File with environment variables, which win over those of the project's .env files (repeatable)
-    #[arg(long = "env-file", value_name = "FILE")]
+    #[arg(long = "env-file", value_name = "FILE", help_heading = ACCESS)]
     pub env_files: Vec<PathBuf>,
     /// Hide environment variables from handlers; all of them without a value (repeatable)
-    #[arg(long, value_name = "NAME", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = ACCESS)]
     pub deny_env: Option<Vec<String>>,
     /// Let handlers read files outside of the project; all files without a value (repeatable)
-    #[arg(long, value_name = "PATH", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    #[arg(long, value_name = "PATH", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = ACCESS)]
     pub allow_read: Option<Vec<String>>,
     /// Let handlers write files; all files without a value (repeatable)
-    #[arg(long, value_name = "PATH", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    #[arg(long, value_name = "PATH", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = ACCESS)]
     pub allow_write: Option<Vec<String>>,
     /// Let handlers run programs; all programs without a value (repeatable)
-    #[arg(long, value_name = "NAME", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = ACCESS)]
     pub allow_run: Option<Vec<String>>,
     /// Refuse connections of handlers to hosts: names, addresses, networks, or the word private; all without a value
     /// (repeatable)
-    #[arg(long, value_name = "HOST", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    #[arg(long, value_name = "HOST", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = ACCESS)]
     pub deny_net: Option<Vec<String>>,
 }
 

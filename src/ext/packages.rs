@@ -123,7 +123,7 @@ fn help_to_install(name: &str, importer: &Path) -> Option<String> {
     if name.starts_with(['.', '_']) || !name.trim_start_matches('@').split('/').all(is_valid) {
         return None;
     }
-    let manifest = importer.ancestors().skip(1).find_map(|folder| manifest_in(folder));
+    let manifest = importer.ancestors().skip(1).find_map(manifest_in);
     let manifest = manifest.unwrap_or_default();
     let in_list = |list: &str| manifest[list].get(name).and_then(Value::as_str);
     let is_there = in_list("dependencies").or_else(|| in_list("optionalDependencies"));
@@ -182,8 +182,8 @@ pub(crate) fn listed(exported: &[String]) -> String {
 
 /// Native addons, and what to use instead.
 const ADDONS: [(&str, &str); 12] = [
-    ("better-sqlite3", "import liveline:sql or node:sqlite"),
-    ("sqlite3", "import liveline:sql or node:sqlite"),
+    ("better-sqlite3", "import liveline:sql"),
+    ("sqlite3", "import liveline:sql"),
     ("sharp", "use a package that is compiled to WebAssembly, such as @jsquash/resize"),
     ("bcrypt", "import liveline:password, or install bcryptjs"),
     ("argon2", "import liveline:password"),
@@ -193,7 +193,7 @@ const ADDONS: [(&str, &str); 12] = [
     ("@napi-rs/canvas", "use a package that is compiled to WebAssembly, such as @resvg/resvg-wasm"),
     ("@resvg/resvg-js", "install @resvg/resvg-wasm"),
     ("pg-native", "install pg without pg-native"),
-    ("lmdb", "import liveline:sql or node:sqlite"),
+    ("lmdb", "import liveline:sql"),
 ];
 
 /// Packages that parts of a package with an addon are in.

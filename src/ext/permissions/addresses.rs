@@ -25,9 +25,9 @@ const NETWORKS: [&str; 16] = [
 ];
 
 /// The hosts and networks that one value of `--deny-net` means.
-pub(super) fn meant(value: &String) -> Vec<String> {
-    match value.as_str() {
+pub(super) fn meant(value: &str) -> Vec<String> {
+    match value {
         PRIVATE => NETWORKS.map(str::to_owned).to_vec(),
-        _ => vec![value.clone()],
+        _ => vec![value.to_owned()],
     }
 }

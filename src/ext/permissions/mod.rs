@@ -170,7 +170,10 @@ fn permissions(
         allow_env: Some(Vec::new()),
         deny_env: grants.deny_env.clone(),
         allow_net: Some(Vec::new()),
-        deny_net: grants.deny_net.as_ref().map(|hosts| hosts.iter().flat_map(addresses::meant).collect()),
+        deny_net: grants
+            .deny_net
+            .as_ref()
+            .map(|hosts| hosts.iter().flat_map(|host| addresses::meant(host)).collect()),
         allow_read: read.list(),
         deny_read: Some(vec![OWN_FILE.to_owned()]),
         allow_write: write.list(),

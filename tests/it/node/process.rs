@@ -143,7 +143,7 @@ fn listeners_of_uncaught_errors_hide_nothing() {
     for line in [
         "unhandled rejection: Error: rejected",
         "uncaught error: Error: thrown in a timer",
-        "in a listener of uncaught errors: Error: process.exit(1) is refused",
+        "in a listener of uncaught errors: NotCapable: process.exit(1) is refused",
     ] {
         assert!(log.contains(line), "{log}");
     }

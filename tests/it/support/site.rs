@@ -156,6 +156,8 @@ impl Site {
     pub fn command(&self, command: &str) -> Command {
         let mut line = Command::new(&self.executable);
         line.arg(command).arg(&self.served).args(&self.arguments).current_dir(self.folder.path());
+        // Cargo sets it for tests. Programs that handlers run must not inherit it.
+        line.env_remove("LD_LIBRARY_PATH");
         if let Some(environment) = &self.environment {
             line.env_clear().envs(environment.iter().cloned());
         }
