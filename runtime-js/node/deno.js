@@ -1,6 +1,6 @@
 // The object `Deno` for the scripts of deno_node. Handlers never see it.
 
-import { core } from "ext:core/mod.js";
+import { core, primordials } from "ext:core/mod.js";
 import {
   op_engine_version,
   op_environment,
@@ -93,6 +93,7 @@ const env = {
   toObject: () => op_environment(),
 };
 
+const { Float64Array } = primordials;
 const usage = new Float64Array(4);
 
 function memoryUsage() {

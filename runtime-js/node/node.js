@@ -5,7 +5,7 @@ import { core, internals } from "ext:core/mod.js";
 import { op_build_target, op_node_debug } from "ext:core/ops";
 import { setMount } from "ext:liveline/dispatch/webflo.js";
 import { define, defineLazy } from "ext:liveline/globals.js";
-import { globalThis } from "ext:liveline/primordials.js";
+import { globalThis, SafeArrayIterator } from "ext:liveline/primordials.js";
 import { deno } from "./deno.js";
 import { mount } from "./mount.js";
 import { Navigator, navigator } from "./navigator.js";
@@ -43,4 +43,4 @@ const loadCrypto = () => {
   core.loadExtScript("ext:deno_node/internal/crypto/constants.ts");
   return core.loadExtScript("ext:deno_crypto/00_crypto.js");
 };
-for (const name of ["Crypto", "CryptoKey", "SubtleCrypto", "crypto"]) defineLazy(name, () => loadCrypto()[name]);
+for (const name of new SafeArrayIterator(["Crypto", "CryptoKey", "SubtleCrypto", "crypto"])) defineLazy(name, () => loadCrypto()[name]);

@@ -9,6 +9,8 @@ import {
   StringPrototypeSlice,
 } from "ext:liveline/primordials.js";
 
+const { decode } = core;
+
 /** One output. The texts of one turn are logged together, since programs write lines in parts. */
 class Output {
   #level;
@@ -24,7 +26,7 @@ class Output {
 
   writeSync(bytes) {
     if (this.#waiting === "") queueMicrotask(() => this.#flush());
-    this.#waiting += core.decode(bytes);
+    this.#waiting += decode(bytes);
     return ArrayBufferViewPrototypeGetByteLength(bytes);
   }
 

@@ -21,7 +21,7 @@ export function startedTimer(id, timer, kDestroy) {
 }
 
 /** A timer fired for the last time, or was cleared. */
-export { disown as endedTimer };
+export const endedTimer = disown;
 
 /** What the global functions do when packages call them: timers are objects with `unref()` and the like. */
 useForPackages({ isUsed: () => isUsed, load });

@@ -32,30 +32,45 @@ function importsOf(path) {
 }
 
 const bridge = read("src/ext/mod.rs");
-const listed = (start, end, pattern) => {
-  const [list] = bridge.slice(bridge.indexOf(start)).split(end);
+/** The extension of Node's half, which has lists of its own. */
+const nodeBridge = read("src/ext/node/mod.rs");
+const listed = (text, start, end, pattern) => {
+  const [list] = text.slice(text.indexOf(start)).split(end);
   return [...list.matchAll(pattern)].map((match) => match.slice(1));
 };
+const isNodes = (path) => path.startsWith("node/");
 const table = rows("runtime-js/README.md");
 
 test("each script is in the list of sources and in the README's table", () => {
-  const sources = listed("\"runtime-js\",\n", "]", /"(.+\.js)"/g).flat();
-  assert.deepEqual(sources, loaded, "SOURCES of src/ext/mod.rs");
+  const sources = listed(bridge, "\"runtime-js\",\n", "]", /"(.+\.js)"/g).flat();
+  assert.deepEqual(sources, loaded.filter((path) => !isNodes(path)), "SOURCES of src/ext/mod.rs");
+  const ofNode = listed(nodeBridge, "\"runtime-js/node\"", "]", /"([\w]+\.js)"/g).flat();
+  // Scripts of deno_node import this one, so it is no script of the extension.
+  ofNode.push("global_scope.js");
+  assert.deepEqual(ofNode.sort(), loaded.filter(isNodes).map((path) => posix.basename(path)), "those of ext/node/mod.rs");
   assert.deepEqual(table.map(({ name }) => name), loaded, "the table of runtime-js/README.md");
   const inClient = scripts.filter(isForBrowsersOnly).map((path) => posix.basename(path));
   assert.deepEqual(rows("runtime-js/client/README.md").map(({ name }) => name), inClient, "that of client/README.md");
 });
 
 test("each file or folder of src/ext/ with ops has its half by name", () => {
-  const ops = listed("ops = [", "],", /(\w+)(?:::\w+)*::(op_\w+),/g);
+  const ops = listed(bridge, "ops = [", "],", /(\w+)(?:::\w+)*::(op_\w+),/g);
   const imported = new Map();
+  const importedByNode = new Set(
+    loaded.filter(isNodes).flatMap(importsOf).filter(({ from }) => from === "ext:core/ops").flatMap(({ names }) => names),
+  );
+  // Further ops of Node's half are for the scripts of deno_node.
+  const ofNode = listed(nodeBridge, "ops = [", "],", /(op_\w+),/g).flat();
+  const registered = new Set([...ops.map(([, op]) => op), ...ofNode]);
+  for (const op of importedByNode) assert.ok(registered.has(op), `${op} is not registered`);
   for (const path of loaded) {
     for (const { names, from } of importsOf(path)) {
       if (from !== "ext:core/ops") continue;
       for (const name of names) imported.set(name, [...(imported.get(name) ?? []), path]);
     }
   }
-  assert.deepEqual([...imported.keys()].sort(), ops.map(([, op]) => op).sort(), "registered and imported");
+  const own = [...imported.keys()].filter((op) => !ofNode.includes(op)).sort();
+  assert.deepEqual(own, ops.map(([, op]) => op).sort(), "registered and imported");
   const isHalf = (capability, path) => path === `${capability}.js` || path.startsWith(`${capability}/`);
   for (const capability of new Set(ops.map(([capability]) => capability))) {
     const own = ops.filter(([owner]) => owner === capability).flatMap(([, op]) => imported.get(op));

@@ -150,7 +150,7 @@ mod tests {
     fn read(text: &str) -> Vec<(String, String)> {
         assert_eq!(malformed(text), None, "{text}");
         let mut variables = BTreeMap::new();
-        let process = BTreeMap::from([("HOME".to_owned(), "/home/me".to_owned())]);
+        let process = BTreeMap::from([("HOME".to_owned(), "/users/me".to_owned())]);
         extend(&mut variables, &process, text);
         variables.into_iter().collect()
     }
@@ -163,7 +163,7 @@ mod tests {
             ("B", "$A"),
             ("C", "x\ny"),
             ("D", "first\nsecond"),
-            ("E", "/home/me/one"),
+            ("E", "/users/me/one"),
             ("F", ""),
         ];
         assert_eq!(read(text), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
