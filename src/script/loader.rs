@@ -15,8 +15,12 @@ use deno_core::{
 };
 use deno_error::JsErrorBox;
 
-use super::half::{Half, need_node};
-use super::modules::{Missing, Modules, OWN_SCHEME, ResolveError, own_source};
+use super::half::Half;
+#[cfg(feature = "node")]
+use super::half::need_node;
+#[cfg(feature = "node")]
+use super::modules::OWN_SCHEME;
+use super::modules::{Missing, Modules, ResolveError, own_source};
 use super::sources::{Source, Sources};
 use crate::ext::{Access, expect_packages, packages};
 use liveline_compiler::common_js;
@@ -38,6 +42,7 @@ pub(super) struct Loader {
     /// Whether code carries its source map, for debuggers.
     embeds_source_maps: Cell<bool>,
     access: Access,
+    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "no isolate has Node's half there"))]
     half: Half,
     lacks_node: Cell<bool>,
     /// The sources of the generation; an empty collection of the loader's own until `load_from` sets them.

@@ -18,6 +18,7 @@ struct Record {
 
 impl DebugTime {
     /// A debugger attaches. It leaves when the guard is dropped.
+    #[cfg(feature = "node")]
     pub(super) fn attach(&self) -> AttachedGuard {
         self.record().attached += 1;
         AttachedGuard(self.clone())
@@ -39,8 +40,10 @@ impl DebugTime {
 }
 
 /// See [`DebugTime::attach`].
+#[cfg(feature = "node")]
 pub(super) struct AttachedGuard(DebugTime);
 
+#[cfg(feature = "node")]
 impl Drop for AttachedGuard {
     fn drop(&mut self) {
         let mut record = self.0.record();

@@ -44,7 +44,9 @@ pub(super) use self::list::Listed;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct InspectorSettings {
     /// Port 0 picks a free one.
+    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "the flag is an error there"))]
     pub address: SocketAddr,
     /// Whether the first code that loads waits for a debugger, and pauses in its first line.
+    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "the flag is an error there"))]
     pub waits: bool,
 }
