@@ -86,7 +86,7 @@ fn lines_are_pinged_while_code_is_paused() {
         .arg("--inspect=0")
         .arg("--ping-interval=50ms")
         .serve();
-    let (_, mut line) = host.open("/line");
+    let mut line = host.open_socket("/line");
     let mut debugger = Debugger::enabled(&targets(debugger_address(&host))[0]);
     let answer = ask(&host, "/");
     debugger.paused();
