@@ -222,6 +222,11 @@ impl Loader {
         let path = path_of(url).ok_or_else(|| importing(format!("cannot import {url}: it is not a file")))?;
         self.keep_file(&path);
         let sources = self.sources.borrow().clone();
+        // The module that needs it may have been kept by an isolate that has the half.
+        #[cfg(feature = "node")]
+        if self.half == Half::Plain && sources.needs_node() {
+            return Err(self.lack_node());
+        }
         // A file that is imported with a type is never run, whatever its name is.
         match requested {
             RequestedModuleType::Text => {
@@ -402,6 +407,7 @@ impl Loader {
     #[cfg(feature = "node")]
     fn lack_node(&self) -> Diagnostic {
         self.lacks_node.set(true);
+        self.sources.borrow().need_node();
         need_node();
         Diagnostic::new("the isolate is made again with Node's half")
     }

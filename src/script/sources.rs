@@ -22,6 +22,9 @@ pub(crate) struct Sources {
     /// The URL of each resolved import, by specifier and importing module.
     resolved: Mutex<HashMap<(String, String), ModuleSpecifier>>,
     has_empty: AtomicBool,
+    /// Whether a module needs Node's half.
+    #[cfg(feature = "node")]
+    needs_node: AtomicBool,
 }
 
 /// A module of JavaScript, ready for V8.
@@ -49,6 +52,8 @@ impl Default for Sources {
             required: Mutex::default(),
             resolved,
             has_empty,
+            #[cfg(feature = "node")]
+            needs_node: AtomicBool::new(false),
         }
     }
 }
@@ -118,6 +123,18 @@ impl Sources {
         lock(&self.resolved)
             .entry((specifier.to_owned(), referrer.to_owned()))
             .or_insert_with(|| url.clone());
+    }
+
+    /// Records that a module of this generation needs Node's half.
+    #[cfg(feature = "node")]
+    pub(crate) fn need_node(&self) {
+        self.needs_node.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether an isolate has found a module of this generation that needs Node's half.
+    #[cfg(feature = "node")]
+    pub(crate) fn needs_node(&self) -> bool {
+        self.needs_node.load(Ordering::Relaxed)
     }
 
     /// Records that a file was empty: an editor may be about to write it.
