@@ -160,3 +160,17 @@ fn variables_of_a_file_are_set_for_handlers() {
 
     assert_eq!(host.get("/").json(), json!(["from the file", "outside"]));
 }
+
+#[test]
+fn all_workers_have_what_one_of_them_was_first_to_need() {
+    let host = Site::new()
+        .file("handler.js", "import './used.js';\nexport default () => typeof globalThis.used;")
+        .file("used.js", "globalThis.used = process.pid;")
+        .arg("--workers=6")
+        .serve();
+
+    // Each request has a connection of its own, and connections go to the worker with the fewest.
+    for _ in 0..12 {
+        assert_eq!(host.get("/").text(), "number");
+    }
+}
