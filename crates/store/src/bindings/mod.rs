@@ -12,6 +12,8 @@
 mod d1;
 mod kv;
 mod queue;
+#[cfg(test)]
+mod tests;
 
 pub use d1::{D1Database, D1Exec, D1Meta, D1Result, D1Statement};
 pub use kv::{KvEntry, KvKey, KvNamespace, KvPage, KvPut};
