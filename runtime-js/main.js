@@ -29,7 +29,7 @@ import { Client, client, openDatabase, SqlError, transactionsStopped } from "./s
 import { shared, sourcesStopped } from "./shared/shared.js";
 import { progressOf, track } from "./shared/upload.js";
 import { hash, verify } from "./password.js";
-import { dispose } from "./dispatch/dialects.js";
+import { configure, dispose, problems, started } from "./dispatch/dialects.js";
 import { addHandler, dispatch, setNodes } from "./dispatch/dispatch.js";
 import {
   ArrayPrototypeFilter,
@@ -73,6 +73,7 @@ define(SymbolFor("liveline:password"), { hash, verify });
 function start(nodes) {
   setNodes(nodes);
   loaded();
+  started();
 }
 
 /** For the host, which calls it before it loads handlers: loads the web's classes, which most handlers use. */
@@ -192,6 +193,7 @@ globalThis.__liveline = {
   addHandler,
   begin,
   bindingsOf,
+  configure,
   dispatch,
   dispose,
   drained,
@@ -200,6 +202,7 @@ globalThis.__liveline = {
   mirrorConsole,
   opened,
   overhear,
+  problems,
   receive,
   relay,
   render: renderPage,

@@ -163,6 +163,9 @@ pub(super) struct Folder {
     /// Folder of static files [default: DIR/public if there is one]
     #[arg(long, value_name = "DIR", help_heading = SITE)]
     pub public: Option<PathBuf>,
+    /// Environment of wrangler's configuration, such as production
+    #[arg(long = "env", value_name = "NAME", env = "CLOUDFLARE_ENV", help_heading = SITE)]
+    pub environment: Option<String>,
     #[command(flatten)]
     pub access: AccessFlags,
 }

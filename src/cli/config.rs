@@ -12,6 +12,7 @@ use super::CliError;
 use super::args::{AccessFlags, Folder, LimitFlags, Server};
 use crate::config::{Config, ConnectionLimits, IsolateLimits};
 use crate::dev::Dev;
+use crate::dialect;
 use crate::ext::{Access, Bodies, BodyLimits, EnvironmentFiles, Grants, Mode, OwnFiles, Sessions, Shared};
 use crate::http::KeptDocuments;
 use crate::lines::Hub;
@@ -32,13 +33,16 @@ const MIN_SESSION_KEY: usize = 16;
 impl Folder {
     /// The folders of the project. Fails where there is no such folder, with the name of a similar one.
     pub(super) fn layout(&self) -> Result<Layout, CliError> {
-        Layout::find(&self.dir, self.public.as_deref()).map_err(|error| match error {
+        let mut layout = Layout::find(&self.dir, self.public.as_deref()).map_err(|error| match error {
             LayoutError::Missing(folder) => match nearest_folder(&folder) {
                 Some(near) => CliError::NoFolder { folder, near },
                 None => LayoutError::Missing(folder).into(),
             },
-            error => error.into(),
-        })
+            error => CliError::from(error),
+        })?;
+        layout.environment = self.environment.clone().filter(|name| !name.is_empty());
+        dialect::arrange(&mut layout, self.public.is_some())?;
+        Ok(layout)
     }
 }
 

@@ -42,6 +42,7 @@ mod sql;
 mod timers;
 mod wasm;
 mod websocket;
+mod workers;
 
 pub(crate) use answer::Streams;
 pub(crate) use bodies::{Bodies, BodyLimits, Held};
@@ -57,6 +58,7 @@ pub(crate) use permissions::{Access, GrantError, Grants, OwnFiles};
 pub(crate) use session::Sessions;
 pub(crate) use shared::Shared;
 pub(crate) use timers::expect_packages;
+pub(crate) use workers::Background;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
 
@@ -173,6 +175,10 @@ deno_core::extension!(
         websocket::pair::op_websocket_close,
         websocket::pair::op_websocket_text,
         websocket::pair::op_websocket_unsent,
+        workers::op_background,
+        workers::op_cron_next,
+        workers::op_trigger_begin,
+        workers::op_trigger_claim,
     ],
     esm_entry_point = "ext:liveline/main.js",
     options = { exchanges: Exchanges, databases: Databases, memory: Memory },
@@ -183,6 +189,7 @@ deno_core::extension!(
         state.put(options.memory);
         state.put(answer::Streams::default());
         state.put(websocket::client::Sockets::default());
+        state.put(Background::default());
     },
     // The macro would store the paths of the files; the binary has to contain the sources.
     customizer = |extension: &mut deno_core::Extension| {
@@ -201,6 +208,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
     module,
     "runtime-js",
     [
+        "actor/classes.js",
         "answer/answer.js",
         "answer/discard.js",
         "answer/ranges.js",
@@ -215,6 +223,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "dispatch/dispatch.js",
         "dispatch/routing.js",
         "dispatch/steps.js",
+        "dispatch/throwers.js",
         "dispatch/webflo.js",
         "environment.js",
         "errors/absent.js",
@@ -272,5 +281,18 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "wasm.js",
         "websocket/client.js",
         "websocket/pair.js",
+        "workers/actors.js",
+        "workers/assets.js",
+        "workers/context.js",
+        "workers/d1.js",
+        "workers/entrypoints.js",
+        "workers/environment.js",
+        "workers/functions.js",
+        "workers/globals.js",
+        "workers/kv.js",
+        "workers/queue.js",
+        "workers/scheduled.js",
+        "workers/url.js",
+        "workers/workers.js",
     ]
 );

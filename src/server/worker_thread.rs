@@ -180,6 +180,7 @@ impl Thread {
             files: PublicFiles::new(config.layout.public.as_deref(), config.files),
             dev: config.dev.clone(),
             environment: code.environment.clone(),
+            settings: code.settings.clone(),
             is_stand_in: code.is_stand_in,
         };
         let stalled = |stall: &Stall| {

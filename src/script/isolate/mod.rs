@@ -31,7 +31,7 @@ use super::loader::Loader;
 use super::watchdog::{self, ExecutionCounter, RunLimits, TerminationReason, Watched};
 use super::{embedded, snapshot};
 use crate::config::IsolateLimits;
-use crate::ext::{Access, Exchanges, Memory, Streams, from_js_error};
+use crate::ext::{Access, Background, Exchanges, Memory, Streams, from_js_error};
 use crate::lines::Hub;
 use crate::metrics::Heap;
 use liveline_compiler::Diagnostic;
@@ -234,9 +234,10 @@ impl Isolate {
         }
     }
 
-    /// Whether no exchange is left.
+    /// Whether no exchange is left, and no work that belongs to none.
     pub(crate) fn is_idle(&self) -> bool {
-        self.with_exchanges(|exchanges| exchanges.is_empty())
+        let is_busy = !self.state.borrow().borrow::<Background>().is_idle();
+        !is_busy && self.with_exchanges(|exchanges| exchanges.is_empty())
     }
 
     /// Waits until no exchange is left. Needs [`Isolate::announce_idle`].
