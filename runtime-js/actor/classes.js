@@ -22,7 +22,7 @@ export class WorkerEntrypoint {
 /** An object that is passed by reference in RPC: its methods are called where it was made. */
 export class RpcTarget {}
 
-/** @type {Map<string, Function>} */
+/** @type {Map<string, { Class: Function, isCallable: boolean }>} */
 const classes = new SafeMap();
 
 /** What is called with the name of a class, once the first is registered. */
@@ -37,14 +37,16 @@ export function whenRegistered(begin) {
  * Registers a class of this generation. Every isolate registers the same classes while its modules load.
  * @param {string} name
  * @param {Function} Class
+ * @param {{ isCallable?: boolean }} [options] whether its methods can be called by RPC; if not given, those of classes
+ *   that extend {@link DurableObject}
  */
-export function registerClass(name, Class) {
+export function registerClass(name, Class, { isCallable = Class?.prototype instanceof DurableObject } = { __proto__: null }) {
   if (typeof name !== "string" || name === "") throw new TypeError("The name of an actor's class is a string.");
   if (typeof Class !== "function") throw new TypeError(`The actor's class ${name} is a class, not ${typeof Class}.`);
   const before = classes.get(name);
-  if (before === Class) return;
+  if (before?.Class === Class) return;
   if (before !== undefined) throw new TypeError(`There are two classes of actors named ${name}; a name is for one.`);
-  classes.set(name, Class);
+  classes.set(name, { Class, isCallable });
   begun?.();
 }
 
@@ -53,10 +55,15 @@ export function hasClass(name) {
   return classes.has(name);
 }
 
+/** Whether the methods of a class can be called by RPC. */
+export function supportsRpc(name) {
+  return classes.get(name)?.isCallable === true;
+}
+
 /** The class with this name; an error that lists the others if there is none. */
 export function classNamed(name) {
-  const Class = classes.get(name);
-  if (Class !== undefined) return Class;
+  const found = classes.get(name);
+  if (found !== undefined) return found.Class;
   let names = "";
   for (const known of classes.keys()) names += `${names === "" ? "" : ", "}${known}`;
   const known = names === "" ? "no class is registered" : `the classes are ${names}`;

@@ -2,8 +2,19 @@
 
 import { op_actor_id_of_name, op_actor_id_of_text, op_actor_id_unique } from "ext:core/ops";
 import { classNamed, hasClass } from "./classes.js";
-import { actorStub } from "./stub.js";
-import { ObjectDefineProperty, SafeMap, String, SymbolToStringTag, TypeError } from "../primordials.js";
+import { CALL, callActor, FETCH } from "./mail.js";
+import { encodeRequest } from "./http.js";
+import { stubOf } from "./stub.js";
+import { encode, setActorStub } from "./values.js";
+import { socketOfBody, spliceSockets } from "../websocket/pair.js";
+import { ObjectDefineProperty, Request, SafeMap, String, SymbolToStringTag, TypeError } from "../primordials.js";
+
+/** @type {(id: DurableObjectId) => string} */
+export let textOf;
+/** @type {(id: DurableObjectId) => string} */
+let classOf;
+/** @type {(value: unknown) => boolean} */
+let isId;
 
 /** The id of an actor: 64 hexadecimal digits, which hold a check of the class. */
 class DurableObjectId {
@@ -35,13 +46,6 @@ class DurableObjectId {
     return "DurableObjectId";
   }
 }
-
-/** @type {(id: DurableObjectId) => string} */
-export let textOf;
-/** @type {(id: DurableObjectId) => string} */
-let classOf;
-/** @type {(value: unknown) => boolean} */
-let isId;
 
 /** The id of an actor that exists, for its state. */
 export function idOf(className, text, name = undefined) {
@@ -82,7 +86,7 @@ class DurableObjectNamespace {
     if (classOf(id) !== this.#className) {
       throw new TypeError(`Durable Object ID is not valid for this namespace: it is one of ${classOf(id)}.`);
     }
-    return actorStub(this.#className, id);
+    return actorStub({ className: this.#className, id: textOf(id), name: id.name }, id);
   }
 
   getByName(name, options = undefined) {
@@ -101,6 +105,36 @@ class DurableObjectNamespace {
   get [SymbolToStringTag]() {
     return "DurableObjectNamespace";
   }
+}
+
+/** The class of stubs, for `instanceof` and names; its members are made for each. */
+class DurableObjectStub {}
+
+/** A stub of an actor. */
+function actorStub(actor, id = idOf(actor.className, actor.id, actor.name)) {
+  const own = {
+    __proto__: DurableObjectStub.prototype,
+    id,
+    name: actor.name,
+    fetch: (input, init = undefined) => fetchActor(actor, input, init),
+    connect() {
+      throw new TypeError("connect(): sockets without HTTP are not supported.");
+    },
+  };
+  const send = (path, args) => callActor(actor, CALL, [path, args === null ? null : encode(args)]);
+  return stubOf({ send, actor }, own);
+}
+
+setActorStub((actor) => actorStub(actor));
+
+/** Sends a request to an actor. A socket as its body is joined with the socket of the answer. */
+async function fetchActor(actor, input, init) {
+  const socket = socketOfBody(init?.body);
+  const request = new Request(input, socket === null ? init : { ...init, body: undefined });
+  const signal = init?.signal ?? (input instanceof Request ? input.signal : null);
+  const response = await callActor(actor, FETCH, [encodeRequest(request), signal !== null], signal);
+  if (socket !== null) spliceSockets(socket, response);
+  return response;
 }
 
 /** @type {Map<string, DurableObjectNamespace>} */

@@ -13,7 +13,7 @@ use super::args::{AccessFlags, Folder, LimitFlags, Server};
 use crate::config::{Config, ConnectionLimits, IsolateLimits};
 use crate::dev::Dev;
 use crate::dialect;
-use crate::ext::{Access, Bodies, BodyLimits, EnvironmentFiles, Grants, Mode, OwnFiles, Sessions, Shared};
+use crate::ext::{Access, ActorOptions, Actors, Bodies, BodyLimits, EnvironmentFiles, Grants, Mode, OwnFiles, Sessions, Shared};
 use crate::http::KeptDocuments;
 use crate::lines::Hub;
 use crate::metrics::{Budget, Budgets, Metrics};
@@ -244,6 +244,7 @@ fn config(
     let results = ResultBudget::new(bytes(limits.max_result));
     let (hosts, proxies) = Default::default();
     let databases = Databases::new(Location { default: database, root, public }, results);
+    let hub = Hub::new(limits.lines(origins), tokio::runtime::Handle::current());
     Ok(Config {
         access: flags.access(&layout, session_store, &databases)?,
         environment: flags.environment(&layout, mode)?,
@@ -253,7 +254,8 @@ fn config(
         isolate: limits.isolate(),
         connections: limits.connections(),
         bodies: limits.bodies(),
-        hub: Hub::new(limits.lines(origins), tokio::runtime::Handle::current()),
+        actors: Actors::new(hub.clone(), ActorOptions { idle: limits.actor_idle }),
+        hub,
         sessions,
         shared: Shared::default(),
         trust: Arc::new(Trust { origin: None, hosts, proxies, listening: Vec::new() }),

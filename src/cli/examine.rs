@@ -222,6 +222,7 @@ async fn look(
         owner,
         config.sessions.clone(),
         config.shared.clone(),
+        config.actors.clone(),
         config.trust.clone(),
         config.mode,
         config.bodies.clone(),

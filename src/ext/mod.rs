@@ -13,6 +13,7 @@
 //! **Invariant:** an op converts its arguments, calls the engine or the hub, and converts the result. The
 //! engine makes the decisions.
 
+mod actor;
 mod answer;
 mod blobs;
 mod bodies;
@@ -44,6 +45,7 @@ mod wasm;
 mod websocket;
 mod workers;
 
+pub(crate) use actor::{ActorOptions, Actors, Counts, Running};
 pub(crate) use answer::Streams;
 pub(crate) use bodies::{Bodies, BodyLimits, Held};
 pub(crate) use dispatch::{FileAnswer, Route, Site};
@@ -68,6 +70,37 @@ deno_core::extension!(
     liveline,
     deps = [deno_webidl, deno_web, deno_fetch],
     ops = [
+        actor::op_actor_again,
+        actor::op_actor_answered,
+        actor::op_actor_attachment,
+        actor::op_actor_automatic,
+        actor::op_actor_call,
+        actor::op_actor_durable,
+        actor::op_actor_end_accept,
+        actor::op_actor_end_again,
+        actor::op_actor_end_attach,
+        actor::op_actor_end_bytes,
+        actor::op_actor_end_close,
+        actor::op_actor_end_text,
+        actor::op_actor_id_of_name,
+        actor::op_actor_id_of_text,
+        actor::op_actor_id_unique,
+        actor::op_actor_idle,
+        actor::op_actor_is_open,
+        actor::op_actor_leave,
+        actor::op_actor_pipe,
+        actor::op_actor_post,
+        actor::op_actor_reply,
+        actor::op_actor_reset,
+        actor::op_actor_set_attachment,
+        actor::op_actor_set_automatic,
+        actor::op_actor_socket_count,
+        actor::op_actor_socket_forget,
+        actor::op_actor_sockets,
+        actor::op_actor_start,
+        actor::op_actor_tags,
+        actor::op_actor_take,
+        actor::op_answer_socket_end,
         answer::op_answer,
         answer::op_answer_bytes,
         answer::op_answer_data,
@@ -184,6 +217,7 @@ deno_core::extension!(
     options = { exchanges: Exchanges, databases: Databases, memory: Memory },
     middleware = blobs::in_place_of_denos,
     state = |state, options| {
+        state.put(options.exchanges.running());
         state.put(options.exchanges);
         state.put(options.databases);
         state.put(options.memory);
@@ -208,7 +242,19 @@ static SOURCES: &[ExtensionFileSource] = embed!(
     module,
     "runtime-js",
     [
+        "actor/actors.js",
+        "actor/bodies.js",
         "actor/classes.js",
+        "actor/context.js",
+        "actor/errors.js",
+        "actor/http.js",
+        "actor/instance.js",
+        "actor/mail.js",
+        "actor/namespace.js",
+        "actor/sockets.js",
+        "actor/state.js",
+        "actor/stub.js",
+        "actor/values.js",
         "answer/answer.js",
         "answer/discard.js",
         "answer/ranges.js",

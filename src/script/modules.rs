@@ -29,7 +29,12 @@ const OWN: [(&str, &str); 5] = [
 ];
 
 /// Modules that are imported only by the host's own scheme: `liveline:sql`.
-const HOST: [(&str, &str); 4] = [
+const HOST: [(&str, &str); 5] = [
+    (
+        "actors",
+        "export const { Actor, actors, RpcTarget, WebSocketRequestResponsePair } = \
+         globalThis[Symbol.for(\"liveline:actors\")];",
+    ),
     (
         "sql",
         "export const { client, Client, openDatabase, SqlError } = globalThis[Symbol.for(\"liveline:sql\")];",

@@ -16,6 +16,7 @@ macro_rules! functions {
 }
 
 functions! {
+    ActorMail = "actorMail",
     AddHandler = "addHandler",
     Begin = "begin",
     BindingsOf = "bindingsOf",

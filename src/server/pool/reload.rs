@@ -116,7 +116,9 @@ impl Pool {
         let files = RouteFiles::of(&code, std::mem::take(&mut *lock(&self.last_load.imports)));
         let changed_from = std::mem::replace(&mut *lock(&self.last_load.route_files), Arc::new(files));
         self.last_load.has_code.store(true, Ordering::Relaxed);
-        let old = self.current.swap(Arc::new(workers.serving()));
+        let serving = Arc::new(workers.serving());
+        let old = self.current.swap(serving.clone());
+        self.config.actors.serve(serving.iter().map(|worker| worker.owner));
         let retiring: Vec<_> = old.iter().map(|worker| self.retire(worker.clone())).collect();
         let took = began.elapsed();
         self.prepare_spare();
@@ -161,6 +163,7 @@ impl Pool {
             if stands_in { Arc::new(worker.0.clone()) } else { workers.clone() }
         });
         if stands_in {
+            self.config.actors.serve(worker.0.iter().map(|worker| worker.owner));
             worker.serving();
         }
         Ok(())

@@ -1,0 +1,1 @@
+//! The storage of actors, on real files.
