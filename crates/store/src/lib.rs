@@ -9,6 +9,7 @@
 //! | [`Follower`] | the subscription to a live query: its result, then one change after the other |
 //! | [`Change`] | the difference between two results of a live query |
 //! | [`actor`] | a SQLite file for each actor, alarms, durability |
+//! | [`bindings`] | D1 databases, namespaces of keys, queues |
 //! | [`SessionStore`] | the values of visitors' sessions: [`MemorySessions`], [`SqliteSessions`] |
 //!
 //! ```text
@@ -22,6 +23,7 @@
 #![warn(missing_docs)]
 
 pub mod actor;
+pub mod bindings;
 mod database;
 mod databases;
 mod difference;
@@ -31,6 +33,7 @@ mod live_query;
 mod results;
 mod session;
 mod sqlite;
+mod thread;
 mod value;
 
 pub use database::{Database, Follower, Transaction};
