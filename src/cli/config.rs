@@ -13,7 +13,10 @@ use super::args::{AccessFlags, Folder, LimitFlags, Server};
 use crate::config::{Config, ConnectionLimits, IsolateLimits};
 use crate::dev::Dev;
 use crate::dialect;
-use crate::ext::{Access, ActorOptions, Actors, Bodies, BodyLimits, EnvironmentFiles, Grants, Mode, OwnFiles, Sessions, Shared};
+use crate::ext::{
+    Access, ActorOptions, Actors, Bodies, BodyLimits, EnvironmentFiles, Grants, Mode, OwnFiles, Sessions,
+    Shared, Stores,
+};
 use crate::http::KeptDocuments;
 use crate::lines::Hub;
 use crate::metrics::{Budget, Budgets, Metrics};
@@ -26,6 +29,9 @@ use liveline_store::{Databases, Location, MemorySessions, ResultBudget, SessionS
 
 /// How long the client of a line that closes may take to read the rest, and again to answer the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
+
+/// The folder of what the program writes into a project.
+const OWN_FOLDER: &str = ".liveline";
 
 /// The shortest session key, in bytes.
 const MIN_SESSION_KEY: usize = 16;
@@ -164,8 +170,6 @@ impl AccessFlags {
         session_store: Option<PathBuf>,
         databases: &Databases,
     ) -> Result<Access, CliError> {
-        /// The folder of what the program writes into a project.
-        const OWN_FOLDER: &str = ".liveline";
         let folders = [&layout.project, &layout.root].map(|folder| folder.join(OWN_FOLDER));
         let fixed = folders.into_iter().chain(session_store).chain(snapshot_file());
         let grants = Grants {
@@ -245,6 +249,7 @@ fn config(
     let (hosts, proxies) = Default::default();
     let databases = Databases::new(Location { default: database, root, public }, results);
     let hub = Hub::new(limits.lines(origins), tokio::runtime::Handle::current());
+    let stores = Stores::new(layout.root.join(OWN_FOLDER), databases.results().clone());
     Ok(Config {
         access: flags.access(&layout, session_store, &databases)?,
         environment: flags.environment(&layout, mode)?,
@@ -254,6 +259,7 @@ fn config(
         isolate: limits.isolate(),
         connections: limits.connections(),
         bodies: limits.bodies(),
+        stores,
         actors: Actors::new(hub.clone(), ActorOptions { idle: limits.actor_idle }),
         hub,
         sessions,

@@ -100,7 +100,8 @@ pub(super) enum Refused {
 
 impl Actors {
     pub(crate) fn new(hub: Hub, options: ActorOptions) -> Actors {
-        let actors = Actors(Arc::new(Inner { state: Mutex::default(), hub, owner: OnceLock::new(), options }));
+        let actors =
+            Actors(Arc::new(Inner { state: Mutex::default(), hub, owner: OnceLock::new(), options }));
         let weak = Arc::downgrade(&actors.0);
         let owner = actors.0.hub.register(move |event| {
             if let Some(inner) = weak.upgrade() {

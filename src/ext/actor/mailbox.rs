@@ -38,7 +38,8 @@ pub(crate) fn op_actor_call(
     #[buffer] data: &[u8],
 ) -> i32 {
     let running = state.borrow::<Running>();
-    let sent = running.actors.send_event(running.isolate, actor(class, id), name.map(Arc::from), data.to_vec());
+    let sent =
+        running.actors.send_event(running.isolate, actor(class, id), name.map(Arc::from), data.to_vec());
     match sent {
         Ok(isolate) => isolate.cast_signed(),
         Err(Refused::Overloaded) => -1,
@@ -185,4 +186,3 @@ fn bytes<'s>(scope: &mut v8::PinScope<'s, '_>, data: Vec<u8>) -> v8::Local<'s, v
     let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
     v8::Uint8Array::new(scope, buffer, 0, length).map_or_else(|| v8::null(scope).into(), Into::into)
 }
-

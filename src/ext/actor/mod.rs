@@ -19,9 +19,7 @@ mod sockets;
 
 pub(crate) use directory::{ActorOptions, Actors, Counts};
 pub(crate) use ids::{op_actor_id_of_name, op_actor_id_of_text, op_actor_id_unique};
-pub(crate) use mailbox::{
-    op_actor_call, op_actor_durable, op_actor_post, op_actor_reply, op_actor_take,
-};
+pub(crate) use mailbox::{op_actor_call, op_actor_durable, op_actor_post, op_actor_reply, op_actor_take};
 pub(crate) use running::{
     Running, op_actor_again, op_actor_idle, op_actor_is_open, op_actor_leave, op_actor_reset, op_actor_start,
 };
