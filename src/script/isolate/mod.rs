@@ -236,7 +236,8 @@ impl Isolate {
 
     /// Whether no exchange is left.
     pub(crate) fn is_idle(&self) -> bool {
-        self.with_exchanges(|exchanges| exchanges.is_empty()) && self.state.borrow().borrow::<Running>().is_idle()
+        self.with_exchanges(|exchanges| exchanges.is_empty())
+            && self.state.borrow().borrow::<Running>().is_idle()
     }
 
     /// Waits until no exchange is left. Needs [`Isolate::announce_idle`].
@@ -347,6 +348,7 @@ impl Isolate {
         if let Some(reason) = reason {
             self.recover(reason);
         }
+        self.state.borrow_mut().borrow_mut::<Running>().commit();
         if self.memory.wants_collection() {
             self.runtime.borrow_mut().v8_isolate().low_memory_notification();
         }
