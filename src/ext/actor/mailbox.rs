@@ -24,6 +24,7 @@ enum Kind {
     Gone = 5,
     Retire = 6,
     Failed = 7,
+    Broken = 8,
 }
 
 /// Sends an event to an actor. Returns the isolate that runs it; -1 if too many events wait for it, -2 if the process
@@ -165,6 +166,13 @@ pub(crate) fn op_actor_take<'s>(
             vec![kind(scope, Kind::Gone), v8::Integer::new_from_unsigned(scope, isolate).into()]
         }
         Mail::Retire => vec![kind(scope, Kind::Retire)],
+        Mail::Broken { instance, actor, message } => vec![
+            kind(scope, Kind::Broken),
+            v8::Integer::new_from_unsigned(scope, instance).into(),
+            string(scope, &actor.class),
+            string(scope, &actor.id),
+            string(scope, &message),
+        ],
         Mail::Failed { call, message } => vec![
             kind(scope, Kind::Failed),
             v8::Integer::new_from_unsigned(scope, call).into(),

@@ -22,7 +22,7 @@ pub(crate) enum StoreError {
     #[class("SqlError")]
     #[property("code" = self.code())]
     #[property("offset" = self.offset())]
-    #[error("{0}")]
+    #[error("{}", .0.message)]
     Sql(SqlError),
     #[class(generic)]
     #[error("{0}")]
