@@ -98,3 +98,4 @@ mod visitors;
 mod webflo;
 mod websockets;
 mod without_sockets;
+mod workers_dialect;
