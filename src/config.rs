@@ -10,6 +10,7 @@ use crate::lines::Hub;
 use crate::metrics::Metrics;
 use crate::router::{FileRules, Layout};
 use crate::script::Inspector;
+use crate::topics::TopicHub;
 use crate::trust::Trust;
 use liveline_store::Databases;
 
@@ -37,6 +38,8 @@ pub(crate) struct Config {
     pub sessions: Sessions,
     /// The states that isolates share.
     pub shared: Shared,
+    /// The topics, which isolates share.
+    pub topics: TopicHub,
     /// Which hosts are served, and which proxies are trusted.
     pub trust: Arc<Trust>,
     /// The databases, with the limits of results.

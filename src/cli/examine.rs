@@ -216,7 +216,7 @@ async fn look(
         config.hub.clone(),
         owner,
         config.sessions.clone(),
-        config.shared.clone(),
+        (config.shared.clone(), config.topics.clone()),
         config.trust.clone(),
         config.mode,
         config.bodies.clone(),

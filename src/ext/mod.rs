@@ -40,6 +40,7 @@ mod session;
 mod shared;
 mod sql;
 mod timers;
+mod topic;
 mod wasm;
 mod websocket;
 
@@ -159,6 +160,26 @@ deno_core::extension!(
         sql::op_sql_query,
         timers::op_timer_has_packages,
         timers::op_timer_of_package,
+        topic::op_topic_alive,
+        topic::op_topic_answer,
+        topic::op_topic_configure,
+        topic::op_topic_content,
+        topic::op_topic_create,
+        topic::op_topic_delete,
+        topic::op_topic_ended,
+        topic::op_topic_enter,
+        topic::op_topic_forward,
+        topic::op_topic_forward_stop,
+        topic::op_topic_is_by_line,
+        topic::op_topic_latest,
+        topic::op_topic_leave,
+        topic::op_topic_members,
+        topic::op_topic_next,
+        topic::op_topic_publish,
+        topic::op_topic_publish_bytes,
+        topic::op_topic_stored,
+        topic::op_topic_subscribe,
+        topic::op_topic_unsubscribe,
         wasm::op_wasm_gone,
         wasm::op_wasm_grow,
         websocket::client::op_socket_close,
@@ -269,6 +290,8 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "shared/upload.js",
         "sql.js",
         "timers.js",
+        "topic/answer.js",
+        "topic/topic.js",
         "wasm.js",
         "websocket/client.js",
         "websocket/pair.js",

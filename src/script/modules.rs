@@ -27,12 +27,13 @@ const OWN: [(&str, &str); 4] = [
 ];
 
 /// Modules that are imported only by the host's own scheme: `liveline:sql`.
-const HOST: [(&str, &str); 4] = [
+const HOST: [(&str, &str); 5] = [
     (
         "sql",
         "export const { client, Client, openDatabase, SqlError } = globalThis[Symbol.for(\"liveline:sql\")];",
     ),
     ("shared", "export const { shared } = globalThis[Symbol.for(\"liveline:shared\")];"),
+    ("topics", "export const { topic, topics } = globalThis[Symbol.for(\"liveline:topics\")];"),
     ("upload", "export const { progressOf, track } = globalThis[Symbol.for(\"liveline:upload\")];"),
     ("password", "export const { hash, verify } = globalThis[Symbol.for(\"liveline:password\")];"),
 ];

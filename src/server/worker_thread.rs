@@ -153,7 +153,7 @@ impl Thread {
             config.hub.clone(),
             self.owner,
             config.sessions.clone(),
-            config.shared.clone(),
+            (config.shared.clone(), config.topics.clone()),
             config.trust.clone(),
             config.mode,
             config.bodies.clone(),

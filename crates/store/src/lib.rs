@@ -9,6 +9,7 @@
 //! | [`Follower`] | the subscription to a live query: its result, then one change after the other |
 //! | [`Change`] | the difference between two results of a live query |
 //! | [`SessionStore`] | the values of visitors' sessions: [`MemorySessions`], [`SqliteSessions`] |
+//! | [`TopicStore`] | topics and their messages, written by one thread in groups |
 //!
 //! ```text
 //!  Database ──task─▶ DatabaseThread: SqliteConnection ──▶ SQLite
@@ -28,6 +29,7 @@ mod live_query;
 mod results;
 mod session;
 mod sqlite;
+mod topic;
 mod value;
 
 pub use database::{Database, Follower, Transaction};
@@ -41,4 +43,5 @@ pub use session::{
     UnixTime,
 };
 pub use sqlite::Outcome;
+pub use topic::{MessageRow, StoredTopic, StoredTopics, TopicStore, TopicWrite};
 pub use value::{Params, Row, Value};

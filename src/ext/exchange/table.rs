@@ -17,6 +17,7 @@ use crate::ext::{BodyLimits, OpError, Sessions, Shared, Show, Site};
 use crate::http::{Answer, Audience};
 use crate::lines::Hub;
 use crate::metrics::{HANDLER, RequestId};
+use crate::topics::TopicHub;
 use crate::trust::Trust;
 use liveline_compiler::Diagnostic;
 use liveline_proto::{Close, CloseCode, ExchangeError, ExchangeId, Input, LineId, OwnerId};
@@ -42,6 +43,7 @@ pub(in crate::ext) struct Host {
     pub hub: Hub,
     pub sessions: Sessions,
     pub shared: Shared,
+    pub topics: TopicHub,
     pub trust: Arc<Trust>,
     pub bodies: BodyLimits,
     pub site: Option<Box<dyn Site>>,
@@ -115,12 +117,24 @@ impl Exchanges {
         hub: Hub,
         owner: OwnerId,
         sessions: Sessions,
-        shared: Shared,
+        (shared, topics): (Shared, TopicHub),
         trust: Arc<Trust>,
         mode: Mode,
         bodies: BodyLimits,
     ) -> Exchanges {
-        let host = Host { hub, sessions, shared, trust, bodies, site: None, code: 0, owner, mode, dev: None };
+        let host = Host {
+            hub,
+            sessions,
+            shared,
+            topics,
+            trust,
+            bodies,
+            site: None,
+            code: 0,
+            owner,
+            mode,
+            dev: None,
+        };
         Exchanges { slots: Slots::default(), turn: Turn::default(), host }
     }
 

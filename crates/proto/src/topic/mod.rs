@@ -272,6 +272,11 @@ impl Topics {
         topic.log.newest().or(topic.retained.as_ref()).cloned()
     }
 
+    /// Creates a topic with the usual settings if there is none.
+    pub fn ensure(&mut self, name: &TopicName) -> Result<(), TopicError> {
+        self.existing_or_new(name).map(drop)
+    }
+
     /// Sets how a topic behaves, and creates it if there is none.
     pub fn configure(&mut self, name: &TopicName, settings: Settings) -> Result<(), TopicError> {
         let key = self.existing_or_new(name)?;
