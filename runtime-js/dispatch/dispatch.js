@@ -10,6 +10,7 @@ import { answerAtOnce, answerPlain, isUntouched } from "../answer/answer.js";
 import { discard } from "../answer/discard.js";
 import { staticResponse } from "../files.js";
 import { kTap } from "../port/client_port.js";
+import { answerTopic, isByLine, isTopic, statesOfTopic } from "../topic/answer.js";
 import { BaseEvent } from "../event/base.js";
 import { HttpEvent, kExchange } from "../event/event.js";
 import { load } from "./dialects.js";
@@ -124,6 +125,10 @@ const throwCurrent = (error) => thrown(currentExchange().event, error);
 function finish(event, value) {
   const exchange = event[kExchange];
   try {
+    if (exchange.carried !== null || isTopic(value)) {
+      if (exchange.carried !== null || !isByLine(exchange)) return finishTopic(event, exchange, value);
+      value = statesOfTopic(exchange, value);
+    }
     const isAll = BaseEvent.responseOf(event) === null && exchange.publications === 0 && isFinal(value);
     if (isAll && answerAtOnce(exchange, value)) {
       BaseEvent.returned(event);
@@ -141,6 +146,16 @@ function finish(event, value) {
   } catch (error) {
     exchange.fail(error);
   }
+}
+
+/** The host answers with a topic; the handler counts as running until then. */
+function finishTopic(event, exchange, value) {
+  exchange.carried ??= answerTopic(exchange, value);
+  const done = () => {
+    BaseEvent.returned(event);
+    exchange.returned();
+  };
+  PromisePrototypeThen(exchange.carried, done, throwCurrent);
 }
 
 /** The first handler threw. */

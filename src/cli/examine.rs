@@ -217,16 +217,7 @@ async fn look(
     send: impl Fn(Found) + Clone + Send + 'static,
 ) {
     let owner = config.hub.register(|_| {});
-    let exchanges = Exchanges::new(
-        config.hub.clone(),
-        owner,
-        config.sessions.clone(),
-        config.shared.clone(),
-        config.actors.clone(),
-        config.trust.clone(),
-        config.mode,
-        config.bodies.clone(),
-    );
+    let exchanges = Exchanges::new(owner, config.services());
     let lost = {
         let (send, loading, routes) = (send.clone(), loading.clone(), routes.clone());
         move |_| {

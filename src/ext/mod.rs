@@ -41,6 +41,7 @@ mod session;
 mod shared;
 mod sql;
 mod timers;
+mod topic;
 mod wasm;
 mod websocket;
 mod workers;
@@ -52,7 +53,7 @@ pub(crate) use dispatch::{FileAnswer, Route, Site};
 pub(crate) use environment::{Environment, EnvironmentFiles, Variables};
 pub(crate) use errors::OpError;
 pub(crate) use exception::{from_exception, from_js_error};
-pub(crate) use exchange::{Begun, Call, Ended, Exchanges, Mode, Unanswered};
+pub(crate) use exchange::{Begun, Call, Ended, Exchanges, Mode, Services, Unanswered};
 pub(crate) use log::current_exchange;
 pub(crate) use memory::Memory;
 pub(crate) use page::{PageSource, Show, Shown};
@@ -215,6 +216,26 @@ deno_core::extension!(
         sql::op_sql_query,
         timers::op_timer_has_packages,
         timers::op_timer_of_package,
+        topic::op_topic_alive,
+        topic::op_topic_answer,
+        topic::op_topic_configure,
+        topic::op_topic_content,
+        topic::op_topic_create,
+        topic::op_topic_delete,
+        topic::op_topic_ended,
+        topic::op_topic_enter,
+        topic::op_topic_forward,
+        topic::op_topic_forward_stop,
+        topic::op_topic_is_by_line,
+        topic::op_topic_latest,
+        topic::op_topic_leave,
+        topic::op_topic_members,
+        topic::op_topic_next,
+        topic::op_topic_publish,
+        topic::op_topic_publish_bytes,
+        topic::op_topic_stored,
+        topic::op_topic_subscribe,
+        topic::op_topic_unsubscribe,
         wasm::op_wasm_gone,
         wasm::op_wasm_grow,
         websocket::client::op_socket_close,
@@ -358,6 +379,8 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "shared/upload.js",
         "sql.js",
         "timers.js",
+        "topic/answer.js",
+        "topic/topic.js",
         "wasm.js",
         "websocket/client.js",
         "websocket/pair.js",

@@ -29,7 +29,7 @@ const OWN: [(&str, &str); 5] = [
 ];
 
 /// Modules that are imported only by the host's own scheme: `liveline:sql`.
-const HOST: [(&str, &str); 5] = [
+const HOST: [(&str, &str); 6] = [
     (
         "actors",
         "export const { Actor, actors, RpcTarget, WebSocketRequestResponsePair } = \
@@ -40,6 +40,7 @@ const HOST: [(&str, &str); 5] = [
         "export const { client, Client, openDatabase, SqlError } = globalThis[Symbol.for(\"liveline:sql\")];",
     ),
     ("shared", "export const { shared } = globalThis[Symbol.for(\"liveline:shared\")];"),
+    ("topics", "export const { topic, topics } = globalThis[Symbol.for(\"liveline:topics\")];"),
     ("upload", "export const { progressOf, track } = globalThis[Symbol.for(\"liveline:upload\")];"),
     ("password", "export const { hash, verify } = globalThis[Symbol.for(\"liveline:password\")];"),
 ];
