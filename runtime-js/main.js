@@ -30,6 +30,7 @@ import { shared, sourcesStopped } from "./shared/shared.js";
 import { progressOf, track } from "./shared/upload.js";
 import { hash, verify } from "./password.js";
 import { dispose } from "./dispatch/dialects.js";
+import { listedRoutes } from "./dispatch/fastify.js";
 import { addHandler, dispatch, setNodes } from "./dispatch/dispatch.js";
 import {
   ArrayPrototypeFilter,
@@ -197,6 +198,7 @@ globalThis.__liveline = {
   drained,
   ended,
   heard,
+  listedRoutes,
   mirrorConsole,
   opened,
   overhear,

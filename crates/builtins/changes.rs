@@ -88,7 +88,14 @@ pub(crate) const NODE: &[(&str, &str, &str)] = &[
     (
         "deno_node/polyfills/01_require.js",
         "  return request in nativeModuleExports;\n}",
-        "  return isBuiltin(request);\n}",
+        "  return isBuiltin(request) || Deno.isProvided(request);\n}",
+    ),
+    // Packages that the host provides.
+    (
+        "deno_node/polyfills/01_require.js",
+        "function loadNativeModule(_id, request) {",
+        "function loadNativeModule(_id, request) {\n  if (!isBuiltin(request) && Deno.isProvided(request)) {\n    \
+         return { exports: Deno.provided(request), canBeRequiredByUsers: true };\n  }",
     ),
     (
         "deno_node/polyfills/01_require.js",

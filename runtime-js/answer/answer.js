@@ -439,7 +439,7 @@ function answerPart(exchange, { status, headers, body }, response, last) {
 }
 
 /** Moves a stream's chunks to the client, as fast as the client takes them. The exchange lasts as long. */
-async function pump(exchange, source, stream) {
+export async function pump(exchange, source, stream) {
   const reader = ReadableStreamPrototypeGetReader(source);
   let failure = null;
   const gone = PromisePrototypeThen(op_stream_gone(stream), () => {

@@ -1,11 +1,12 @@
 // The JavaScript half of each dialect; `src/dialect/` is the other half. A dialect adapts its handlers to the arguments
 // of the common walk (`routing.js`).
 
+import { fastify } from "./fastify.js";
 import { webflo } from "./webflo.js";
 
 /**
  * @typedef {object} Dialect
- * @property {(module: object, filename: string) => object} load for each handler that was evaluated: its functions, by
+ * @property {(module: object, filename: string) => object | Promise<object>} load for each handler that was evaluated: its functions, by
  *   the method that each answers, and `default` for every other method. The walk invokes them with `(event, next,
  *   fetch)`, and their results become answers. A dialect with other arguments returns functions that call the
  *   handler's.
@@ -13,7 +14,7 @@ import { webflo } from "./webflo.js";
  */
 
 /** By name. @type {Record<string, Dialect>} */
-const DIALECTS = { __proto__: null, webflo };
+const DIALECTS = { __proto__: null, fastify, webflo };
 
 /** The functions of a handler's module. */
 export function load(dialect, module, filename) {

@@ -32,6 +32,7 @@ import {
   SafeMap,
   SafeSet,
   SafeWeakMap,
+  Symbol,
   URL,
   URLPrototypeGetHref,
   URLPrototypeGetPathname,
@@ -60,9 +61,20 @@ const handlers = new SafeMap();
 /** @type {Node[]} */
 let nodes = [];
 
-/** For the host: the file of a handler was evaluated, which has the conventions of a dialect. */
+/** What a handler returns that has answered by itself. */
+export const ANSWERED = Symbol("answered");
+
+/**
+ * For the host: the file of a handler was evaluated, which has the conventions of a dialect. Returns a promise if the
+ * dialect has to wait for the handler.
+ */
 export function addHandler(dialect, id, dirname, filename, namespace) {
-  const module = load(dialect, namespace, filename);
+  const loaded = load(dialect, namespace, filename);
+  if (!isPromise(loaded)) return add(id, dirname, filename, loaded);
+  return PromisePrototypeThen(loaded, (module) => add(id, dirname, filename, module));
+}
+
+function add(id, dirname, filename, module) {
   const greedy = new SafeSet();
   for (const name of new SafeArrayIterator(EXPORTS)) {
     const handler = module[name];
@@ -124,6 +136,10 @@ const throwCurrent = (error) => thrown(currentExchange().event, error);
 function finish(event, value) {
   const exchange = event[kExchange];
   try {
+    if (value === ANSWERED) {
+      BaseEvent.returned(event);
+      return exchange.returned();
+    }
     const isAll = BaseEvent.responseOf(event) === null && exchange.publications === 0 && isFinal(value);
     if (isAll && answerAtOnce(exchange, value)) {
       BaseEvent.returned(event);

@@ -7,6 +7,7 @@ import {
   op_environment_delete,
   op_environment_get,
   op_environment_set,
+  op_is_provided,
   op_process_cpu_usage,
   op_process_ids,
   op_process_memory_usage,
@@ -92,6 +93,13 @@ const env = {
   set: (name, value) => op_environment_set(name, value),
   toObject: () => op_environment(),
 };
+
+/** Packages that the host provides, by name. The op decides whether it does so in this project. */
+const loadProvided = core.createLazyLoader("ext:liveline_fastify/provided.js");
+
+export function provided(name) {
+  return loadProvided().provided(name);
+}
 
 const { Float64Array } = primordials;
 const usage = new Float64Array(4);
@@ -210,6 +218,7 @@ export const deno = {
   mainModule: undefined,
   memoryUsage,
   noColor: true,
+  isProvided: op_is_provided,
   outputs,
   get pid() {
     return ids().pid;
@@ -217,6 +226,7 @@ export const deno = {
   get ppid() {
     return ids().ppid;
   },
+  provided,
   refuse,
   refuseToEnd,
   reportError: report,

@@ -16,6 +16,7 @@
 //! of each dialect. A new dialect is a file here, a file there, and one entry in each of the two lists ([`ALL`] is this
 //! one).
 
+mod fastify;
 mod spelling;
 mod webflo;
 
@@ -29,7 +30,7 @@ use liveline_compiler::facts::Facts;
 pub(crate) use spelling::{nearest, nearest_within};
 
 /// Every dialect that is served. One that claims the same file as another has to be surer than that one.
-static ALL: [&dyn Dialect; 1] = [&webflo::Webflo];
+static ALL: [&dyn Dialect; 2] = [&webflo::Webflo, &fastify::Fastify];
 
 /// The part of a dialect that is Rust.
 pub(crate) trait Dialect: Sync {
@@ -124,6 +125,8 @@ impl FromIterator<(String, Export)> for Exports {
 pub(crate) struct HandlerOptions {
     /// Whether requests that a page of another site sends are refused; None where the handler does not say.
     pub csrf: Option<bool>,
+    /// Whether pages of every origin may open its WebSockets, as far as the host is concerned.
+    pub admits_all_origins: bool,
 }
 
 /// What `liveline check` knows of a handler.
@@ -233,7 +236,7 @@ mod tests {
         }
 
         fn load(&self, exports: &Exports) -> HandlerOptions {
-            HandlerOptions { csrf: exports.is_function("onRequest").then_some(false) }
+            HandlerOptions { csrf: exports.is_function("onRequest").then_some(false), ..HandlerOptions::default() }
         }
 
         fn explain(&self, handler: &HandlerFacts<'_>) -> Explanation {

@@ -18,6 +18,8 @@ pub(crate) struct Layout {
     pub routes: PathBuf,
     /// The folder of static files. Never a route segment, even when it lies inside `routes`.
     pub public: Option<PathBuf>,
+    /// The file that was given in place of a folder: a program that listens itself.
+    pub entry: Option<PathBuf>,
 }
 
 /// Why a folder cannot be served.
@@ -121,7 +123,8 @@ impl Layout {
     ///
     /// Either way `dir/public` holds the static files if it exists and `public` names no other folder.
     pub(crate) fn find(dir: &Path, public: Option<&Path>) -> Result<Layout, LayoutError> {
-        let root = readable_folder(dir)?;
+        let entry = program(dir);
+        let root = readable_folder(entry.as_deref().and_then(Path::parent).unwrap_or(dir))?;
         let webflo = Webflo::read(&root)?;
         let routes = match (root.join("app"), &webflo.server_dir) {
             (_, Some(folder)) => readable_folder(&root.join(folder))?,
@@ -138,9 +141,18 @@ impl Layout {
             Some(public) if routes.starts_with(&public) => {
                 Err(LayoutError::PublicHoldsRoutes { public, routes })
             }
-            public => Ok(Layout { project: project_of(&root).to_owned(), root, routes, public }),
+            public => Ok(Layout { project: project_of(&root).to_owned(), root, routes, public, entry }),
         }
     }
+}
+
+/// The file that a path names, if it is a program and no handler of another dialect.
+fn program(path: &Path) -> Option<PathBuf> {
+    let path = path.canonicalize().ok().filter(|path| path.is_file())?;
+    let extension = path.extension()?.to_str()?;
+    let is_script = ["js", "mjs", "cjs", "ts", "mts", "cts"].contains(&extension);
+    let is_handler = path.file_stem().is_some_and(|stem| stem == "handler");
+    (is_script && !is_handler).then_some(path)
 }
 
 fn project_of(root: &Path) -> &Path {

@@ -7,7 +7,7 @@ use hyper::header::{
 
 use super::assets::X_LIVE_PAGE;
 use super::reply::{Outgoing, Protocol};
-use crate::http::{Answer, AnswerBody, Conditions, Continuation, Handshake, Nature, RedirectPolicy, Verdict};
+use crate::http::{Answer, AnswerBody, Conditions, Continuation, Handshake, LongestMessage, Nature, RedirectPolicy, Verdict};
 use crate::router::{PageId, Routes};
 
 /// See the module.
@@ -27,7 +27,8 @@ impl Completion {
         {
             let line = *line;
             handshake.accept(&mut answer.headers);
-            return Outgoing::upgrade(answer, Protocol::Raw(line));
+            let longest = answer.extensions.get::<LongestMessage>().map(|longest| longest.0);
+            return Outgoing::upgrade(answer, Protocol::Raw(line, longest));
         }
         // Conditions are judged for a part of the body as for the whole (RFC 9110 section 13.2.2).
         let can_be_spared =

@@ -24,6 +24,7 @@ functions! {
     Drained = "drained",
     Ended = "ended",
     Heard = "heard",
+    ListedRoutes = "listedRoutes",
     MirrorConsole = "mirrorConsole",
     Opened = "opened",
     Overhear = "overhear",
