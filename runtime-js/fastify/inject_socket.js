@@ -106,7 +106,7 @@ class SocketTransport extends Transport {
     this.answer(status);
   }
 
-  respond(response) {
+  settleWith(response) {
     this.answer(response.status);
   }
 

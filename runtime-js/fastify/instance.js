@@ -92,7 +92,7 @@ class Application {
   }
 
   notFoundContextFor(path) {
-    return this.notFound.find(path);
+    return this.notFound.innermost(path);
   }
 
   nextRequestId(transport) {
@@ -135,6 +135,10 @@ class Application {
   /** Node's server, for code that asks for it. */
   get server() {
     return this.#server ??= makeServer(this);
+  }
+
+  get hasServer() {
+    return this.#server !== null;
   }
 
   /** Everything is registered. */
@@ -309,11 +313,8 @@ class State {
 function derived(Parent) {
   function Derived(...parameters) {
     primordials.ReflectApply(Parent, this, parameters);
-    const { made } = Derived;
-    for (let i = 0; i < made.length; i++) this[made[i].name] = made[i].value;
   }
   Derived.prototype = { __proto__: Parent.prototype };
-  Derived.made = [];
   return Derived;
 }
 
@@ -354,11 +355,11 @@ ObjectAssign(instance, {
   },
   hasRoute({ method, url, constraints } = {}) {
     const { router } = this[kState].app;
-    return router.find(StringPrototypeToUpperCase(`${method ?? ""}`), url ?? "", constraints ?? {}) !== undefined;
+    return router.declared(StringPrototypeToUpperCase(`${method ?? ""}`), url ?? "", constraints ?? {}) !== undefined;
   },
   findRoute({ method, url, constraints } = {}) {
     const { router } = this[kState].app;
-    const found = router.find(StringPrototypeToUpperCase(`${method ?? ""}`), url ?? "", constraints ?? {});
+    const found = router.declared(StringPrototypeToUpperCase(`${method ?? ""}`), url ?? "", constraints ?? {});
     return found === undefined ? null : { handler: found.handler, params: [], store: found, searchParams: {} };
   },
   addHttpMethod(name, { hasBody = false } = {}) {
@@ -721,11 +722,7 @@ function put(target, name, value) {
 }
 
 function hasMember(Class, name) {
-  return ReflectHas(Class.prototype, name) || primordials.ArrayPrototypeSome(membersOf(Class), (it) => it.name === name);
-}
-
-function membersOf(Class) {
-  return Class.made;
+  return ReflectHas(Class.prototype, name);
 }
 
 function decorateClass(server, kind, Class, name, value, dependencies, above) {

@@ -28,7 +28,7 @@ let unnamed = 0;
 /** The file in which a plugin without a name is made, and a number. */
 function automaticName() {
   const holder = {};
-  primordials.Error.captureStackTrace(holder, plugin);
+  primordials.ErrorCaptureStackTrace(holder, plugin);
   const found = RegExpPrototypeExec(FILE, holder.stack);
   return `${found === null ? "anonymous" : found[1]}-auto-${unnamed++}`;
 }
