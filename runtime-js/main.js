@@ -33,6 +33,7 @@ import { progressOf, track } from "./shared/upload.js";
 import { topic, topics } from "./topic/topic.js";
 import { hash, verify } from "./password.js";
 import { configure, dispose, problems, started } from "./dispatch/dialects.js";
+import { listedRoutes } from "./dispatch/fastify.js";
 import { addHandler, dispatch, setNodes } from "./dispatch/dispatch.js";
 import {
   ArrayPrototypeFilter,
@@ -207,6 +208,7 @@ globalThis.__liveline = {
   drained,
   ended,
   heard,
+  listedRoutes,
   mirrorConsole,
   opened,
   overhear,

@@ -33,6 +33,8 @@ import {
   SafeArrayIterator,
   SafeMap,
   SafeSet,
+  SafeWeakMap,
+  Symbol,
   URL,
   URLPrototypeGetHref,
   URLPrototypeGetPathname,
@@ -61,9 +63,20 @@ const handlers = new SafeMap();
 /** @type {Node[]} */
 let nodes = [];
 
-/** For the host: the file of a handler was evaluated, which has the conventions of a dialect. */
+/** What a handler returns that has answered by itself. */
+export const ANSWERED = Symbol("answered");
+
+/**
+ * For the host: the file of a handler was evaluated, which has the conventions of a dialect. Returns a promise if the
+ * dialect has to wait for the handler.
+ */
 export function addHandler(dialect, id, dirname, filename, namespace) {
-  const module = load(dialect, namespace, filename);
+  const loaded = load(dialect, namespace, filename);
+  if (!isPromise(loaded)) return add(id, dirname, filename, loaded);
+  return PromisePrototypeThen(loaded, (module) => add(id, dirname, filename, module));
+}
+
+function add(id, dirname, filename, module) {
   const greedy = new SafeSet();
   for (const name of new SafeArrayIterator(EXPORTS)) {
     const handler = module[name];
@@ -125,6 +138,10 @@ const throwCurrent = (error) => thrown(currentExchange().event, error);
 function finish(event, value) {
   const exchange = event[kExchange];
   try {
+    if (value === ANSWERED) {
+      BaseEvent.returned(event);
+      return exchange.returned();
+    }
     if (exchange.carried !== null || isTopic(value)) {
       if (exchange.carried !== null || !isByLine(exchange)) return finishTopic(event, exchange, value);
       value = statesOfTopic(exchange, value);

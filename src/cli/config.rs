@@ -29,9 +29,6 @@ use liveline_proto::Origins;
 use liveline_proto::topic::TopicLimits;
 use liveline_store::{Databases, Location, MemorySessions, ResultBudget, SessionStore, SqliteSessions};
 
-/// The folder of what the program writes into a project.
-const OWN_FOLDER: &str = ".liveline";
-
 /// How long the client of a line that closes may take to read the rest, and again to answer the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 

@@ -25,6 +25,8 @@ mod environment;
 mod errors;
 mod exception;
 mod exchange;
+#[cfg(feature = "node")]
+pub(crate) mod fastify;
 mod files;
 mod form;
 mod log;
@@ -250,6 +252,12 @@ deno_core::extension!(
         websocket::pair::op_websocket_close,
         websocket::pair::op_websocket_text,
         websocket::pair::op_websocket_unsent,
+        websocket::served::op_served_again,
+        websocket::served::op_served_bytes,
+        websocket::served::op_served_drop,
+        websocket::served::op_served_forget,
+        websocket::served::op_served_open,
+        websocket::served::op_served_text,
         workers::op_background,
         workers::op_cron_next,
         workers::op_d1_dump,
@@ -276,6 +284,7 @@ deno_core::extension!(
         state.put(answer::Streams::default());
         state.put(websocket::client::Sockets::default());
         state.put(Background::default());
+        state.put(websocket::served::LastText::default());
     },
     // The macro would store the paths of the files; the binary has to contain the sources.
     customizer = |extension: &mut deno_core::Extension| {
@@ -322,6 +331,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "crypto.js",
         "dispatch/dialects.js",
         "dispatch/dispatch.js",
+        "dispatch/fastify.js",
         "dispatch/routing.js",
         "dispatch/steps.js",
         "dispatch/throwers.js",
