@@ -175,7 +175,9 @@ impl History {
                     let ticket = self.model.tickets;
                     let known = self.known(instance);
                     (known.written, known.committed) = (false, ticket);
-                    known.held.iter_mut().for_each(|(_, needs)| drop(needs.get_or_insert(ticket)));
+                    for (_, needs) in &mut known.held {
+                        needs.get_or_insert(ticket);
+                    }
                     self.actors.committed(instance, ticket);
                 }
             }
