@@ -17,6 +17,7 @@ export class Room extends DurableObject {
     await this.ctx.storage.deleteAlarm();
     return Response.json({ alarmKept: kept, closes: (await this.ctx.storage.get("closes")) ?? [] });
   }
+  alarm() {}
   webSocketMessage(socket, message) {
     socket.send(typeof message === "string" ? message : message.constructor.name);
   }
@@ -29,7 +30,11 @@ export class Room extends DurableObject {
 export default {
   async fetch(request, env, ctx) {
     const { pathname } = new URL(request.url);
-    if (pathname === "/seen") return Response.json(seen);
+    if (pathname === "/seen") {
+      const list = seen;
+      seen = [];
+      return Response.json(list);
+    }
     if (pathname === "/context") return Response.json({ exports: typeof ctx.exports, text: env.TEXT });
     if (pathname.startsWith("/room")) return env.ROOM.getByName("room").fetch(request);
     const [client, server] = Object.values(new WebSocketPair());

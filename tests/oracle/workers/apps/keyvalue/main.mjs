@@ -91,9 +91,9 @@ const cases = {
       badJson: await attempt(async () => (await KV.put("refused/j", "{"), await KV.get("refused/j", "json"))),
       badType: await attempt(() => KV.get("refused/j", "xml")),
       metadata: await attempt(() => KV.put("refused/m", "x", { metadata: "x".repeat(1025) })),
-      limit: await attempt(() => KV.list({ limit: 0 })),
-      limit1001: await attempt(() => KV.list({ limit: 1001 })),
-      badCursor: await attempt(() => KV.list({ cursor: "not a cursor" })),
+      limit: await attempt(() => KV.list({ prefix: "refused/", limit: 0 })),
+      limit1001: await attempt(() => KV.list({ prefix: "refused/", limit: 1001 })),
+      badCursor: await attempt(() => KV.list({ prefix: "refused/", cursor: "not a cursor" })),
       slash: await attempt(async () => (await KV.put("refused/../a?b#c%20d", "odd"), await KV.get("refused/../a?b#c%20d"))),
     };
   },
