@@ -6,7 +6,7 @@ import { within } from "./patience.mjs";
 
 /** Sends a request; resolves when the head of the answer is here. */
 export function open(origin, method, path, { headers = {}, body } = {}) {
-  const url = new URL(path, origin);
+  const url = new URL(origin);
   // `URL` would take `..` and the like away; the path goes as the script has it.
   const options = { host: url.hostname, port: url.port, path, method, headers: { ...headers }, agent: false };
   let bytes = body;
