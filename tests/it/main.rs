@@ -98,3 +98,5 @@ mod visitors;
 mod webflo;
 mod websockets;
 mod without_sockets;
+#[cfg(feature = "node")]
+mod workers;
