@@ -122,8 +122,19 @@ impl Exchanges {
         mode: Mode,
         bodies: BodyLimits,
     ) -> Exchanges {
-        let host =
-            Host { hub, sessions, shared, actors, trust, bodies, site: None, code: 0, owner, mode, dev: None };
+        let host = Host {
+            hub,
+            sessions,
+            shared,
+            actors,
+            trust,
+            bodies,
+            site: None,
+            code: 0,
+            owner,
+            mode,
+            dev: None,
+        };
         Exchanges { slots: Slots::default(), turn: Turn::default(), host }
     }
 
