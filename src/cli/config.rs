@@ -15,7 +15,7 @@ use crate::dev::Dev;
 use crate::dialect;
 use crate::ext::{
     Access, ActorOptions, Actors, Bodies, BodyLimits, EnvironmentFiles, Grants, Mode, OwnFiles, Sessions,
-    Shared,
+    Shared, Stores,
 };
 use crate::http::KeptDocuments;
 use crate::lines::Hub;
@@ -32,6 +32,9 @@ const OWN_FOLDER: &str = ".liveline";
 
 /// How long the client of a line that closes may take to read the rest, and again to answer the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
+
+/// The folder of what the program writes into a project.
+const OWN_FOLDER: &str = ".liveline";
 
 /// The shortest session key, in bytes.
 const MIN_SESSION_KEY: usize = 16;
@@ -177,7 +180,7 @@ impl AccessFlags {
     ) -> Result<Access, CliError> {
         let folders = [&layout.project, &layout.root].map(|folder| folder.join(OWN_FOLDER));
         let fixed =
-            folders.into_iter().chain([data.join("actors")]).chain(session_store).chain(snapshot_file());
+            folders.into_iter().chain(["actors", "d1", "kv", "queues.sqlite"].map(|name| data.join(name))).chain(session_store).chain(snapshot_file());
         let grants = Grants {
             read: self.allow_read.clone(),
             write: self.allow_write.clone(),
@@ -260,6 +263,7 @@ fn config(
     };
     let actors = ActorOptions { idle: limits.actor_idle, folder: folder.join("actors") };
     let hub = Hub::new(limits.lines(origins), tokio::runtime::Handle::current());
+    let stores = Stores::new(folder.clone(), databases.results().clone());
     Ok(Config {
         access: flags.access(&layout, session_store, &folder, &databases)?,
         environment: flags.environment(&layout, mode)?,
@@ -269,6 +273,7 @@ fn config(
         isolate: limits.isolate(),
         connections: limits.connections(),
         bodies: limits.bodies(),
+        stores,
         actors: Actors::new(hub.clone(), actors),
         hub,
         sessions,

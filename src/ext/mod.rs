@@ -60,7 +60,7 @@ pub(crate) use permissions::{Access, GrantError, Grants, OwnFiles};
 pub(crate) use session::Sessions;
 pub(crate) use shared::Shared;
 pub(crate) use timers::expect_packages;
-pub(crate) use workers::Background;
+pub(crate) use workers::{Background, Stores};
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
 
@@ -231,6 +231,16 @@ deno_core::extension!(
         websocket::pair::op_websocket_unsent,
         workers::op_background,
         workers::op_cron_next,
+        workers::op_d1_dump,
+        workers::op_d1_exec,
+        workers::op_d1_query,
+        workers::op_kv_delete,
+        workers::op_kv_get,
+        workers::op_kv_list,
+        workers::op_kv_put,
+        workers::op_queue_send,
+        workers::op_queue_settle,
+        workers::op_queue_take,
         workers::op_trigger_begin,
         workers::op_trigger_claim,
     ],
