@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dev::Dev;
-use crate::ext::{Access, Actors, BodyLimits, EnvironmentFiles, Mode, Sessions, Shared};
+use crate::ext::{Access, Actors, BodyLimits, EnvironmentFiles, Mode, Sessions, Shared, Stores};
 use crate::http::KeptDocuments;
 use crate::lines::Hub;
 use crate::metrics::Metrics;
@@ -37,6 +37,8 @@ pub(crate) struct Config {
     pub sessions: Sessions,
     /// The actors, which isolates run.
     pub actors: Actors,
+    /// The files of D1 databases, KV namespaces and queues.
+    pub stores: Stores,
     /// The states that isolates share.
     pub shared: Shared,
     /// Which hosts are served, and which proxies are trusted.

@@ -256,6 +256,9 @@ pub(super) struct Server {
     /// File of the default database of liveline:sql [default: in memory]
     #[arg(long, value_name = "PATH", env = "LIVELINE_DATABASE", help_heading = DATA)]
     pub database: Option<PathBuf>,
+    /// Folder of the files of actors, of which each has one [default: .liveline in the project]
+    #[arg(long, value_name = "DIR", env = "LIVELINE_DATA", help_heading = DATA)]
+    pub data: Option<PathBuf>,
     /// Where sessions are stored: memory, or the path of a file
     #[arg(long, value_name = "PATH", default_value = "memory", env = "LIVELINE_SESSION_STORE", help_heading = DATA)]
     pub session_store: PathBuf,

@@ -13,6 +13,7 @@ use crate::metrics::HANDLER;
 use liveline_proto::multipart::FormError;
 use liveline_proto::{ExchangeError, InvalidChannel};
 use liveline_store::SessionError;
+use liveline_store::actor::StorageError;
 
 /// Why an op failed.
 #[derive(Debug, thiserror::Error, JsError)]
@@ -83,6 +84,12 @@ pub(crate) enum OpError {
     #[class(generic)]
     #[error("{0}")]
     SessionStore(SessionError),
+    #[class(range)]
+    #[error("{0}")]
+    ActorLimit(String),
+    #[class(generic)]
+    #[error("{0}")]
+    ActorStorage(StorageError),
     #[class("DOMExceptionNetworkError")]
     #[error("{0} cannot be dialled: {1}")]
     Dial(String, String),
@@ -99,6 +106,15 @@ impl From<FormError> for OpError {
         match error {
             FormError::Malformed(_) => OpError::Form(error),
             FormError::Parts(_) | FormError::Head => OpError::FormTooLarge(error),
+        }
+    }
+}
+
+impl From<StorageError> for OpError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Limit(message) => OpError::ActorLimit(message),
+            error => OpError::ActorStorage(error),
         }
     }
 }

@@ -160,6 +160,7 @@ impl Thread {
             config.bodies.clone(),
         );
         exchanges.report_to(config.dev.clone());
+        exchanges.use_stores(config.stores.clone());
         let (pool, hub, remote, owner) =
             (self.pool.clone(), config.hub.clone(), self.remote.clone(), self.owner);
         let actors = config.actors.clone();

@@ -100,3 +100,4 @@ mod websockets;
 mod without_sockets;
 #[cfg(feature = "node")]
 mod workers;
+mod workers_dialect;

@@ -33,6 +33,9 @@ const { default: oracle } = await import(pathToFileURL(join(folder, "oracle.mjs"
 const { WebSocket } = createRequire(join(packages, "package.json"))("ws");
 const names = { real: oracle.real, ours: "liveline" };
 
+// Libraries that scripts drive leave promises behind when a host ends.
+process.on("unhandledRejection", (error) => console.error(`nobody awaited a promise that was rejected: ${error}`));
+
 function fail(message) {
   console.error(message);
   process.exit(2);
@@ -78,6 +81,8 @@ async function runGroup(group, hostName) {
     const shared = join(folder, "apps/shared");
     if (existsSync(shared)) cpSync(shared, join(copy, "shared"), { recursive: true });
     mkdirSync(data);
+    const built = join(copy, "build.mjs");
+    if (existsSync(built)) await (await import(pathToFileURL(built))).default({ folder: copy, packages });
     host = await start({ folder: copy, data, packages, application, ...options });
     for (const script of group) results.push(await runScript(script, host, alone, place));
   } catch (error) {
@@ -90,7 +95,7 @@ async function runGroup(group, hostName) {
 }
 
 async function runScript(script, host, isAlone, place) {
-  const t = new Script({ host, headers: oracle.headers, WebSocket, isAlone });
+  const t = new Script({ host, packages, headers: oracle.headers, WebSocket, isAlone });
   t.hide(place, "folder");
   let error;
   try {

@@ -13,8 +13,8 @@ use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, Surroundings, find_program};
 use crate::tests::with_liveline;
 
-/// What npm reads.
-const MANIFESTS: [&str; 2] = ["package.json", "package-lock.json"];
+/// What npm reads. Not every oracle has the last.
+const MANIFESTS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
 /// `NAME [SCRIPT...] [--record|--check]`: builds a debug liveline, unless it is not needed or `LIVELINE_BIN` names one.
 pub fn oracle(checkout: &Checkout, arguments: &[&str]) -> Outcome {
@@ -64,7 +64,8 @@ pub fn names(checkout: &Checkout) -> Vec<String> {
 fn install(checkout: &Checkout, name: &str, npm: &Path) -> Outcome<PathBuf> {
     let from = folder(checkout).join(name);
     let mut hasher = DefaultHasher::new();
-    for manifest in MANIFESTS {
+    let manifests: Vec<_> = MANIFESTS.into_iter().filter(|manifest| from.join(manifest).is_file()).collect();
+    for manifest in &manifests {
         let file = from.join(manifest);
         fs::read(&file).while_doing(format_args!("reading {}", file.display()))?.hash(&mut hasher);
     }
@@ -78,7 +79,7 @@ fn install(checkout: &Checkout, name: &str, npm: &Path) -> Outcome<PathBuf> {
         fs::remove_dir_all(&all).while_doing(format_args!("removing {}", all.display()))?;
     }
     fs::create_dir_all(&packages).while_doing(format_args!("making {}", packages.display()))?;
-    for manifest in MANIFESTS {
+    for manifest in manifests {
         let (file, copied) = (from.join(manifest), packages.join(manifest));
         fs::copy(&file, &copied).while_doing(format_args!("copying {}", file.display()))?;
     }

@@ -13,7 +13,7 @@ use super::slot::{Begun, BodyFault, Call, Cause, Failure, Reply, Slot, Unanswere
 use crate::dev::Dev;
 use crate::ext::log::{Context, about};
 use crate::ext::session::ExchangeSession;
-use crate::ext::{Actors, BodyLimits, OpError, Running, Sessions, Shared, Show, Site};
+use crate::ext::{Actors, BodyLimits, OpError, Running, Sessions, Shared, Show, Site, Stores};
 use crate::http::{Answer, Audience};
 use crate::lines::Hub;
 use crate::metrics::{HANDLER, RequestId};
@@ -43,6 +43,8 @@ pub(in crate::ext) struct Host {
     pub sessions: Sessions,
     pub shared: Shared,
     pub actors: Actors,
+    /// The stores of Workers; None where the code is only checked.
+    pub stores: Option<Stores>,
     pub trust: Arc<Trust>,
     pub bodies: BodyLimits,
     pub site: Option<Box<dyn Site>>,
@@ -122,14 +124,31 @@ impl Exchanges {
         mode: Mode,
         bodies: BodyLimits,
     ) -> Exchanges {
-        let host =
-            Host { hub, sessions, shared, actors, trust, bodies, site: None, code: 0, owner, mode, dev: None };
+        let host = Host {
+            hub,
+            sessions,
+            shared,
+            actors,
+            stores: None,
+            trust,
+            bodies,
+            site: None,
+            code: 0,
+            owner,
+            mode,
+            dev: None,
+        };
         Exchanges { slots: Slots::default(), turn: Turn::default(), host }
     }
 
     /// The table of the actors that the isolate runs, which receives their mail from now on.
     pub(in crate::ext) fn running(&self) -> Running {
         Running::new(self.host.actors.clone(), self.host.owner)
+    }
+
+    /// Sets the stores that Workers use.
+    pub(crate) fn use_stores(&mut self, stores: Stores) {
+        self.host.stores = Some(stores);
     }
 
     /// Reports failures to open pages from now on.

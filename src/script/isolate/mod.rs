@@ -350,6 +350,7 @@ impl Isolate {
         if let Some(reason) = reason {
             self.recover(reason);
         }
+        self.state.borrow_mut().borrow_mut::<Running>().commit();
         if self.memory.wants_collection() {
             self.runtime.borrow_mut().v8_isolate().low_memory_notification();
         }

@@ -1,6 +1,6 @@
 //! The seed's event streams and streamed HTML: checks RW-A6 to RW-A9.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -71,7 +71,6 @@ fn a_feed_sends_notifications_and_stops_when_its_client_leaves() {
 fn headers_of_the_connection_are_the_hosts() {
     let host = served_seed();
     let mut stream = host.begin("GET", "/api/live-feed?userId=u1");
-    stream.write_all(b"\r\n").expect("the host reads");
     let head = crate::support::read_until(&mut stream, "\r\n\r\n").to_ascii_lowercase();
     assert_eq!(head.matches("transfer-encoding").count(), 1, "{head}");
     assert!(head.matches("connection: keep-alive").count() <= 1, "{head}");
@@ -103,8 +102,7 @@ export default function metrics(request) {
 #[test]
 fn streamed_html_comes_piece_by_piece_until_its_end() {
     let host = seed().file("functions/metrics.js", METRICS).serve();
-    let mut stream = host.begin("GET", "/metrics");
-    stream.write_all(b"\r\n").expect("the host reads");
+    let stream = host.begin("GET", "/metrics");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
     let mut reader = BufReader::new(stream);
     let mut until = |mark: &str| {
@@ -198,7 +196,6 @@ fn a_dashboard_is_sent_before_its_slow_part_is_there() {
         .file("package.json", r#"{ "name": "my-app", "jsxImportSource": "renderer" }"#)
         .serve();
     let mut stream = host.begin("GET", "/dashboard");
-    stream.write_all(b"\r\n").expect("the host reads");
     let before = crate::support::read_until(&mut stream, "metrics");
     assert!(before.contains("<h1>"), "{before}");
     assert!(before.contains("12") && before.contains("34"), "{before}");

@@ -1,5 +1,7 @@
 // What a script gets: `t`. Everything it does and sees through it goes into the transcript.
 
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { openSocket } from "./socket.mjs";
 import { Stream, chosen, open, read, recordedBody } from "./http.mjs";
 import { until } from "./patience.mjs";
@@ -13,9 +15,12 @@ export class Script {
   #WebSocket;
   #sockets = [];
   #isAlone;
+  #packages;
+  #imports = 0;
 
-  constructor({ host, headers, WebSocket, isAlone }) {
+  constructor({ host, packages, headers, WebSocket, isAlone }) {
     this.#host = host;
+    this.#packages = packages;
     this.#headers = headers;
     this.#WebSocket = WebSocket;
     this.#isAlone = isAlone;
@@ -81,6 +86,18 @@ export class Script {
     const socket = await openSocket(this.#WebSocket, url, init, (step) => this.#record(name, step), this.#headers);
     this.#sockets.push(socket);
     return socket;
+  }
+
+  /** Imports a file of the oracle's packages, each time as a module of its own. */
+  import(file) {
+    this.#imports += 1;
+    const url = pathToFileURL(join(this.#packages, "node_modules", file));
+    return import(`${url}?${this.#imports}`);
+  }
+
+  /** The class of the harness's WebSockets, for libraries that expect it as a global. */
+  get WebSocket() {
+    return this.#WebSocket;
   }
 
   /** Records a value that the script has found out otherwise. */

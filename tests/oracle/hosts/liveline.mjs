@@ -6,7 +6,7 @@ import { Process } from "../harness/process.mjs";
 export async function start({ folder, data, environment, options = [] }) {
   const executable = process.env.LIVELINE_BIN;
   if (!executable) throw new Error("LIVELINE_BIN must name the liveline executable: `cargo xtask oracle` does this");
-  const arguments_ = ["serve", folder, "--port", "0", "--data", data, ...options];
+  const arguments_ = ["serve", folder, "--data", data, ...options];
   if (environment) arguments_.push("--env", environment);
   let process_;
   const host = {
@@ -28,7 +28,9 @@ export async function start({ folder, data, environment, options = [] }) {
     },
   };
   async function begin() {
-    process_ = new Process(executable, arguments_);
+    // A restarted host listens where it was: clients look for it there.
+    const port = host.origin === "" ? "0" : new URL(host.origin).port;
+    process_ = new Process(executable, [...arguments_, "--port", port]);
     try {
       host.origin = (await process_.prints(/listening on (http:\/\/\S+)/))[1];
     } catch (error) {

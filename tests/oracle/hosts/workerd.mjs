@@ -24,6 +24,7 @@ export async function start({ folder, data, environment, packages }) {
     NO_UPDATE_NOTIFIER: "1",
   };
   let process_;
+  let port;
   const host = {
     origin: "",
     log: () => process_.output,
@@ -43,7 +44,8 @@ export async function start({ folder, data, environment, packages }) {
     },
   };
   async function begin(tries = 3) {
-    const port = await freePort();
+    // A restarted host listens where it was: clients look for it there.
+    port ??= await freePort();
     const inspector = await freePort();
     const arguments_ = [wrangler, "dev", "--local", "--ip", "127.0.0.1", "--port", String(port)];
     arguments_.push("--inspector-port", String(inspector), "--persist-to", data, "--test-scheduled");
