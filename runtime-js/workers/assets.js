@@ -242,7 +242,7 @@ export class AssetsBinding {
       throw new Error("ASSETS.fetch() is called while no request is answered, so it has nobody to read files for.");
     }
     const method = RequestPrototypeGetMethod(request);
-    if (!isLook(method)) return new Response("Method Not Allowed\n", { status: 405, headers: { Allow: "GET, HEAD" } });
+    if (!isLook(method)) return new Response(null, { status: 405 });
     const { pathname } = partsOf(new URL(RequestPrototypeGetUrl(request)));
     const found = await answerByAssets(exchange, request) ?? await missingAsset(exchange, method, pathname);
     return found ?? new Response("Not Found\n", { status: 404 });

@@ -6,7 +6,7 @@ import { waitUntil } from "./context.js";
 import { entrypoints } from "./entrypoints.js";
 import { environmentOf } from "./environment.js";
 import { setTimeout } from "../timers.js";
-import { DurableObject, RpcTarget, WorkerEntrypoint } from "./actors.js";
+import { DurableObject, RpcTarget, WebSocketRequestResponsePair, WorkerEntrypoint } from "./actors.js";
 import {
   Error,
   Headers,
@@ -77,6 +77,7 @@ export function defineGlobals(flags) {
   const shared = new Cache();
   define("caches", { default: shared, open: async (_name) => shared });
   define("HTMLRewriter", HTMLRewriter);
+  define("WebSocketRequestResponsePair", WebSocketRequestResponsePair);
   let made = null;
   defineLazy("FixedLengthStream", () => (made ??= streams()).FixedLengthStream);
   defineLazy("IdentityTransformStream", () => (made ??= streams()).IdentityTransformStream);
