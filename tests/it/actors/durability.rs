@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -183,30 +182,6 @@ fn a_full_disk_refuses_and_loses_nothing() {
     let checked = host.get("/ledger?actor=full").json();
     assert!(numbers(&checked).is_superset(&acknowledged), "{checked} without some of {acknowledged:?}");
     assert_eq!(checked["integrity"], "ok");
-}
-
-/// The files of actors, by their names.
-fn files(host: &Host) -> Vec<PathBuf> {
-    let folder = host.site.path("app/.liveline/actors/Ledger");
-    let folder = if folder.is_dir() { folder } else { host.site.path(".liveline/actors/Ledger") };
-    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let paths = entries.flatten().map(|entry| entry.path());
-    paths.filter(|path| path.extension().is_some_and(|ending| ending == "sqlite")).collect()
-}
-
-#[test]
-fn a_damaged_file_is_named_and_the_others_go_on() {
-    let host = ledger().serve();
-    assert_eq!(host.get("/ledger?actor=a&add=1").status, 200);
-    let damaged = files(&host).pop().expect("the actor's file");
-    let host = host.killed();
-    std::fs::write(&damaged, [b'x'; 9000]).expect("a damaged file");
-
-    let refused = host.get("/ledger?actor=a&add=2");
-    assert_eq!(refused.status, 500);
-    host.log.contains(&damaged.file_name().expect("a name").to_string_lossy());
-    assert_eq!(std::fs::read(&damaged).expect("a file"), [b'x'; 9000], "it is left as it is");
-    assert_eq!(host.get("/ledger?actor=b&add=1").json(), json!({ "added": 1 }));
 }
 
 #[test]
