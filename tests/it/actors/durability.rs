@@ -85,14 +85,22 @@ fn ask(connection: &mut BufReader<TcpStream>, path: &str) -> Option<(u16, Vec<u8
 }
 
 /// Adds numbers until the process has ended. Records those that are acknowledged.
-fn write(address: SocketAddr, next: &AtomicU64, acknowledged: &[Mutex<BTreeSet<u64>>], written: &mpsc::Sender<()>) {
+fn write(
+    address: SocketAddr,
+    next: &AtomicU64,
+    acknowledged: &[Mutex<BTreeSet<u64>>],
+    written: &mpsc::Sender<()>,
+) {
     let Ok(stream) = TcpStream::connect(address) else { return };
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
     let mut connection = BufReader::new(stream);
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let actor = number % ACTORS;
-        let Some((status, body)) = ask(&mut connection, &format!("/ledger?actor={actor}&add={number}")) else { return };
+        let Some((status, body)) = ask(&mut connection, &format!("/ledger?actor={actor}&add={number}"))
+        else {
+            return;
+        };
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
         acknowledged[actor as usize].lock().expect("no client panics").insert(number);
         // Nobody counts any more when the process is being killed.
