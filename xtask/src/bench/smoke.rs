@@ -12,7 +12,9 @@ use super::load::{LoadGenerator, Transport};
 use super::peers::{ACTORS, BASELINE, LIVELINE, NUMBERED, Peer, RAW, WORKERD};
 use super::server::Server;
 use super::setup::BenchSetup;
+use crate::engine::{self, Engine};
 use crate::failure::{Outcome, While, fail};
+use crate::machine::Machine;
 
 const BRIEFLY: Duration = Duration::from_secs(1);
 const CONNECTIONS: usize = 8;
@@ -21,7 +23,10 @@ const IDLE: usize = 100;
 const VIEWS: usize = 10;
 
 pub fn run(setup: &BenchSetup<'_>) -> Outcome {
-    let mut names = vec![BASELINE, LIVELINE, NUMBERED, RAW, ACTORS];
+    let mut names = vec![BASELINE, LIVELINE, NUMBERED, RAW];
+    if let Engine::V8 { .. } = engine::choose(setup.checkout, &Machine)?.engine {
+        names.push(ACTORS);
+    }
     if !setup.plan.only.is_empty() {
         // It is installed from npm, so that it has to be asked for.
         names.push(WORKERD);
