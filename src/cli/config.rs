@@ -32,9 +32,6 @@ use liveline_store::{Databases, Location, MemorySessions, ResultBudget, SessionS
 /// How long the client of a line that closes may take to read the rest, and again to answer the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
-/// The folder of what the program writes into a project.
-const OWN_FOLDER: &str = ".liveline";
-
 /// The shortest session key, in bytes.
 const MIN_SESSION_KEY: usize = 16;
 
@@ -89,7 +86,9 @@ impl Server {
         }
         if mode == Mode::Development || self.metrics.is_some() {
             let (bodies, results) = (config.bodies.budget.clone(), config.databases.results().clone());
+            let actors = config.actors.clone();
             let budgets = Budgets {
+                actors: Box::new(move || actors.counts()),
                 bodies: Box::new(move || Budget { held: bodies.held(), limit: bodies.budget() }),
                 results: Box::new(move || Budget { held: results.held(), limit: results.budget() }),
             };

@@ -10,6 +10,7 @@
 
 mod support;
 
+mod actors;
 mod answers;
 mod arbitrary_requests;
 mod bodies;
@@ -98,4 +99,6 @@ mod visitors;
 mod webflo;
 mod websockets;
 mod without_sockets;
+#[cfg(feature = "node")]
+mod workers;
 mod workers_dialect;

@@ -11,7 +11,7 @@
 //! | `machine` | programs, root, apt-get, the network |
 //! | `databases` | servers and npm packages for the tests of database drivers |
 //! | `tools` | subcommands of cargo that are installed from crates.io: cargo-deny, cargo-mutants |
-//! | `run`, `tests`, `bundle`, `npm`, `autobahn`, `bench`, `slowhttp`, `attack` | the commands |
+//! | `run`, `tests`, `bundle`, `npm`, `oracle`, `autobahn`, `bench`, `slowhttp`, `attack` | the commands |
 
 #[cfg(target_os = "linux")]
 mod attack;
@@ -26,6 +26,7 @@ mod failure;
 mod libclang;
 mod machine;
 mod npm;
+mod oracle;
 mod quickjs;
 mod run;
 #[cfg(target_os = "linux")]
@@ -48,6 +49,9 @@ usage: cargo xtask COMMAND
   bundle [--check]  make the scripts that browsers run of runtime-js/, after a change there; needs node and npm
   npm [NAME...]     run packages from the npm registry in handlers, and applications of Express and others; with NAMEs
                     only those packages; --write: write the table of docs/npm.md
+  oracle NAME [SCRIPT...]
+                    run scripts on another system (workers: workerd by wrangler) and on ours, and compare what they saw
+                    --record: only there, and keep it in tests/oracle; --check: only ours, against what was kept
   cargo CMD [ARGS]  any cargo command with the chosen engine's features and environment
   deny              check the licences and sources of all dependencies, and that none is banned (.cargo/deny.toml)
   mutants [ARGS]    change crates/proto in one place at a time and list the changes that no test finds; ARGS are those
@@ -55,7 +59,7 @@ usage: cargo xtask COMMAND
   autobahn [client|server] [--cases 1.*,2.*]
                     the Autobahn testsuite (Python 2.7) against our WebSockets
   bench [GROUP...]  compare liveline with its peers: start, http, echo, fanout, events, connect, hostile,
-                    resident, idle; without a name all of them, in half an hour
+                    resident, idle, actors; without a name all of them, in half an hour
                     --rounds N, --seconds N, --warmup N: how long; --only NAME,...: which peers
                     --json FILE, --chart DIR: the figures for machines, and as pictures
                     --smoke: a minute's run that checks that every message comes, and measures nothing
@@ -90,6 +94,7 @@ fn dispatch(arguments: &[String]) -> Outcome {
         ["deny"] => tools::deny(&Checkout::find()?),
         ["mutants", rest @ ..] => tools::mutants(&Checkout::find()?, rest),
         ["autobahn", rest @ ..] => autobahn::autobahn(&Checkout::find()?, rest),
+        ["oracle", rest @ ..] => oracle::oracle(&Checkout::find()?, rest),
         ["npm", rest @ ..] => npm::npm(&Checkout::find()?, rest),
         ["bundle", rest @ ..] => bundle::bundle(&Checkout::find()?, rest),
         ["engine"] => {

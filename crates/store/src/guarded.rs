@@ -3,6 +3,8 @@
 //! Statements of the application may not begin or end transactions, reach other files or change settings, and do not
 //! see the host's own tables, whose names begin with `_cf_`.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -25,11 +27,12 @@ pub const MAX_BINDS: usize = 100;
 const MAX_ROW: i32 = (2 << 20) + 4096;
 
 /// Limits of one statement of an application.
-const LIMITS: [(Limit, i32); 10] = [
+const LIMITS: [(Limit, i32); 11] = [
     (Limit::SQLITE_LIMIT_LENGTH, MAX_ROW),
     (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
     (Limit::SQLITE_LIMIT_COLUMN, 100),
     (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
+    (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 5),
     (Limit::SQLITE_LIMIT_VDBE_OP, 25_000),
     (Limit::SQLITE_LIMIT_FUNCTION_ARG, 100),
     (Limit::SQLITE_LIMIT_ATTACHED, 0),
@@ -46,7 +49,8 @@ const HOST: &str = "/*host*/";
 const KEPT_STATEMENTS: usize = 48;
 
 /// Settings that an application may read. It may write those that are marked, which last for one transaction.
-const PRAGMAS: [(&str, bool); 21] = [
+const PRAGMAS: [(&str, bool); 22] = [
+    ("case_sensitive_like", true),
     ("data_version", false),
     ("defer_foreign_keys", true),
     ("foreign_key_check", false),
@@ -92,6 +96,21 @@ pub(crate) struct GuardedConnection {
     sqlite: rusqlite::Connection,
     guard: Arc<Guard>,
     results: ResultBudget,
+    /// What is known of the statements in the cache.
+    kinds: RefCell<HashMap<String, Arc<Kind>>>,
+    /// How many indexes each table has into which rows were inserted.
+    indexes: RefCell<HashMap<String, u64>>,
+}
+
+/// What a statement does, for the counts of rows.
+#[derive(Debug, Default)]
+struct Kind {
+    /// It reads from a table.
+    reads: bool,
+    /// The table into which it inserts rows itself.
+    inserts: Option<String>,
+    /// It changes the schema.
+    is_schema: bool,
 }
 
 /// What a statement, or the last of several, has returned, and what all of them have done.
@@ -103,7 +122,7 @@ pub struct Cursor {
     pub rows: Vec<Row>,
     /// How many rows SQLite has read: those returned, or the steps of scans over whole tables where they are more.
     pub rows_read: u64,
-    /// How many rows were inserted, updated or deleted, those of triggers and foreign keys included.
+    /// How many rows were inserted, updated or deleted, those of triggers, foreign keys and indexes included.
     pub rows_written: u64,
     /// How many rows the last statement itself changed.
     pub changes: u64,
@@ -132,6 +151,8 @@ struct Guard {
     /// When it has to stop.
     deadline: Mutex<Option<Instant>>,
     refused: Mutex<Option<String>>,
+    /// Of the statement that is being compiled.
+    kind: Mutex<Kind>,
 }
 
 impl Guard {
@@ -139,9 +160,24 @@ impl Guard {
         lock(&self.deadline).is_some_and(|deadline| Instant::now() > deadline)
     }
 
-    fn authorize(&self, AuthContext { action, .. }: AuthContext<'_>) -> Authorization {
+    fn authorize(&self, AuthContext { action, accessor, .. }: AuthContext<'_>) -> Authorization {
         if !self.guarded.load(Ordering::Relaxed) {
             return Authorization::Allow;
+        }
+        if accessor.is_none() {
+            let mut kind = lock(&self.kind);
+            match action {
+                AuthAction::Read { table_name, .. } if !is_schema(table_name) => kind.reads = true,
+                AuthAction::Insert { table_name } if !is_schema(table_name) => {
+                    kind.inserts = Some(table_name.to_owned());
+                }
+                AuthAction::Insert { .. } | AuthAction::AlterTable { .. } => kind.is_schema = true,
+                AuthAction::Update { table_name, .. } | AuthAction::Delete { table_name } => {
+                    kind.is_schema |= is_schema(table_name);
+                    kind.reads |= !is_schema(table_name);
+                }
+                _ => {}
+            }
         }
         let why = match action {
             AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => {
@@ -221,6 +257,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("nothing panics while the lock is held")
 }
 
+/// Whether a table is the one in which SQLite stores the schema.
+fn is_schema(name: &str) -> bool {
+    name.starts_with("sqlite_")
+}
+
 /// Whether a table is one of the host's.
 pub(crate) fn is_host_table(name: &str) -> bool {
     name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("_cf_"))
@@ -260,7 +301,8 @@ impl GuardedConnection {
         let (shared, timed) = (guard.clone(), guard.clone());
         sqlite.progress_handler(STEPS_PER_LOOK, Some(move || timed.is_late()))?;
         sqlite.authorizer(Some(move |context: AuthContext<'_>| shared.authorize(context)))?;
-        Ok(GuardedConnection { sqlite, guard, results: results.clone() })
+        let (kinds, indexes) = Default::default();
+        Ok(GuardedConnection { sqlite, guard, results: results.clone(), kinds, indexes })
     }
 
     /// A statement of the host, compiled once.
@@ -335,10 +377,9 @@ impl GuardedConnection {
         if several || sql.starts_with(HOST) || is_pragma(sql) {
             run.several()?;
         } else {
-            let mut statement =
-                self.sqlite.prepare_cached(sql).map_err(|error| self.guard.refusal(error, sql))?;
+            let (mut statement, kind) = self.compile(sql)?;
             if !is_empty(&statement) {
-                run.last(&mut statement)?;
+                run.last(&mut statement, &kind)?;
             }
         }
         if run.cursor.statements == 0 {
@@ -347,18 +388,44 @@ impl GuardedConnection {
         Ok(run.cursor)
     }
 
-    /// Runs one statement of the application, whose values are for `?` or `?NNN`.
-    pub(crate) fn exec_one(&self, sql: &str, binds: &[Value]) -> Result<Cursor, SqlError> {
-        let _guarded = self.guarded();
-        let failed = |error| self.guard.refusal(error, sql);
-        let mut run = Run::new(self, sql, binds, Begin::Never);
-        if sql.starts_with(HOST) || is_pragma(sql) {
-            run.only(&mut self.sqlite.prepare(sql).map_err(failed)?)?;
-        } else {
-            let mut statement = self.sqlite.prepare_cached(sql).map_err(failed)?;
-            run.only(&mut statement)?;
+    /// A compiled statement, and what it does.
+    fn compile(&self, sql: &str) -> Result<(CachedStatement<'_>, Arc<Kind>), SqlError> {
+        *lock(&self.guard.kind) = Kind::default();
+        let statement = self.sqlite.prepare_cached(sql).map_err(|error| self.guard.refusal(error, sql))?;
+        let mut kinds = self.kinds.borrow_mut();
+        let compiled = std::mem::take(&mut *lock(&self.guard.kind));
+        let kind = match kinds.get(sql) {
+            Some(kind) => kind.clone(),
+            None => {
+                if kinds.len() >= KEPT_STATEMENTS {
+                    // Of a statement that stays in SQLite's cache it is not known any more what it does.
+                    kinds.clear();
+                }
+                let kind = Arc::new(compiled);
+                kinds.insert(sql.to_owned(), kind.clone());
+                kind
+            }
+        };
+        Ok((statement, kind))
+    }
+
+    /// How many rows a statement has written, those of indexes included, that has changed so many.
+    fn written(&self, kind: &Kind, changes: u64) -> u64 {
+        if kind.is_schema {
+            self.indexes.borrow_mut().clear();
+            return changes.max(2);
         }
-        Ok(run.cursor)
+        let Some(table) = kind.inserts.as_ref().filter(|_| changes > 0) else { return changes };
+        if let Some(indexes) = self.indexes.borrow().get(table) {
+            return changes * (1 + indexes);
+        }
+        let sql = "/*host*/SELECT count(*) FROM pragma_index_list(?)";
+        let count = self.unguarded(|| {
+            self.host(sql).and_then(|mut it| Ok(it.query_row([table], |row| row.get::<_, i64>(0))?))
+        });
+        let indexes = count.unwrap_or(0).max(0).cast_unsigned();
+        self.indexes.borrow_mut().insert(table.clone(), indexes);
+        changes * (1 + indexes)
     }
 
     /// Copies the whole database into a new file, without the pages that are not in use.
@@ -423,14 +490,21 @@ impl<'a> Run<'a> {
         let connection = self.connection;
         let failed = |error| connection.guard.refusal(error, self.sql);
         let mut batch = Batch::new(&connection.sqlite, self.sql);
-        let Some(mut statement) = batch.next().map_err(failed)? else { return Ok(()) };
+        let mut next = || {
+            *lock(&connection.guard.kind) = Kind::default();
+            let statement = batch.next();
+            (statement, std::mem::take(&mut *lock(&connection.guard.kind)))
+        };
+        let (first, mut kind) = next();
+        let Some(mut statement) = first.map_err(failed)? else { return Ok(()) };
         loop {
             if statement.parameter_count() == 0 {
                 // The next one may need what this one creates, so that the last is known only when it has run.
-                let rows = self.run(&mut statement, &[])?;
+                let rows = self.run(&mut statement, &kind, &[])?;
                 drop(statement);
-                match batch.next().map_err(failed)? {
-                    Some(next) => statement = next,
+                let (following, kind_of_it) = next();
+                match following.map_err(failed)? {
+                    Some(following) => (statement, kind) = (following, kind_of_it),
                     None if self.binds.is_empty() => {
                         self.keep(rows);
                         return Ok(());
@@ -438,13 +512,18 @@ impl<'a> Run<'a> {
                     None => return Err(bind_count(0, self.binds.len()).of(self.sql)),
                 }
             } else {
-                return self.last_of(statement, batch);
+                return self.last_of(statement, &kind, batch);
             }
         }
     }
 
     /// Runs a statement that takes values, and so has to be the last one. Where it is not, it is undone.
-    fn last_of(&mut self, mut statement: Statement<'_>, mut batch: Batch<'_, '_>) -> Result<(), SqlError> {
+    fn last_of(
+        &mut self,
+        mut statement: Statement<'_>,
+        kind: &Kind,
+        mut batch: Batch<'_, '_>,
+    ) -> Result<(), SqlError> {
         let connection = self.connection;
         connection.unguarded(|| {
             if self.begin == Begin::AtFirstWrite {
@@ -452,7 +531,7 @@ impl<'a> Run<'a> {
             }
             connection.host_batch("SAVEPOINT _cf_last")
         })?;
-        let mut done = self.last(&mut statement);
+        let mut done = self.last(&mut statement, kind);
         drop(statement);
         if done.is_ok() {
             done = match batch.next() {
@@ -473,24 +552,8 @@ impl<'a> Run<'a> {
         done
     }
 
-    /// Runs the only statement.
-    fn only(&mut self, statement: &mut Statement<'_>) -> Result<(), SqlError> {
-        if is_empty(statement) {
-            return Err(SqlError::misuse("there is no statement").of(self.sql));
-        }
-        for index in 1..=statement.parameter_count() {
-            if let Some(name) = statement.parameter_name(index)
-                && !name.starts_with('?')
-            {
-                let message = format!("values are bound to ? or ?1, ?2 and so on, not to {name}");
-                return Err(SqlError::new("SQLITE_RANGE", message).of(self.sql));
-            }
-        }
-        self.last(statement)
-    }
-
-    fn last(&mut self, statement: &mut Statement<'_>) -> Result<(), SqlError> {
-        let rows = self.run(statement, self.binds)?;
+    fn last(&mut self, statement: &mut Statement<'_>, kind: &Kind) -> Result<(), SqlError> {
+        let rows = self.run(statement, kind, self.binds)?;
         self.keep(rows);
         Ok(())
     }
@@ -502,6 +565,7 @@ impl<'a> Run<'a> {
     fn run(
         &mut self,
         statement: &mut Statement<'_>,
+        kind: &Kind,
         binds: &[Value],
     ) -> Result<(Vec<String>, Vec<Row>, HeldResult), SqlError> {
         let (connection, sql) = (self.connection, self.sql);
@@ -538,10 +602,15 @@ impl<'a> Run<'a> {
         let columns = statement.column_names().map(str::to_owned).collect();
         let scanned = statement.get_status(StatementStatus::FullscanStep).max(0).unsigned_abs();
         let written = connection.sqlite.total_changes() - before;
+        let all_written = connection.written(kind, written);
         let cursor = &mut self.cursor;
         cursor.statements += 1;
-        cursor.rows_read += u64::from(scanned).max(rows.len() as u64);
-        cursor.rows_written += written;
+        // A scan takes one step less than it reads rows, and a search reads one row at least.
+        let read_rows =
+            if scanned > 0 { u64::from(scanned) + 1 } else { u64::from(kind.reads || kind.is_schema) };
+        let returned = if kind.reads || kind.inserts.is_some() { rows.len() as u64 } else { 0 };
+        cursor.rows_read += read_rows.max(returned);
+        cursor.rows_written += all_written;
         cursor.changes = if written == 0 { 0 } else { connection.sqlite.changes() };
         cursor.last_row_id = connection.sqlite.last_insert_rowid();
         Ok((columns, rows, held))

@@ -67,6 +67,15 @@ impl Host {
         }
     }
 
+    /// Kills the process, and serves the same folder again.
+    #[track_caller]
+    pub fn killed(mut self) -> Self {
+        self.process.kill().expect("the host can be killed");
+        self.process.wait().expect("the host ends");
+        let site = std::mem::replace(&mut self.site, Site::new());
+        Self::start(site, "serve")
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -188,6 +197,15 @@ impl Host {
         let kill = format!("kill -{name} {}", self.process.id());
         let sent = Command::new("sh").args(["-c", &kill]).status().expect("a shell");
         assert!(sent.success(), "{kill}");
+    }
+
+    /// Ends the process by a signal and starts it again over the same folder.
+    #[track_caller]
+    pub fn restart(mut self, signal: &str) -> Host {
+        self.signal(signal);
+        self.process.wait().expect("the exit status of a child");
+        let site = std::mem::replace(&mut self.site, Site::new());
+        Host::start(site, "serve")
     }
 
     /// Waits until the process has ended by itself, and returns its exit code.

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::cores::OnLoaderCore;
-use super::load::{ClientEvent, Faults, LoadGenerator, Sender, Sequence, Stamp};
+use super::load::{ClientEvent, Faults, LoadGenerator, Sender, Sequence, Stamp, Transport};
 use super::metric::{Against, Bar, Better, Metric};
-use super::peers::{BUN, DENO, FASTIFY, HONO, LIVELINE, NUMBERED, Peer, RAW, UWS, WS};
+use super::peers::{BUN, DENO, FASTIFY, HONO, LIVELINE, NUMBERED, RAW, UWS, WS};
 use super::rounds::{SATURATED, business, interleaved, ours, saturated};
 use super::server::Server;
 use super::setup::BenchSetup;
@@ -22,7 +22,7 @@ pub fn measure(setup: &BenchSetup<'_>) -> Outcome<Vec<Metric>> {
         println!("\necho: {CONNECTIONS} connections, each with {window} messages of {SIZE} bytes on the way");
         let [thrift, rate, loader] = interleaved(setup.plan.rounds, &peers, SATURATED, |peer| {
             let server = Server::start_pinned(&peer.launch)?;
-            let mut echo = Echo::open(peer, &server, CONNECTIONS, window)?;
+            let mut echo = Echo::open(&peer.echo(), &server, CONNECTIONS, window)?;
             echo.run(setup.plan.warmup)?;
             let figures = saturated(&server, setup.plan.duration, |duration| echo.run(duration))?;
             echo.finish()?;
@@ -74,9 +74,9 @@ impl EchoSender {
 }
 
 impl Echo {
-    pub fn open(peer: &Peer, server: &Server, connections: usize, window: usize) -> Outcome<Self> {
+    pub fn open(transport: &Transport, server: &Server, connections: usize, window: usize) -> Outcome<Self> {
         let mut generator = LoadGenerator::new(server.port)?;
-        generator.grow(connections, &peer.echo())?;
+        generator.grow(connections, transport)?;
         let mut senders: Vec<_> = (0..connections).map(|_| EchoSender::default()).collect();
         for (index, state) in senders.iter_mut().enumerate() {
             for _ in 0..window {

@@ -10,6 +10,7 @@
 //! | `http`, `wrk`, `client` | H1 H2 H3 H4: rates and latencies of requests |
 //! | `echo` | W1: messages that JavaScript sends back |
 //! | `fanout` | W3 W4 W5: one sender, many receivers |
+//! | `actors` | A1: actors against Durable Objects on workerd |
 //! | `events` | S1: the same as server-sent events |
 //! | `connect` | L1 L2: how soon a line has its first message |
 //! | `hostile` | R5 R6: delays of ordinary clients beside hostile ones |
@@ -24,6 +25,7 @@
 //! and absolute rates on a shared machine mean little. The first figure is per CPU second of the server, which the
 //! load generator cannot limit.
 
+mod actors;
 mod baseline;
 mod chart;
 mod client;
@@ -144,6 +146,7 @@ fn parts(group: &str) -> &'static [Part] {
         "hostile" => &[hostile::crowded, hostile::run_away],
         "resident" => &[resident::measure],
         "idle" => &[idle::measure],
+        "actors" => &[actors::measure],
         _ => &[],
     }
 }

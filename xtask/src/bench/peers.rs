@@ -21,6 +21,9 @@ pub const LIVELINE: &str = "liveline";
 pub const RAW: &str = "liveline-raw";
 /// Liveline, measured over lines that can be resumed.
 pub const NUMBERED: &str = "liveline-v1";
+/// Liveline, measured over actors.
+pub const ACTORS: &str = "liveline-actors";
+pub const WORKERD: &str = "workerd";
 pub const BUN: &str = "bun";
 pub const DENO: &str = "deno";
 pub const NODE: &str = "node";
@@ -40,7 +43,7 @@ pub struct Peer {
 }
 
 pub fn is_ours(name: &str) -> bool {
-    name == LIVELINE || name == NUMBERED || name == RAW
+    [LIVELINE, NUMBERED, RAW, ACTORS].contains(&name)
 }
 
 impl Peer {
@@ -134,6 +137,16 @@ pub fn make(setup: &BenchSetup<'_>, name: &'static str) -> Outcome<Peer> {
                 _ => Protocol::Line,
             };
             Ok(peer(version(&program)?, protocol, setup.launch(name, program, &arguments)))
+        }
+        ACTORS => {
+            let program = liveline(setup)?;
+            let version = version(&program)?;
+            Ok(peer(version, Protocol::WebSocket, super::actors::launch(setup, name, program)?))
+        }
+        WORKERD => {
+            let program = setup.npm_program("workerd@1.20261117.1", "@cloudflare", "bin/workerd")?;
+            let version = version(&program)?;
+            Ok(peer(version, Protocol::WebSocket, super::actors::launch(setup, name, program)?))
         }
         BUN => {
             let program = setup.npm_program("bun@1.4.5", "@oven", "bin/bun")?;

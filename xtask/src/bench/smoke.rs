@@ -3,15 +3,18 @@
 
 use std::time::{Duration, Instant};
 
+use super::actors;
 use super::connect::runs_per_view;
 use super::echo::Echo;
 use super::fanout::{Fanout, Pace};
 use super::http::{answers, at_rate};
 use super::load::{LoadGenerator, Transport};
-use super::peers::{BASELINE, LIVELINE, NUMBERED, Peer, RAW};
+use super::peers::{ACTORS, BASELINE, LIVELINE, NUMBERED, Peer, RAW, WORKERD};
 use super::server::Server;
 use super::setup::BenchSetup;
+use crate::engine::{self, Engine};
 use crate::failure::{Outcome, While, fail};
+use crate::machine::Machine;
 
 const BRIEFLY: Duration = Duration::from_secs(1);
 const CONNECTIONS: usize = 8;
@@ -20,10 +23,19 @@ const IDLE: usize = 100;
 const VIEWS: usize = 10;
 
 pub fn run(setup: &BenchSetup<'_>) -> Outcome {
-    for peer in setup.gather(&[BASELINE, LIVELINE, NUMBERED, RAW])? {
+    let mut names = vec![BASELINE, LIVELINE, NUMBERED, RAW];
+    if let Engine::V8 { .. } = engine::choose(setup.checkout, &Machine)?.engine {
+        names.push(ACTORS);
+    }
+    if !setup.plan.only.is_empty() {
+        // It is installed from npm, so that it has to be asked for.
+        names.push(WORKERD);
+    }
+    for peer in setup.gather(&names)? {
         match peer.name {
             BASELINE => requests(&peer)?,
             NUMBERED | RAW => state(&peer)?,
+            ACTORS | WORKERD => actors::smoke(&peer, BRIEFLY, |what, count| passed(&peer, what, count))?,
             _ => {
                 requests(&peer)?;
                 lines(&peer)?;
@@ -73,7 +85,7 @@ fn views(peer: &Peer, server: &Server) -> Outcome {
 }
 
 fn echo(peer: &Peer, server: &Server) -> Outcome {
-    let mut echo = Echo::open(peer, server, CONNECTIONS, 4)?;
+    let mut echo = Echo::open(&peer.echo(), server, CONNECTIONS, 4)?;
     echo.run(BRIEFLY)?;
     passed(peer, "echoes", echo.finish().while_doing("echo")?)
 }

@@ -40,13 +40,19 @@ enum Phase {
     Waiting(i64),
     /// It waits in the actor's mailbox, or its handler runs.
     Delivered(EventId),
+    /// It was set while the handler of the one before runs, and waits for the end of that.
+    Held,
 }
 
 impl Alarms {
-    pub(super) fn set(&mut self, actor: &Arc<ActorId>, due: Option<i64>) {
+    /// Sets or deletes an actor's alarm. `runs`: the handler of the one before runs.
+    pub(super) fn set(&mut self, actor: &Arc<ActorId>, due: Option<i64>, runs: bool) {
         self.remove(actor);
-        if let Some(due) = due {
-            self.wait(actor, Alarm { due, thrown: 0, phase: Phase::Waiting(due) }, due);
+        let Some(due) = due else { return };
+        let alarm = Alarm { due, thrown: 0, phase: Phase::Held };
+        match runs {
+            true => drop(self.all.insert(actor.clone(), alarm)),
+            false => self.wait(actor, alarm, due),
         }
     }
 
@@ -90,10 +96,13 @@ impl Alarms {
         unix: i64,
         limits: &ActorLimits,
     ) -> AlarmEnd {
-        if self.delivered(actor, event).is_none() {
+        let is_current = self.delivered(actor, event).is_some();
+        let Some(mut alarm) = self.remove(actor) else { return AlarmEnd::Replaced };
+        if !is_current {
+            let at = alarm.due;
+            self.wait(actor, alarm, at);
             return AlarmEnd::Replaced;
         }
-        let Some(mut alarm) = self.remove(actor) else { return AlarmEnd::Replaced };
         if !threw {
             return AlarmEnd::Over;
         }

@@ -178,6 +178,8 @@ pub struct Actors<E, O> {
     pub(super) deadlines: BTreeSet<(Instant, usize)>,
     pub(super) next_instance: u64,
     next_event: u64,
+    /// How many instances are being dropped.
+    pub(super) stopping: usize,
     pub(super) stats: ActorStats,
 }
 
@@ -247,6 +249,7 @@ impl<E, O> Actors<E, O> {
             deadlines: BTreeSet::new(),
             next_instance: 1,
             next_event: 1,
+            stopping: 0,
             stats: ActorStats::default(),
         }
     }
@@ -333,10 +336,7 @@ impl<E, O> Actors<E, O> {
     pub fn send(&mut self, id: &ActorId, content: E) -> Result<EventId, Rejected<E>> {
         let index = match self.by_id.get(id) {
             Some(index) => *index,
-            None => match self.may_start() {
-                Ok(()) => self.insert(Arc::new(id.clone())),
-                Err(why) => return Err(Rejected { content, why }),
-            },
+            None => self.insert(Arc::new(id.clone())),
         };
         self.enqueue(index, Kind::Plain, Some(content)).map_err(rejected)
     }
@@ -401,11 +401,15 @@ impl<E, O> Actors<E, O> {
 
     /// The actor's alarm, in milliseconds since 1970, once it is committed; or as the index of alarms has it.
     pub fn set_alarm(&mut self, id: &ActorId, due: Option<i64>) {
-        let id = match self.by_id.get(id) {
-            Some(index) => self.actors[*index].id.clone(),
-            None => Arc::new(id.clone()),
+        let (id, runs) = match self.by_id.get(id) {
+            Some(index) => {
+                let actor = &self.actors[*index];
+                let mut running = actor.state.live().into_iter().flat_map(|live| &live.running);
+                (actor.id.clone(), running.any(|(_, kind)| *kind == Kind::Alarm))
+            }
+            None => (Arc::new(id.clone()), false),
         };
-        self.alarms.set(&id, due);
+        self.alarms.set(&id, due, runs);
     }
 
     /// Closes the input gate: no event is delivered until [`Actors::open_gate`].
@@ -512,6 +516,7 @@ impl<E, O> Actors<E, O> {
             && stopping == instance
         {
             actor.state = State::Hibernating;
+            self.stopping -= 1;
             self.without_instance(instance.index(), owner);
         }
     }
@@ -529,14 +534,7 @@ impl<E, O> Actors<E, O> {
             let event = EventId(self.next_event);
             let index = match self.by_id.get(&id) {
                 Some(index) => *index,
-                None => match self.may_start() {
-                    Ok(()) => self.insert(id.clone()),
-                    Err(_) => {
-                        self.next_event += 1;
-                        self.alarms.interrupted(&id, event, self.now.unix, &self.limits);
-                        continue;
-                    }
-                },
+                None => self.insert(id.clone()),
             };
             if self.enqueue(index, Kind::Alarm, None).is_err() {
                 self.next_event += 1;
@@ -579,7 +577,7 @@ impl<E, O> Actors<E, O> {
         if self.owners.is_empty() {
             return Err(Refused::NoOwner);
         }
-        if self.stats.alive < self.limits.alive {
+        if self.stats.alive - self.stopping < self.limits.alive {
             return Ok(());
         }
         let idle = self.actors.iter().filter_map(|(index, actor)| match actor.state {

@@ -155,6 +155,7 @@ impl<E, O> Actors<E, O> {
         };
         let (instance, owner) = (live.id, live.owner);
         actor.state = State::Stopping { instance, owner };
+        self.stopping += 1;
         let id = actor.id.clone();
         if let Stop::Reset(reason) = &why {
             let refused = Refused::Reset(reason.clone());

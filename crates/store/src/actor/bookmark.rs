@@ -2,7 +2,7 @@
 //!
 //! A bookmark is the name of a snapshot. It is made at the end of the turn that asks for it, and for a time that a
 //! caller may ask for later once per interval in which the actor was used. The number of snapshots and their age are
-//! bounded. A restore happens before the file is opened the next time.
+//! bounded. A restore happens before the actor's next instance opens the file.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -85,6 +85,7 @@ impl ActorStorage {
             make_folder(parent)?;
         }
         write_whole(&path, |file| fs::write(file, bookmark))?;
+        self.may_restore = false;
         Ok(undo)
     }
 

@@ -8,9 +8,6 @@ use super::{ActorStorage, StorageError};
 use crate::SqlError;
 use crate::guarded::GuardedConnection;
 
-/// Bytes of a key.
-pub const MAX_KEY_BYTES: usize = 2048;
-
 /// Bytes of a key and its value together.
 pub const MAX_PAIR_BYTES: usize = 2 << 20;
 
@@ -219,18 +216,10 @@ fn check_count(count: usize) -> Result<(), StorageError> {
 }
 
 fn check_key(key: &str) -> Result<(), StorageError> {
-    if key.len() > MAX_KEY_BYTES {
-        let shown = &key[..key.floor_char_boundary(40)];
-        let bytes = key.len();
-        return Err(StorageError::Limit(format!(
-            "the key `{shown}...` has {bytes} bytes; at most {MAX_KEY_BYTES} are allowed"
-        )));
-    }
-    Ok(())
+    check_pair(key, &[])
 }
 
 fn check_pair(key: &str, value: &[u8]) -> Result<(), StorageError> {
-    check_key(key)?;
     let bytes = key.len() + value.len();
     if bytes > MAX_PAIR_BYTES {
         let shown = &key[..key.floor_char_boundary(40)];

@@ -40,7 +40,7 @@ pub use durability::Commit;
 pub use error::{FileFault, StorageError};
 pub use files::{ActorFiles, StorageId};
 pub(crate) use key_value::after_all_with;
-pub use key_value::{KeyRange, MAX_KEY_BYTES, MAX_KEYS, MAX_PAIR_BYTES};
+pub use key_value::{KeyRange, MAX_KEYS, MAX_PAIR_BYTES};
 pub use ownership::{InProcess, Lease, Ownership};
 pub use sql::{Cursor, MAX_BINDS};
 pub use storage::{ActorStorage, Savepoint};

@@ -14,7 +14,7 @@ use super::{ActorStore, Address, Commit, Lease, StorageError};
 use crate::guarded::GuardedConnection;
 use crate::{ResultBudget, SqlError};
 
-/// The host's tables in each file. An alarm has the key 1.
+/// The host's tables in each file. An alarm has the key 1, a name the key 2.
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS _cf_KV (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS _cf_METADATA (key INTEGER PRIMARY KEY, value);";
@@ -47,6 +47,8 @@ pub struct ActorStorage {
     pub(super) bookmark: Option<String>,
     /// The bookmark of the last commit, if there is one.
     pub(super) bookmarked: Option<String>,
+    /// Whether a restore that was requested happens when the file is opened: for this instance's first time only.
+    pub(super) may_restore: bool,
     /// How many files are open on this thread.
     open_files: Rc<Cell<usize>>,
     /// Why nothing can be read or written until the actor is reset.
@@ -85,6 +87,7 @@ impl ActorStorage {
             alarm_written: false,
             bookmark: None,
             bookmarked: None,
+            may_restore: true,
             open_files,
             broken: None,
             is_touched: false,
@@ -320,7 +323,9 @@ impl ActorStorage {
     fn open(&mut self) -> Result<(), StorageError> {
         self.store.durability().wait_closed(&self.path);
         let folder = self.store.folder().to_owned();
-        bookmark::restore_if_requested(&self.address, &folder)?;
+        if std::mem::take(&mut self.may_restore) {
+            bookmark::restore_if_requested(&self.address, &folder)?;
+        }
         let is_new = !self.path.exists();
         if is_new && let Some(parent) = self.path.parent() {
             make_folder(parent)?;

@@ -3,6 +3,7 @@
 mod alarms;
 mod bookmarks;
 mod failures;
+mod histories;
 mod key_value;
 mod sql;
 mod transactions;

@@ -20,7 +20,7 @@ pub struct D1Database {
     path: PathBuf,
 }
 
-/// One statement and the values of its `?` or `?NNN`.
+/// One statement and the values of its parameters. Of several statements, the last has the values and the result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct D1Statement {
     /// The statement.
@@ -64,7 +64,7 @@ pub struct D1Meta {
 /// What several statements without values have done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct D1Exec {
-    /// How many there were.
+    /// How many lines they had.
     pub count: usize,
     /// How long they ran.
     pub duration: Duration,
@@ -90,7 +90,7 @@ impl D1Database {
         &self.path
     }
 
-    /// Runs one statement: `all()`, `run()`, `first()` and `raw()`.
+    /// Runs a statement: `all()`, `run()`, `first()` and `raw()`.
     pub async fn query(&self, statement: D1Statement) -> Result<D1Result, SqlError> {
         self.thread.with(move |connection| run(connection, &statement)).await
     }
@@ -115,13 +115,20 @@ impl D1Database {
             .await
     }
 
-    /// Runs any number of statements without values. Where one fails, those before it stay.
+    /// Runs any number of statements without values, which are usually one for each line: all of them or none.
     pub async fn exec(&self, sql: String) -> Result<D1Exec, SqlError> {
         self.thread
             .with(move |connection| {
                 let began = Instant::now();
-                let cursor = connection.exec(&sql, &[], Begin::Never)?;
-                Ok(D1Exec { count: cursor.statements, duration: began.elapsed() })
+                connection.begin()?;
+                match connection.exec(&sql, &[], Begin::Never) {
+                    Ok(_) => connection.commit()?,
+                    Err(error) => {
+                        connection.rollback();
+                        return Err(error);
+                    }
+                }
+                Ok(D1Exec { count: sql.trim().split('\n').count(), duration: began.elapsed() })
             })
             .await
     }
@@ -148,11 +155,11 @@ impl D1Database {
 fn run(connection: &GuardedConnection, statement: &D1Statement) -> Result<D1Result, SqlError> {
     let before = connection.size()?;
     let began = Instant::now();
-    let cursor = connection.exec_one(&statement.sql, &statement.binds)?;
+    let cursor = connection.exec(&statement.sql, &statement.binds, Begin::Never)?;
     let duration = began.elapsed();
     let Cursor { columns, rows, rows_read, rows_written, changes, last_row_id, held, .. } = cursor;
     let size_after = connection.size()?;
-    let changed_db = rows_written > 0 || size_after != before;
+    let changed_db = changes > 0 || rows_written > 0 || size_after != before;
     let meta = D1Meta { duration, changes, last_row_id, changed_db, size_after, rows_read, rows_written };
     Ok(D1Result { columns, rows, meta, held })
 }

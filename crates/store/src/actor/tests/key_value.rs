@@ -102,7 +102,7 @@ fn values_over_the_limit_are_refused_and_change_nothing() {
     let largest = vec![7; MAX_PAIR_BYTES - 1];
     actors.at(id).put("k", &largest).unwrap();
     assert!(matches!(actors.at(id).put("kk", &largest), Err(StorageError::Limit(_))));
-    let long = "k".repeat(MAX_KEY_BYTES + 1);
+    let long = "k".repeat(MAX_PAIR_BYTES + 1);
     assert!(matches!(actors.at(id).put(&long, b""), Err(StorageError::Limit(_))));
     assert!(matches!(actors.at(id).get(&long), Err(StorageError::Limit(_))));
     let pairs = [("x".to_owned(), vec![]), ("y".to_owned(), vec![0; MAX_PAIR_BYTES])];

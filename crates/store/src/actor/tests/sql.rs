@@ -23,7 +23,7 @@ fn several_statements_and_values_for_the_last() {
         rows(&cursor),
         [vec![Value::Text("x;y".to_owned()), int(1), int(1)], vec![Value::Null, int(2), int(2)]]
     );
-    assert_eq!((cursor.statements, cursor.rows_written), (3, 2));
+    assert_eq!((cursor.statements, cursor.rows_written), (3, 4));
     assert!(cursor.rows_read >= 2);
     let cursor = actors.at(id).exec("INSERT INTO t VALUES (?, ?) RETURNING a", &[int(7), int(8)]).unwrap();
     assert_eq!((rows(&cursor), cursor.last_row_id, cursor.changes), (vec![vec![int(7)]], 7, 1));

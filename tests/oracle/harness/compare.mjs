@@ -1,0 +1,82 @@
+// Compares two transcripts, and holds what differs against the list of differences that are meant.
+
+/** Every place where two transcripts differ: `{step, field, theirs, ours}`. */
+export function differences(theirs, ours) {
+  const found = [];
+  const theirSteps = named(theirs);
+  const ourSteps = named(ours);
+  for (let at = 0; at < Math.max(theirSteps.length, ourSteps.length); at += 1) {
+    const [their, our] = [theirSteps[at], ourSteps[at]];
+    if (their?.name !== our?.name) {
+      // What follows is shifted: one difference covers it.
+      found.push({ step: their?.name ?? our.name, field: "", theirs: their?.step, ours: our?.step });
+      break;
+    }
+    fields(their.step, our.step, "", (field, theirValue, ourValue) => {
+      found.push({ step: their.name, field, theirs: theirValue, ours: ourValue });
+    });
+  }
+  return found;
+}
+
+/** Steps with names that occur once: `GET /x`, `GET /x (2)`. */
+function named(steps) {
+  const counts = new Map();
+  return steps.map(({ step: name, ...step }) => {
+    const count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, count);
+    return { name: count === 1 ? name : `${name} (${count})`, step };
+  });
+}
+
+function fields(their, our, path, report) {
+  if (Object.is(their, our)) return;
+  const isObject = (value) => value !== null && typeof value === "object";
+  if (!isObject(their) || !isObject(our) || Array.isArray(their) !== Array.isArray(our)) {
+    report(path, their, our);
+    return;
+  }
+  if (Array.isArray(their) && their.length !== our.length) {
+    report(path, their, our);
+    return;
+  }
+  for (const key of new Set([...Object.keys(their), ...Object.keys(our)])) {
+    const place = Array.isArray(their) ? `${path}[${key}]` : path === "" ? key : `${path}.${key}`;
+    fields(their[key], our[key], place, report);
+  }
+}
+
+/**
+ * Splits differences into those that are `unexpected` and those that are `meant`, and lists the `unused` entries of
+ * the list for this script. An entry has `script`, `step`, `field`, `ours` and `reason`; `ours` may be left out where
+ * the text is different each time.
+ */
+export function judge(script, found, list) {
+  const entries = list.filter((entry) => entry.script === script);
+  const used = new Set();
+  const unexpected = [];
+  const meant = [];
+  for (const difference of found) {
+    const entry = entries.find(
+      (it) =>
+        it.step === difference.step &&
+        it.field === difference.field &&
+        (!("ours" in it) || JSON.stringify(it.ours) === JSON.stringify(difference.ours)),
+    );
+    if (entry) used.add(entry);
+    (entry ? meant : unexpected).push(difference);
+  }
+  return { unexpected, meant, unused: entries.filter((entry) => !used.has(entry)) };
+}
+
+/** A difference as lines for a reader. */
+export function show({ step, field, theirs, ours }, names) {
+  const width = Math.max(names.real.length, names.ours.length);
+  const line = (name, value) => `    ${name.padEnd(width)}  ${clip(value)}`;
+  return [`  ${step}${field === "" ? "" : `: ${field}`}`, line(names.real, theirs), line(names.ours, ours)].join("\n");
+}
+
+function clip(value) {
+  const text = value === undefined ? "(nothing)" : JSON.stringify(value);
+  return text.length > 600 ? `${text.slice(0, 600)}... (${text.length} characters)` : text;
+}
