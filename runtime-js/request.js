@@ -92,9 +92,11 @@ class ReceivedRequest {
 
   /** One header, without the others. */
   header(name) {
-    if (this.#isForClient && name === ADDRESS) return op_request_peer(this.#exchange.id);
-    const value = op_request_header(this.#exchange.id, name);
-    return this.#isForClient && name === "upgrade" && value !== null ? StringPrototypeToLowerCase(value) : value;
+    if (!this.#isForClient) return op_request_header(this.#exchange.id, name);
+    const key = StringPrototypeToLowerCase(name);
+    if (key === ADDRESS) return op_request_peer(this.#exchange.id);
+    const value = op_request_header(this.#exchange.id, key);
+    return key === "upgrade" && value !== null ? StringPrototypeToLowerCase(value) : value;
   }
 
   get body() {
