@@ -149,16 +149,9 @@ impl Thread {
 
     fn prepare(&self) -> Result<Isolate, impl Display + use<>> {
         let config = &self.config;
-        let mut exchanges = Exchanges::new(
-            config.actors.clone(),
-            self.owner,
-            config.sessions.clone(),
-            config.shared.clone(),
-            config.trust.clone(),
-            config.mode,
-            config.bodies.clone(),
-        );
+        let mut exchanges = Exchanges::new(self.owner, config.services());
         exchanges.report_to(config.dev.clone());
+        exchanges.use_stores(config.stores.clone());
         let (pool, hub, remote, owner) =
             (self.pool.clone(), config.hub.clone(), self.remote.clone(), self.owner);
         let actors = config.actors.clone();
@@ -182,6 +175,7 @@ impl Thread {
             files: PublicFiles::new(config.layout.public.as_deref(), config.files),
             dev: config.dev.clone(),
             environment: code.environment.clone(),
+            settings: code.settings.clone(),
             is_stand_in: code.is_stand_in,
         };
         let stalled = |stall: &Stall| {

@@ -347,6 +347,28 @@ impl GuardedConnection {
         Ok(run.cursor)
     }
 
+    /// Runs one statement of the application, whose values are for `?` or `?NNN`.
+    pub(crate) fn exec_one(&self, sql: &str, binds: &[Value]) -> Result<Cursor, SqlError> {
+        let _guarded = self.guarded();
+        let failed = |error| self.guard.refusal(error, sql);
+        let mut run = Run::new(self, sql, binds, Begin::Never);
+        if sql.starts_with(HOST) || is_pragma(sql) {
+            run.only(&mut self.sqlite.prepare(sql).map_err(failed)?)?;
+        } else {
+            let mut statement = self.sqlite.prepare_cached(sql).map_err(failed)?;
+            run.only(&mut statement)?;
+        }
+        Ok(run.cursor)
+    }
+
+    /// Copies the whole database into a new file, without the pages that are not in use.
+    pub(crate) fn copy_to(&self, path: &Path) -> Result<(), SqlError> {
+        self.sqlite.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 1)?;
+        let copied = self.sqlite.execute("VACUUM INTO ?", [path.to_string_lossy()]);
+        self.sqlite.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+        Ok(copied.map(drop)?)
+    }
+
     /// Marks that statements of the application run, until the result is dropped. Stops them after the limit of time.
     fn guarded(&self) -> Guarded<'_> {
         *lock(&self.guard.deadline) = Some(Instant::now() + STATEMENT_LIMIT);
@@ -449,6 +471,22 @@ impl<'a> Run<'a> {
             connection.unguarded(|| connection.host_batch(end))?;
         }
         done
+    }
+
+    /// Runs the only statement.
+    fn only(&mut self, statement: &mut Statement<'_>) -> Result<(), SqlError> {
+        if is_empty(statement) {
+            return Err(SqlError::misuse("there is no statement").of(self.sql));
+        }
+        for index in 1..=statement.parameter_count() {
+            if let Some(name) = statement.parameter_name(index)
+                && !name.starts_with('?')
+            {
+                let message = format!("values are bound to ? or ?1, ?2 and so on, not to {name}");
+                return Err(SqlError::new("SQLITE_RANGE", message).of(self.sql));
+            }
+        }
+        self.last(statement)
     }
 
     fn last(&mut self, statement: &mut Statement<'_>) -> Result<(), SqlError> {

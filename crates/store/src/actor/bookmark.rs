@@ -93,7 +93,8 @@ impl ActorStorage {
         let Some(name) = self.bookmark.take() else { return Ok(()) };
         let snapshots = self.address().snapshots(self.store().folder());
         let limits = self.store().options().snapshots;
-        snapshot(self.path(), &snapshots, &name, limits)?;
+        let request = self.address().restore(self.store().folder());
+        snapshot(self.path(), &snapshots, &name, &request, limits)?;
         self.bookmarked = Some(name);
         Ok(())
     }
@@ -118,9 +119,9 @@ impl ActorStorage {
             return;
         }
         let name = name_at(now.duration_since(UNIX_EPOCH).map_or(0, |it| it.as_millis() as u64));
-        let path = self.path().clone();
+        let (path, request) = (self.path().clone(), self.address().restore(self.store().folder()));
         self.store().durability().run(move || {
-            if let Err(error) = snapshot(&path, &snapshots, &name, limits) {
+            if let Err(error) = snapshot(&path, &snapshots, &name, &request, limits) {
                 tracing::warn!("a snapshot of an actor was not made: {error}");
             }
         });
@@ -158,7 +159,14 @@ fn snapshots_in(folder: &Path) -> Vec<(u64, PathBuf)> {
 }
 
 /// Copies what is committed in a file, without the pages that are not in use. An empty file stands for none.
-fn snapshot(path: &Path, folder: &Path, name: &str, limits: SnapshotLimits) -> Result<(), StorageError> {
+/// The snapshot that `request` names is kept for that.
+fn snapshot(
+    path: &Path,
+    folder: &Path,
+    name: &str,
+    request: &Path,
+    limits: SnapshotLimits,
+) -> Result<(), StorageError> {
     make_folder(folder)?;
     let target = folder.join(format!("{name}.sqlite"));
     write_whole(&target, |new| match path.exists() {
@@ -168,8 +176,12 @@ fn snapshot(path: &Path, folder: &Path, name: &str, limits: SnapshotLimits) -> R
     let all = snapshots_in(folder);
     let excess = all.len().saturating_sub(limits.most.max(1));
     let oldest = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(limits.age);
+    let requested = fs::read_to_string(request).unwrap_or_default();
     for (index, (millis, path)) in all.iter().enumerate() {
-        if *path != target && (index < excess || u128::from(*millis) < oldest.as_millis()) {
+        if *path != target
+            && name_of(path) != requested
+            && (index < excess || u128::from(*millis) < oldest.as_millis())
+        {
             let _ = fs::remove_file(path);
         }
     }

@@ -301,12 +301,18 @@ impl ActorStorage {
     }
 
     fn error_of(&self, error: SqlError) -> StorageError {
-        if error.code == "SQLITE_FULL" && self.connection.as_ref().is_some_and(GuardedConnection::is_at_limit)
-        {
+        if error.code == "SQLITE_FULL" {
             let most = self.store.options().file_bytes;
-            return StorageError::Limit(format!(
-                "the object's storage has reached its limit of {most} bytes"
-            ));
+            if self.connection.as_ref().is_some_and(GuardedConnection::is_at_limit) {
+                let message = format!("the object's storage has reached its limit of {most} bytes");
+                return StorageError::Limit(message);
+            }
+            // SQLite has rolled back what was written, so that the file's size does not show what it was.
+            let message = format!(
+                "the disk is full, or the file would be larger than its limit of {most} bytes. Nothing of this turn was \
+                 stored"
+            );
+            return StorageError::File { path: self.path.clone(), fault: super::FileFault::Full, message };
         }
         StorageError::of(error, &self.path)
     }

@@ -85,7 +85,7 @@ impl ActorStore {
 }
 
 /// Makes a folder that other users of the machine cannot read, and those above it.
-pub(super) fn make_folder(folder: &Path) -> Result<(), StorageError> {
+pub(crate) fn make_folder(folder: &Path) -> Result<(), StorageError> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
