@@ -56,6 +56,8 @@ pub(crate) struct Config {
     pub metrics: Option<Metrics>,
     /// Where debuggers attach, if they may.
     pub inspector: Option<Inspector>,
+    /// Whether requests may call what a Worker does at times.
+    pub tests_triggers: bool,
     /// The notifications of open pages, in `dev`.
     pub dev: Option<Arc<Dev>>,
 }

@@ -1,7 +1,15 @@
 // Calls between isolates: of actors, and of what was passed by reference.
 
 import { core } from "ext:core/mod.js";
-import { op_actor_call, op_actor_durable, op_actor_is_open, op_actor_post, op_actor_reply, op_actor_take } from "ext:core/ops";
+import {
+  op_actor_again,
+  op_actor_call,
+  op_actor_durable,
+  op_actor_is_open,
+  op_actor_post,
+  op_actor_reply,
+  op_actor_take,
+} from "ext:core/ops";
 import { domException } from "../errors/exceptions.js";
 import { currentActor } from "./context.js";
 import { describeError, hostError, rebuildError } from "./errors.js";
@@ -66,7 +74,7 @@ const later = [];
 /** Runs `callback` in a turn of its own. */
 export function inLaterTurn(callback) {
   ArrayPrototypePush(later, callback);
-  core.ops.op_actor_again();
+  op_actor_again();
 }
 
 /** For the host: there is mail. Returns whether some is left. */
@@ -379,5 +387,5 @@ export function mailStopped() {
   const stopped = handling;
   handling = null;
   stopped?.reset(hostError("Durable Object exceeded its CPU time limit and was reset.", { remote: true }));
-  core.ops.op_actor_again();
+  op_actor_again();
 }

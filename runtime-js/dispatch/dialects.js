@@ -8,8 +8,8 @@ import { ArrayPrototypePush, JSONStringify, SafeArrayIterator } from "../primord
 
 /**
  * @typedef {object} Dialect
- * @property {(json: string, isDevelopment: boolean) => void} [configure] before any handler is loaded: what
- *   `src/dialect/` has read in the project's configuration
+ * @property {(json: string, testsTriggers: boolean) => void} [configure] before any handler is loaded: what
+ *   `src/dialect/` has read in the project's configuration, and whether requests may call what happens at times
  * @property {(module: object, filename: string) => object | Promise<object>} load for each handler that was evaluated:
  *   its functions, by
  *   the method that each answers, and `default` for every other method. The walk invokes them with `(event, next,
@@ -30,8 +30,8 @@ export function load(dialect, module, filename) {
 }
 
 /** For the host, before any handler is loaded: what the configuration of a project decides for a dialect. */
-export function configure(dialect, json, isDevelopment) {
-  DIALECTS[dialect].configure?.(json, isDevelopment);
+export function configure(dialect, json, testsTriggers) {
+  DIALECTS[dialect].configure?.(json, testsTriggers);
 }
 
 /** For the host, once all handlers are loaded: why they cannot serve together, as JSON. */

@@ -284,6 +284,9 @@ pub(super) struct Server {
     #[arg(long, value_name = "ADDR:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:9464",
           value_parser = metrics_address, env = "LIVELINE_METRICS", help_heading = LOGGING)]
     pub metrics: Option<SocketAddr>,
+    /// Let requests to /cdn-cgi/handler/scheduled call scheduled() of a Worker, as dev does
+    #[arg(long, help_heading = SITE)]
+    pub test_scheduled: bool,
     /// Log every answered request
     #[arg(long, help_heading = LOGGING)]
     pub access_log: bool,

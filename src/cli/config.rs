@@ -29,6 +29,9 @@ use liveline_proto::Origins;
 use liveline_proto::topic::TopicLimits;
 use liveline_store::{Databases, Location, MemorySessions, ResultBudget, SessionStore, SqliteSessions};
 
+/// The folder of what the program writes into a project.
+const OWN_FOLDER: &str = ".liveline";
+
 /// How long the client of a line that closes may take to read the rest, and again to answer the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
@@ -75,6 +78,7 @@ impl Server {
         };
         let mut config = config(layout, mode, &self.limits, origins, data, &self.folder.access)?;
         config.workers = self.workers.into();
+        config.tests_triggers = self.test_scheduled || mode == Mode::Development;
         config.trust = Arc::new(self.trust(mode, listening));
         config.files = FileRules { follow_links: self.follow_links };
         if mode == Mode::Development {
@@ -298,6 +302,7 @@ fn config(
         files: FileRules::default(),
         metrics: None,
         inspector: None,
+        tests_triggers: false,
         dev: None,
     })
 }

@@ -176,6 +176,7 @@ impl Thread {
             dev: config.dev.clone(),
             environment: code.environment.clone(),
             settings: code.settings.clone(),
+            tests_triggers: config.tests_triggers,
             is_stand_in: code.is_stand_in,
         };
         let stalled = |stall: &Stall| {

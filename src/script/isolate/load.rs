@@ -80,8 +80,8 @@ impl Isolate {
         self.warm();
         self.enter(|scope, functions| {
             for (dialect, settings) in &site.settings.scripts {
-                let is_development = v8::Boolean::new(scope, site.dev.is_some()).into();
-                let arguments = [string(scope, dialect), string(scope, settings), is_development];
+                let tests_triggers = v8::Boolean::new(scope, site.tests_triggers).into();
+                let arguments = [string(scope, dialect), string(scope, settings), tests_triggers];
                 functions.call(scope, Function::Configure, &arguments);
             }
         });

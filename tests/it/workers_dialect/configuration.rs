@@ -90,6 +90,16 @@ fn mistakes_have_their_line() {
 }
 
 #[test]
+fn migrations_name_the_classes() {
+    let configuration = "[[durable_objects.bindings]]\nname = \"ROOM\"\nclass_name = \"Room\"\n
+[[migrations]]\ntag = \"v1\"\nnew_classes = [\"Old\", \"Gone\"]\n
+[[migrations]]\ntag = \"v2\"\nrenamed_classes = [{ from = \"Old\", to = \"Room\" }]\ndeleted_classes = [\"Gone\"]\n";
+    let found = worker(configuration, "export class Room {}\nexport default { fetch() {} };").run("routes");
+    assert!(found.stdout.contains("class Room, storage key-value"), "{}", found.output());
+    assert!(!found.stdout.contains("Gone"), "{}", found.output());
+}
+
+#[test]
 fn what_this_host_does_not_have_throws_when_it_is_used() {
     let host = worker(
         "[[r2_buckets]]\nbinding = \"BUCKET\"\nbucket_name = \"b\"\n[ai]\nbinding = \"AI\"\n",

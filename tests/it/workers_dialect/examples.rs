@@ -16,6 +16,11 @@ fn example(name: &str) -> (Host, TempDir) {
 }
 
 #[track_caller]
+fn open(host: &Host, path: &str) -> Line {
+    host.dial(path).connect().unwrap_or_else(|status| panic!("refused with {status}"))
+}
+
+#[track_caller]
 fn text(line: &mut Line) -> String {
     line.receive_text().unwrap_or_else(|code| panic!("closed with {code}"))
 }
@@ -24,7 +29,7 @@ fn text(line: &mut Line) -> String {
 fn people_in_one_room_of_the_chat_receive_each_others_messages() {
     let (host, _data) = example("chat");
     let [mut one, mut two, mut other] = ["a", "a", "b"].map(|room| {
-        let mut line = host.open_socket(&format!("/api/chat?room={room}"));
+        let mut line = open(&host, &format!("/api/chat?room={room}"));
         let welcome: Value = serde_json::from_str(&text(&mut line)).expect("JSON");
         assert_eq!(welcome["type"], "welcome");
         line
@@ -43,8 +48,7 @@ fn people_in_one_room_of_the_chat_receive_each_others_messages() {
 #[test]
 fn the_hibernating_room_knows_who_writes() {
     let (host, _data) = example("room");
-    let mut ada = host.open_socket("/r?name=Ada");
-    let mut bob = host.open_socket("/r?name=Bob");
+    let [mut ada, mut bob] = ["/r?name=Ada", "/r?name=Bob"].map(|path| open(&host, path));
 
     ada.send_text("ping");
     assert_eq!(text(&mut ada), "pong");
