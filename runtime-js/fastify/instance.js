@@ -5,7 +5,7 @@ import { op_log_error } from "ext:core/ops";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { checkHook, copyOf, emptyHooks, runOnce } from "ext:liveline_fastify/hooks.js";
 import { chain, inject } from "ext:liveline_fastify/inject.js";
-import { BODYLESS, dispatch } from "ext:liveline_fastify/lifecycle.js";
+import { answerNotFound, BODYLESS, dispatch } from "ext:liveline_fastify/lifecycle.js";
 import { loggerOf, missingMethods, silent, useCore } from "ext:liveline_fastify/logger.js";
 import { jsonParser, Parsers, textParser } from "ext:liveline_fastify/parsers.js";
 import { checkPlugin, loadedNames } from "ext:liveline_fastify/plugin.js";
@@ -327,14 +327,14 @@ function shortcut(name, method) {
     if (handler === undefined && typeof options === "function") {
       handler = options;
       options = {};
-    } else if (handler !== undefined && typeof handler !== "function") {
-      throw new codes.FST_ERR_ROUTE_HANDLER_NOT_FN(ArrayIsArray(method(this)) ? "ALL" : method(this), url);
+    } else if (typeof handler === "function") {
+      if (options === null || typeof options !== "object" || ArrayIsArray(options)) {
+        throw new codes.FST_ERR_ROUTE_OPTIONS_NOT_OBJ(method(this), url);
+      }
+      if (typeof options.handler === "function") throw new codes.FST_ERR_ROUTE_DUPLICATED_HANDLER(method(this), url);
+      if (options.handler) throw new codes.FST_ERR_ROUTE_HANDLER_NOT_FN(method(this), url);
     }
-    if (options !== undefined && (options === null || typeof options !== "object" || ArrayIsArray(options))) {
-      throw new codes.FST_ERR_ROUTE_OPTIONS_NOT_OBJ(method(this), url);
-    }
-    const own = options ?? {};
-    if (own.handler !== undefined && handler !== undefined) throw new codes.FST_ERR_ROUTE_DUPLICATED_HANDLER(method(this), url);
+    const own = typeof options === "object" && options !== null ? options : {};
     return addRoute(this, ObjectAssign({}, own, { method: method(this), url, path: url, handler: handler ?? own.handler }));
   };
 }
@@ -345,7 +345,7 @@ shortcut("all", (server) => server[kState].app.methods);
 function closed(name) {
   return function (check) {
     if (check.isListening) throw new codes.FST_ERR_INSTANCE_ALREADY_LISTENING(`Cannot call "${name}"!`);
-    if (check.isReady) throw new codes.AVV_ERR_ROOT_PLG_BOOTED();
+    if (check.isReady && name === "addHook") throw new codes.AVV_ERR_ROOT_PLG_BOOTED();
   };
 }
 
@@ -377,7 +377,6 @@ ObjectAssign(instance, {
 
   register(func, options = undefined) {
     const { app } = this[kState];
-    if (app.isListening) throw new codes.FST_ERR_INSTANCE_ALREADY_LISTENING("Cannot call \"register\"!");
     app.boot.register(func, options, placeOf(instance.register));
     return this;
   },
@@ -473,6 +472,7 @@ ObjectAssign(instance, {
   getDefaultJsonParser: (onProto, onConstructor) => jsonParser(onProto, onConstructor),
   defaultTextParser: textParser,
   addSchema(schema) {
+    closed("addSchema")(this[kState].app);
     const state = this[kState];
     state.bucket.add(schema);
     const share = (server) => {
@@ -491,14 +491,17 @@ ObjectAssign(instance, {
     return this[kState].bucket.all();
   },
   setValidatorCompiler(compiler) {
+    closed("setValidatorCompiler")(this[kState].app);
     this[kState].validatorCompiler = compiler;
     return this;
   },
   setSerializerCompiler(compiler) {
+    closed("setSerializerCompiler")(this[kState].app);
     this[kState].serializerCompiler = compiler;
     return this;
   },
   setSchemaController(controller) {
+    closed("setSchemaController")(this[kState].app);
     const state = this[kState];
     const { buildValidator, buildSerializer } = controller.compilersFactory ?? {};
     const { ajv, serializerOpts } = state.app.options;
@@ -513,10 +516,12 @@ ObjectAssign(instance, {
     return this;
   },
   setReplySerializer(serializer) {
+    closed("setReplySerializer")(this[kState].app);
     this[kState].replySerializer = serializer;
     return this;
   },
   setSchemaErrorFormatter(formatter) {
+    closed("setSchemaErrorFormatter")(this[kState].app);
     if (typeof formatter !== "function" || isAsync(formatter)) {
       throw new codes.FST_ERR_SCHEMA_ERROR_FORMATTER_NOT_FN(typeof formatter === "function" ? "AsyncFunction" : typeof formatter);
     }
@@ -524,6 +529,7 @@ ObjectAssign(instance, {
     return this;
   },
   setGenReqId(make) {
+    closed("setGenReqId")(this[kState].app);
     this[kState].app.genReqId = make;
     return this;
   },
@@ -562,12 +568,7 @@ ObjectAssign(instance, {
   },
   callNotFound(request, reply) {
     const { app } = this[kState];
-    const context = app.notFoundContextFor(request.url);
-    const run = FunctionPrototypeCall(context.handler, context.server, request, reply);
-    if (isThenable(run)) PromisePrototypeThen(PromiseResolve(run), (value) => {
-      if (value !== undefined && value !== reply && !reply.sent) reply.send(value);
-    }, (error) => reply.send(error));
-    else if (run !== undefined && run !== reply && !reply.sent) reply.send(run);
+    answerNotFound(app.notFoundContextFor(request.url), request, reply);
   },
 
   // -- requests of its own, and the outside --------------------------------------------------------------------------
@@ -752,6 +753,15 @@ async function listen(app, options) {
   const port = +options.port || 0;
   const address = { address: "127.0.0.1", family: "IPv4", port };
   ArrayPrototypePush(listening, { app, port });
+  await begin(app, address);
+  const text = `http://${address.address}:${address.port}`;
+  app.root.log.info(`Server listening at ${text}`);
+  app.server.emit("listening");
+  return text;
+}
+
+/** From now on requests come to an application, and nothing can be added to it. */
+export async function begin(app, address) {
   app.listenAt(address);
   await each(app.root, async (server) => {
     for (const hook of new SafeArrayIterator(server[kState].hooks.onListen)) {
@@ -762,10 +772,6 @@ async function listen(app, options) {
       }
     }
   });
-  const text = `http://${address.address}:${address.port}`;
-  app.root.log.info(`Server listening at ${text}`);
-  app.server.emit("listening");
-  return text;
 }
 
 // -- making them -----------------------------------------------------------------------------------------------------
@@ -779,14 +785,15 @@ function prefixOf(parent, options) {
 }
 
 /** The instance in which a plugin runs. */
-function instanceFor(app, parent, func, options) {
+function instanceFor(app, parent, func, options, written) {
   const state = parent[kState];
   const isShared = func[SKIP_OVERRIDE] === true;
   const name = nameOf(func, options);
   checkPlugin(parent, func, state);
+  const meta = func[SymbolFor("plugin-meta")];
+  const named = meta?.name ?? func[SymbolFor("fastify.display-name")];
+  if (named) ArrayPrototypePush(state.plugins, named);
   if (isShared) {
-    const named = func[SymbolFor("plugin-meta")]?.name ?? func[SymbolFor("fastify.display-name")];
-    if (named) ArrayPrototypePush(state.plugins, named);
     ArrayPrototypePush(state.names, name);
     return parent;
   }
@@ -795,12 +802,10 @@ function instanceFor(app, parent, func, options) {
   own.names = [name];
   ObjectDefineProperty(child, kState, { __proto__: null, value: own });
   ArrayPrototypePush(state.children, child);
-  const named = func[SymbolFor("plugin-meta")]?.name;
-  if (named) ArrayPrototypePush(own.plugins, named);
   if (options?.logLevel || options?.logSerializers) {
     child.log = parent.log.child({}, { level: own.logLevel || undefined, serializers: options.logSerializers });
   }
-  for (const hook of new SafeArrayIterator(state.hooks.onRegister)) FunctionPrototypeCall(hook, parent, child, options);
+  for (const hook of new SafeArrayIterator(state.hooks.onRegister)) FunctionPrototypeCall(hook, parent, child, written);
   return child;
 }
 
@@ -880,7 +885,7 @@ export function fastify(options = {}) {
   });
   app.notFound = new NotFound(root);
   app.boot = new Boot(root, app.options.pluginTimeout, {
-    instanceFor: (parent, func, given) => instanceFor(app, parent, func, given),
+    instanceFor: (parent, func, given, written) => instanceFor(app, parent, func, given, written),
     loaded: loadedNames,
     beforeReady: () => app.beforeReady(),
   });

@@ -212,7 +212,7 @@ export class Boot {
     let options;
     try {
       options = typeof plugin.options === "function" ? plugin.options(parent.server) : plugin.options;
-      plugin.server = this.hooks.instanceFor(parent.server, func, options);
+      plugin.server = this.hooks.instanceFor(parent.server, func, options, plugin.options);
     } catch (error) {
       throw at(error, place);
     }

@@ -3,7 +3,6 @@
 import { primordials } from "ext:core/mod.js";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { runPayloadHooks, runQuietly } from "ext:liveline_fastify/hooks.js";
-import { LEVELS } from "ext:liveline_fastify/logger.js";
 import { isThenable } from "ext:liveline_fastify/queue.js";
 import { rawOf } from "ext:liveline_fastify/raw.js";
 import { kContext, kTransport } from "ext:liveline_fastify/request.js";
@@ -13,8 +12,6 @@ const {
   ArrayIsArray,
   ArrayBufferIsView,
   ArrayPrototypeIncludes,
-  ArrayPrototypeJoin,
-  ArrayPrototypeMap,
   ArrayPrototypePush,
   DateNow,
   Error,
@@ -22,7 +19,6 @@ const {
   JSONStringify,
   NumberIsInteger,
   ObjectDefineProperty,
-  ObjectGetPrototypeOf,
   ObjectKeys,
   ObjectPrototypeToString,
   PromisePrototypeThen,
@@ -35,6 +31,7 @@ const {
   StringPrototypeIncludes,
   StringPrototypeToLowerCase,
   Symbol,
+  TypeError,
 } = primordials;
 
 export const kHeaders = Symbol("fastify.reply.headers");
@@ -331,6 +328,11 @@ const EMPTY = new SafeSet([204, 304]);
 
 function write(reply, payload) {
   if (reply[kIsSent]) return;
+  const invalid = invalidHeader(reply[kHeaders]);
+  if (invalid !== null) {
+    delete reply[kHeaders][invalid.header];
+    return sendError(reply, invalid);
+  }
   const transport = reply[kTransport];
   const headers = reply[kHeaders];
   const status = reply.statusCode;
@@ -347,10 +349,10 @@ function write(reply, payload) {
   }
   if (payload === undefined || payload === null || EMPTY.has(status) || status < 200) {
     if (payload === undefined || payload === null) {
-      if (status >= 200 && !EMPTY.has(status) && transport.method !== "HEAD") headers["content-length"] = "0";
+      if (status >= 200 && !EMPTY.has(status)) headers["content-length"] ??= "0";
     }
     if (payload !== undefined && payload !== null) {
-      delete headers["content-type"];
+      if (status !== 304) delete headers["content-type"];
       delete headers["content-length"];
       if (typeof payload === "object" && isStream(payload)) payload.on?.("error", () => {});
     }
@@ -398,6 +400,38 @@ function headersOfResponse(response) {
     all[name] = all[name] === undefined ? value : [...new SafeArrayIterator(ArrayIsArray(all[name]) ? all[name] : [all[name]]), value];
   }]);
   return all;
+}
+
+/** Names of headers are tokens, and their values have no line breaks (RFC 9110 section 5). */
+const NAME = new SafeRegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$");
+const INVALID = new SafeRegExp("[^\\t\\x20-\\x7e\\x80-\\xff]");
+const LINE_BREAK = new SafeRegExp("[\\r\\n\\0]");
+
+/** The error of the first header that cannot be sent, as Node has it; null if all can. */
+function invalidHeader(headers) {
+  for (const name in headers) {
+    const value = headers[name];
+    if (value === undefined) continue;
+    if (!RegExpPrototypeTest(NAME, name)) {
+      return refused(name, "ERR_INVALID_HTTP_TOKEN", `Header name must be a valid HTTP token ["${name}"]`);
+    }
+    // The host escapes addresses.
+    const wrong = name === "location" ? LINE_BREAK : INVALID;
+    const values = ArrayIsArray(value) ? value : [value];
+    for (let i = 0; i < values.length; i++) {
+      if (typeof values[i] !== "number" && RegExpPrototypeTest(wrong, String(values[i]))) {
+        return refused(name, "ERR_INVALID_CHAR", `Invalid character in header content ["${name}"]`);
+      }
+    }
+  }
+  return null;
+}
+
+function refused(name, code, message) {
+  const error = new TypeError(message);
+  error.code = code;
+  error.header = name;
+  return error;
 }
 
 /** The head as a flat list of pairs, with what was set on Node's response. */
@@ -551,4 +585,3 @@ function fallBack(reply, error) {
   beforeSending(reply, text);
 }
 
-export { ArrayPrototypeJoin, ArrayPrototypeMap, LEVELS, ObjectGetPrototypeOf, RegExpPrototypeTest };

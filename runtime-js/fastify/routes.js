@@ -58,7 +58,7 @@ export class Context {
     this.server = server;
     this.route = route;
     this.handler = handler;
-    this.config = route.config ?? {};
+    this.config = ObjectAssign({}, route.config, { url: route.url, method: route.method });
     this.constraints = route.constraints === undefined || ObjectKeys(route.constraints).length === 0 ? null : route.constraints;
     this.schema = route.schema;
     this.attachValidation = route.attachValidation === true;
@@ -107,23 +107,15 @@ export class Context {
   }
 }
 
-function joined(prefix, url) {
-  if (StringPrototypeEndsWith(prefix, "/") && StringPrototypeStartsWith(url, "/")) return prefix + StringPrototypeSlice(url, 1);
-  if (prefix !== "" && url !== "" && !StringPrototypeStartsWith(url, "/") && !StringPrototypeEndsWith(prefix, "/")) {
-    return `${prefix}/${url}`;
-  }
-  return prefix + url;
-}
-
 /** Declares a route of an instance. */
 export function addRoute(server, given, isAddedByHost = false) {
   const state = server[kState];
   const { app } = state;
   app.checkNotListening();
-  if (given === null || typeof given !== "object") throw new codes.FST_ERR_ROUTE_OPTIONS_NOT_OBJ(given?.method, given?.url);
   const options = ObjectAssign({}, given);
   const { prefix } = state;
   const path = options.url ?? options.path ?? "";
+  if (options.method === undefined && !options.handler) throw new codes.FST_ERR_ROUTE_MISSING_HANDLER(options.method, path);
   const list = ArrayIsArray(options.method) ? options.method : [options.method];
   const methods = ArrayPrototypeMap(list, (name) => {
     if (typeof name !== "string") throw new codes.FST_ERR_ROUTE_METHOD_INVALID();
@@ -192,7 +184,7 @@ export function addRoute(server, given, isAddedByHost = false) {
 function putRoute(server, options, path, prefix, methods, isAddedByHost, isSocket, isSecond = false) {
   const state = server[kState];
   const { app } = state;
-  const url = joined(prefix, path) || "/";
+  const url = prefix + path || "/";
   options.url = url;
   options.path = url;
   options.prefix = prefix;
@@ -215,6 +207,8 @@ function putRoute(server, options, path, prefix, methods, isAddedByHost, isSocke
   const { handler } = options;
   const isBound = typeof handler === "function";
   let answer = isBound ? handler : null;
+  // Both forms of a path are one route, by the name of the first.
+  if (isSecond) options.url = options.path = prefix || "/";
   const context = new Context(server, options, answer);
   context.place = primordials.FunctionPrototypeCall(placeHere, null);
   if (options.websocket === true) {
