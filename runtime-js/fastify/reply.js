@@ -349,7 +349,8 @@ function write(reply, payload) {
   }
   if (payload === undefined || payload === null || EMPTY.has(status) || status < 200) {
     if (payload === undefined || payload === null) {
-      if (status >= 200 && !EMPTY.has(status)) headers["content-length"] ??= "0";
+      const isOwnHead = transport.method === "HEAD" && !reply.request[kContext].isAutomatic;
+      if (status >= 200 && !EMPTY.has(status) && !isOwnHead) headers["content-length"] ??= "0";
     }
     if (payload !== undefined && payload !== null) {
       if (status !== 304) delete headers["content-type"];

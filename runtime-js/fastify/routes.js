@@ -128,6 +128,7 @@ export function addRoute(server, given, isAddedByHost = false) {
   if (isSocket && (methods.length !== 1 || (methods[0] !== "GET" && !isAddedByHost))) {
     throw new primordials.Error("websocket handler can only be declared in GET method");
   }
+  if (typeof path !== "string") throw new codes.FST_ERR_INVALID_URL(typeof path);
   const shown = methods.length === 1 ? methods[0] : primordials.ArrayPrototypeJoin(methods, ",");
   if (!options.handler) {
     if (!(typeof options.wsHandler === "function")) throw new codes.FST_ERR_ROUTE_MISSING_HANDLER(shown, path);
@@ -181,10 +182,20 @@ export function addRoute(server, given, isAddedByHost = false) {
   return server;
 }
 
+/** Fails if a path is none. */
+function checkPath(url) {
+  const why = url === "" ? "The path could not be empty" : "The first character of a path should be `/` or `*`";
+  if (url[0] === "/" || url[0] === "*") return;
+  const error = new primordials.Error(why);
+  error.code = "ERR_ASSERTION";
+  throw error;
+}
+
 function putRoute(server, options, path, prefix, methods, isAddedByHost, isSocket, isSecond = false) {
   const state = server[kState];
   const { app } = state;
-  const url = prefix + path || "/";
+  const url = prefix + path;
+  checkPath(url);
   options.url = url;
   options.path = url;
   options.prefix = prefix;
