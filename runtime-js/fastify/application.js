@@ -51,6 +51,14 @@ export class Application {
     return this.options.isInHost === true;
   }
 
+  /**
+   * Whether errors go to the host's log, which shows their place: those of an application that the host has made, and
+   * those that no logger receives.
+   */
+  get reportsToHost() {
+    return this.isInHost || this.root.log.isLevelEnabled?.("error") === false;
+  }
+
   placeOf(above) {
     return placeOf(above);
   }
@@ -82,7 +90,7 @@ export class Application {
 
   /** Reports an error of the application's code to the host, with its place. */
   report(what, error, request = undefined) {
-    if (this.isInHost) op_log_error(what, error);
+    if (this.reportsToHost) op_log_error(what, error);
     else (request?.log ?? this.root.log).error({ err: error }, error?.message);
   }
 
@@ -239,7 +247,7 @@ class LogController {
   errored(request, reply, error) {
     if (reply.statusCode < 500) {
       reply.log.info({ res: reply, err: error }, error?.message);
-    } else if (this.app.isInHost && this.app.options.logger !== false) {
+    } else if (this.app.reportsToHost) {
       // The host shows the place of the error.
       op_log_error(`${request.method} ${request.url}`, error);
     } else {

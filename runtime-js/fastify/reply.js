@@ -409,7 +409,7 @@ const INVALID = new SafeRegExp("[^\\t\\x20-\\x7e\\x80-\\xff]");
 const LINE_BREAK = new SafeRegExp("[\\r\\n\\0]");
 
 /** The error of the first header that cannot be sent, as Node has it; null if all can. */
-function invalidHeader(headers) {
+export function invalidHeader(headers) {
   for (const name in headers) {
     const value = headers[name];
     if (value === undefined) continue;

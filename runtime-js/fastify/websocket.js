@@ -3,7 +3,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { isThenable } from "ext:liveline_fastify/queue.js";
-import { kHeaders, kIsHijacked, sendError } from "ext:liveline_fastify/reply.js";
+import { invalidHeader, kHeaders, kIsHijacked, sendError } from "ext:liveline_fastify/reply.js";
 import { kTransport } from "ext:liveline_fastify/request.js";
 import { kState } from "ext:liveline_fastify/routes.js";
 import { kAttach, OPEN, socketClass } from "ext:liveline_fastify/socket.js";
@@ -144,6 +144,11 @@ function open(context, request, reply, sockets) {
     } catch (error) {
       return sendError(reply, error);
     }
+  }
+  const invalid = invalidHeader(reply[kHeaders]);
+  if (invalid !== null) {
+    delete reply[kHeaders][invalid.header];
+    return sendError(reply, invalid);
   }
   const Socket = socketClass();
   const socket = new Socket();
