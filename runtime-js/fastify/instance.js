@@ -345,8 +345,10 @@ ObjectAssign(instance, {
 
   inject(options, callback) {
     const { app } = this[kState];
-    if (app.isClosing && callback === undefined && options !== undefined) {
-      // A closed application answers 503.
+    if (app.isClosing && app.isReady) {
+      const error = new codes.FST_ERR_REOPENED_CLOSE_SERVER();
+      if (callback === undefined) return primordials.PromiseReject(error);
+      return callback(error);
     }
     const send = async (given) => {
       if (!app.isReady) await awaitReady(app);

@@ -167,7 +167,8 @@ function open(context, request, reply, sockets) {
   const fail = (error) => failed(context, request, reply, socket, sockets, error);
   socket[kAttach](carrier, protocol, (error) => listenerFailed(request, socket, error));
   socket.on("error", (error) => fail(error));
-  sockets.emitter.emit("connection", socket, request.raw);
+  // Node's request is made only where somebody wants it.
+  if (sockets.emitter.listenerCount("connection") > 0) sockets.emitter.emit("connection", socket, request.raw);
   run(context, request, socket, fail);
 }
 
