@@ -60,7 +60,7 @@ export function jsonParser(onProto, onConstructor) {
     if (body.length === 0) return done(new codes.FST_ERR_CTP_EMPTY_JSON_BODY(), undefined);
     let parsed;
     try {
-      parsed = JSONParse(body);
+      parsed = JSONParse(body[0] === "\ufeff" ? StringPrototypeSlice(body, 1) : body);
       if (RegExpPrototypeTest(POISON, body) && isPoisoned(parsed, onProto, onConstructor)) {
         throw new codes.FST_ERR_CTP_INVALID_JSON_BODY();
       }
