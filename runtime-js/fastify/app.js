@@ -1,16 +1,17 @@
 // An application of Fastify as the one handler of a project: its modules are loaded, and then its tree is run.
 
 import { core, primordials } from "ext:core/mod.js";
-import { op_request_header } from "ext:core/ops";
+import { op_is_provided, op_request_header } from "ext:core/ops";
 import { kExchange } from "ext:liveline/event/event.js";
 import { ANSWERED } from "ext:liveline/dispatch/dispatch.js";
 import { staticResponse } from "ext:liveline/files.js";
 import { INFO, print } from "ext:liveline/log.js";
 import { setTimeout } from "ext:liveline/timers.js";
 import { adoptedServers, answerOn, upgradeOn } from "ext:liveline_fastify/adopted.js";
-import { applicationOf, fastify, setAdoption } from "ext:liveline_fastify/instance.js";
+import { applicationOf, begin, fastify, listening } from "ext:liveline_fastify/instance.js";
 import { autoload } from "ext:liveline_fastify/autoload.js";
 import { Logger } from "ext:liveline_fastify/logger.js";
+import { placed } from "ext:liveline_fastify/queue.js";
 import { setProject } from "ext:liveline_fastify/schemas.js";
 import { HostTransport, targetOf } from "ext:liveline_fastify/transport.js";
 
@@ -27,14 +28,6 @@ const {
   StringPrototypeSplit,
   StringPrototypeToLowerCase,
 } = primordials;
-
-/** Applications of Fastify that are listening, in the order in which they began. */
-const listening = [];
-
-setAdoption((app, options) => {
-  ArrayPrototypePush(listening, { app, port: options.port ?? 0 });
-  return { address: "127.0.0.1", family: "IPv4", port: options.port ?? 0 };
-});
 
 /** The options of an application that the host itself makes. */
 function optionsOf(module) {
@@ -67,14 +60,28 @@ export async function boot(module, file) {
         "(fastify, opts) {}, or call listen()",
     );
   }
+  if (!op_is_provided("fastify")) return bootInstalled(func, module, file);
   const options = optionsOf(module);
   if (options.logger === undefined) options.loggerInstance = new Logger({ level: "info" });
   if (options.logger === undefined) options.disableRequestLogging = true;
   const server = fastify(options);
-  server.register(func, { ...(module.options ?? {}) });
+  server.register(func, ObjectAssign({}, module.options));
   const app = applicationOf(server);
   await ready(app);
+  await begin(app, { address: "127.0.0.1", family: "IPv4", port: 0 });
   return handlerOf(app);
+}
+
+/** Runs a plugin in the application that the project's own Fastify makes. */
+async function bootInstalled(func, module, file) {
+  const make = core.createLazyLoader("node:module")().createRequire(file)("fastify");
+  const options = ObjectAssign({}, module.options);
+  const server = make(options);
+  server.register(func, options);
+  await new Promise((resolve, reject) => {
+    server.listen({ port: 0 }, (error) => error ? reject(error) : resolve());
+  });
+  return listeningIn(false);
 }
 
 /** How long a program has to listen after its modules were evaluated, in milliseconds. */
@@ -134,7 +141,9 @@ async function bootFolder(file) {
 }
 
 function ready(app) {
-  return new Promise((resolve, reject) => PromisePrototypeThen(app.boot.ready(), () => resolve(), reject));
+  return new Promise((resolve, reject) => {
+    PromisePrototypeThen(app.boot.ready(), () => resolve(), (error) => reject(placed(error)));
+  });
 }
 
 let generation = [];
@@ -155,7 +164,7 @@ function handlerOf(app) {
 }
 
 function answer(app, event) {
-  return inOwnContext(event, (exchange) => begin(app, event, exchange));
+  return inOwnContext(event, (exchange) => beginRequest(app, event, exchange));
 }
 
 function inOwnContext(event, run) {
@@ -171,7 +180,7 @@ function inOwnContext(event, run) {
   }
 }
 
-function begin(app, event, exchange) {
+function beginRequest(app, event, exchange) {
   let isAnswered = false, response = ANSWERED, wake = null;
   const transport = new HostTransport(event, exchange, targetOf(exchange.url), (given = ANSWERED) => {
     isAnswered = true;

@@ -6,7 +6,7 @@ import { runHooks, runPayloadHooks, runQuietly } from "ext:liveline_fastify/hook
 import { parseBody } from "ext:liveline_fastify/parsers.js";
 import { isThenable } from "ext:liveline_fastify/queue.js";
 import { answered, followResult, kHeaders, sendError, STATUS_CODES } from "ext:liveline_fastify/reply.js";
-import { kReply, kTransport } from "ext:liveline_fastify/request.js";
+import { kContext, kReply, kTransport } from "ext:liveline_fastify/request.js";
 import { Router } from "ext:liveline_fastify/router.js";
 import { validate } from "ext:liveline_fastify/schemas.js";
 import { upgrade } from "ext:liveline_fastify/websocket.js";
@@ -51,9 +51,9 @@ export function dispatch(app, transport) {
     if (found === null && StringPrototypeIncludes(path, "%")) primordials.decodeURIComponent(path);
   } catch (error) {
     if (!(error instanceof URIError)) throw error;
-    return badUrl(app, transport, path, query);
+    return refuse(app, transport, new codes.FST_ERR_BAD_URL(path), query);
   }
-  if (found !== null && found.isTooLong) return failEarly(app, transport, new codes.FST_ERR_MAX_PARAM_LENGTH(path));
+  if (found !== null && found.isTooLong) return refuse(app, transport, new codes.FST_ERR_MAX_PARAM_LENGTH(path), query);
   const isClosing = app.isClosing && app.options.return503OnClosing !== false;
   if (isClosing) {
     return transport.answer(503, [["content-type", "application/json"], ["connection", "close"]],
@@ -87,15 +87,15 @@ function failEarly(app, transport, error) {
   sendError(reply, error);
 }
 
-/** A path whose escapes are not valid. */
-function badUrl(app, transport, path, query) {
-  const error = new codes.FST_ERR_BAD_URL(path);
+/** Answers a path that leads to no route because of what it is made of. */
+function refuse(app, transport, error, query) {
   if (app.options.frameworkErrors) {
     const { request, reply } = make(app, transport, app.notFoundContextFor("/"), {}, query);
     return app.options.frameworkErrors(error, request, reply);
   }
-  transport.answer(400, [["content-type", "application/json"]],
-    JSONStringify({ error: "Bad Request", code: error.code, message: error.message, statusCode: 400 }));
+  const { code, message, statusCode } = error;
+  transport.answer(statusCode, [["content-type", "application/json"]],
+    JSONStringify({ error: "Bad Request", code, message, statusCode }));
   transport.over();
 }
 
@@ -106,6 +106,16 @@ function notFound(app, transport, path, query) {
     return transport.fallThrough(() => begin(app, transport, context, {}, query));
   }
   begin(app, transport, context, {}, query);
+}
+
+/** Answers in place of a route with the handler of paths that have none. */
+export function answerNotFound(context, request, reply) {
+  request[kContext] = context;
+  if (context.preHandler === null) return handle(context, request, reply);
+  runHooks(context.preHandler, context.server, request, reply, (error) => {
+    if (error) sendError(reply, error);
+    else handle(context, request, reply);
+  });
 }
 
 function make(app, transport, context, params, query) {

@@ -3,7 +3,6 @@
 import { primordials } from "ext:core/mod.js";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { runPayloadHooks, runQuietly } from "ext:liveline_fastify/hooks.js";
-import { LEVELS } from "ext:liveline_fastify/logger.js";
 import { isThenable } from "ext:liveline_fastify/queue.js";
 import { rawOf } from "ext:liveline_fastify/raw.js";
 import { kContext, kTransport } from "ext:liveline_fastify/request.js";
@@ -13,8 +12,6 @@ const {
   ArrayIsArray,
   ArrayBufferIsView,
   ArrayPrototypeIncludes,
-  ArrayPrototypeJoin,
-  ArrayPrototypeMap,
   ArrayPrototypePush,
   DateNow,
   Error,
@@ -22,7 +19,6 @@ const {
   JSONStringify,
   NumberIsInteger,
   ObjectDefineProperty,
-  ObjectGetPrototypeOf,
   ObjectKeys,
   ObjectPrototypeToString,
   PromisePrototypeThen,
@@ -35,6 +31,7 @@ const {
   StringPrototypeIncludes,
   StringPrototypeToLowerCase,
   Symbol,
+  TypeError,
 } = primordials;
 
 export const kHeaders = Symbol("fastify.reply.headers");
@@ -43,6 +40,7 @@ const kHasStatus = Symbol("fastify.reply.hasStatus");
 const kIsSent = Symbol("fastify.reply.isSent");
 const kIsHijacked = Symbol("fastify.reply.isHijacked");
 const kNextHandler = Symbol("fastify.reply.nextErrorHandler");
+const kFellBack = Symbol("fastify.reply.fellBack");
 const kInOnError = Symbol("fastify.reply.isRunningOnErrorHook");
 const kSerializer = Symbol("fastify.reply.serializer");
 const kTrailers = Symbol("fastify.reply.trailers");
@@ -68,6 +66,7 @@ export function Reply(transport, request) {
   this[kIsSent] = false;
   this[kIsHijacked] = false;
   this[kNextHandler] = null;
+  this[kFellBack] = false;
   this[kInOnError] = false;
   this[kSerializer] = null;
   this[kTrailers] = null;
@@ -331,6 +330,11 @@ const EMPTY = new SafeSet([204, 304]);
 
 function write(reply, payload) {
   if (reply[kIsSent]) return;
+  const invalid = invalidHeader(reply[kHeaders]);
+  if (invalid !== null) {
+    delete reply[kHeaders][invalid.header];
+    return sendError(reply, invalid);
+  }
   const transport = reply[kTransport];
   const headers = reply[kHeaders];
   const status = reply.statusCode;
@@ -347,10 +351,11 @@ function write(reply, payload) {
   }
   if (payload === undefined || payload === null || EMPTY.has(status) || status < 200) {
     if (payload === undefined || payload === null) {
-      if (status >= 200 && !EMPTY.has(status) && transport.method !== "HEAD") headers["content-length"] = "0";
+      const isOwnHead = transport.method === "HEAD" && !reply.request[kContext].isAutomatic;
+      if (status >= 200 && !EMPTY.has(status) && !isOwnHead) headers["content-length"] ??= "0";
     }
     if (payload !== undefined && payload !== null) {
-      delete headers["content-type"];
+      if (status !== 304) delete headers["content-type"];
       delete headers["content-length"];
       if (typeof payload === "object" && isStream(payload)) payload.on?.("error", () => {});
     }
@@ -400,6 +405,38 @@ function headersOfResponse(response) {
   return all;
 }
 
+/** Names of headers are tokens, and their values have no line breaks (RFC 9110 section 5). */
+const NAME = new SafeRegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$");
+const INVALID = new SafeRegExp("[^\\t\\x20-\\x7e\\x80-\\xff]");
+const LINE_BREAK = new SafeRegExp("[\\r\\n\\0]");
+
+/** The error of the first header that cannot be sent, as Node has it; null if all can. */
+export function invalidHeader(headers) {
+  for (const name in headers) {
+    const value = headers[name];
+    if (value === undefined) continue;
+    if (!RegExpPrototypeTest(NAME, name)) {
+      return refused(name, "ERR_INVALID_HTTP_TOKEN", `Header name must be a valid HTTP token ["${name}"]`);
+    }
+    // The host escapes addresses.
+    const wrong = name === "location" ? LINE_BREAK : INVALID;
+    const values = ArrayIsArray(value) ? value : [value];
+    for (let i = 0; i < values.length; i++) {
+      if (typeof values[i] !== "number" && RegExpPrototypeTest(wrong, String(values[i]))) {
+        return refused(name, "ERR_INVALID_CHAR", `Invalid character in header content ["${name}"]`);
+      }
+    }
+  }
+  return null;
+}
+
+function refused(name, code, message) {
+  const error = new TypeError(message);
+  error.code = code;
+  error.header = name;
+  return error;
+}
+
 /** The head as a flat list of pairs, with what was set on Node's response. */
 function headerList(reply) {
   const headers = reply[kHeaders];
@@ -426,6 +463,8 @@ function headerList(reply) {
 /** An answer was sent, or could not be. */
 export function answered(reply, error) {
   const { request } = reply;
+  // A socket is no answer that hooks or the log follow.
+  if (reply[kTransport].hasSocket) return;
   const context = request[kContext];
   reply[kTook] = DateNow() - reply[kBegan];
   reply[kIsSent] = true;
@@ -468,7 +507,9 @@ function handle(reply, error) {
   delete reply[kHeaders]["content-length"];
   if (handler === undefined || handler === false) {
     reply[kNextHandler] = false;
-    return fallBack(reply, error);
+    const isAgain = reply[kFellBack];
+    reply[kFellBack] = true;
+    return fallBack(reply, error, isAgain);
   }
   // What the handler throws goes to the one around it.
   reply[kNextHandler] = handler.outer ?? false;
@@ -524,7 +565,7 @@ function setHeaders(error, reply) {
 }
 
 /** Sends an error as JSON. */
-function fallBack(reply, error) {
+function fallBack(reply, error, isAgain) {
   const status = reply.statusCode;
   reply[kHeaders]["content-type"] ??= "application/json; charset=utf-8";
   let text;
@@ -546,7 +587,8 @@ function fallBack(reply, error) {
     const wrapped = new codes.FST_ERR_FAILED_ERROR_SERIALIZATION(failure.message, error?.message);
     text = JSONStringify({ statusCode: 500, code: wrapped.code, error: STATUS_CODES[500], message: wrapped.message });
   }
-  beforeSending(reply, text);
+  // Hooks that failed with the error's own answer are not asked again.
+  if (isAgain) write(reply, text);
+  else beforeSending(reply, text);
 }
 
-export { ArrayPrototypeJoin, ArrayPrototypeMap, LEVELS, ObjectGetPrototypeOf, RegExpPrototypeTest };

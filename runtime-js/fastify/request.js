@@ -92,7 +92,7 @@ export function Request(id, params, transport, query, context) {
   this[kLog] = null;
   this[kReply] = null;
   this.body = undefined;
-  this.validationError = null;
+  this.validationError = undefined;
 }
 
 function define(name, get, set = undefined) {
@@ -209,7 +209,7 @@ define("routeOptions", function () {
     handlerTimeout: context.handlerTimeout || undefined,
     attachValidation: context.attachValidation,
     logLevel: context.logLevel,
-    exposeHeadRoute: context.route?.exposeHeadRoute,
+    exposeHeadRoute: context.route?.exposeHeadRoute ?? context.server.initialOptions.exposeHeadRoutes,
     prefixTrailingSlash: context.route?.prefixTrailingSlash,
     handler: context.handler,
     config: context.config,

@@ -68,6 +68,7 @@ function parametersOf(segment, isSensitive) {
         else if (segment[close] === "(") depth += 1;
         else if (segment[close] === ")" && (depth -= 1) === 0) break;
       }
+      if (close >= segment.length) throw new Error(`Invalid regexp expression in "${segment}"`);
       let inner = StringPrototypeSlice(segment, end + 1, close);
       if (StringPrototypeStartsWith(inner, "^")) inner = StringPrototypeSlice(inner, 1);
       if (StringPrototypeEndsWith(inner, "$")) inner = StringPrototypeSlice(inner, 0, -1);
@@ -78,7 +79,7 @@ function parametersOf(segment, isSensitive) {
     } else if (end === segment.length) {
       source += names.length === 1 ? "(.*)" : "(.*?)";
     } else {
-      source += "(.+?)";
+      source += "(.+)";
       isPlain = false;
     }
     at = end;

@@ -4,6 +4,7 @@ import { primordials } from "ext:core/mod.js";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { checkFunction, OF_REQUEST } from "ext:liveline_fastify/hooks.js";
 
+import { at } from "ext:liveline_fastify/queue.js";
 import { completeSchema, compileSchemas } from "ext:liveline_fastify/schemas.js";
 
 const {
@@ -31,7 +32,7 @@ const {
 export const kState = Symbol("fastify.state");
 const kAddedByHost = Symbol("fastify.addedByHost");
 
-export const METHODS = ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT", "OPTIONS", "TRACE", "QUERY"];
+export const METHODS = ["GET", "HEAD", "TRACE", "DELETE", "OPTIONS", "PATCH", "PUT", "POST", "QUERY"];
 
 /** What a route needs while it answers, made of its options and of the instance that it belongs to. */
 export class Context {
@@ -58,7 +59,7 @@ export class Context {
     this.server = server;
     this.route = route;
     this.handler = handler;
-    this.config = route.config ?? {};
+    this.config = ObjectAssign({}, route.config, { url: route.url, method: route.method });
     this.constraints = route.constraints === undefined || ObjectKeys(route.constraints).length === 0 ? null : route.constraints;
     this.schema = route.schema;
     this.attachValidation = route.attachValidation === true;
@@ -107,23 +108,15 @@ export class Context {
   }
 }
 
-function joined(prefix, url) {
-  if (StringPrototypeEndsWith(prefix, "/") && StringPrototypeStartsWith(url, "/")) return prefix + StringPrototypeSlice(url, 1);
-  if (prefix !== "" && url !== "" && !StringPrototypeStartsWith(url, "/") && !StringPrototypeEndsWith(prefix, "/")) {
-    return `${prefix}/${url}`;
-  }
-  return prefix + url;
-}
-
 /** Declares a route of an instance. */
 export function addRoute(server, given, isAddedByHost = false) {
   const state = server[kState];
   const { app } = state;
   app.checkNotListening();
-  if (given === null || typeof given !== "object") throw new codes.FST_ERR_ROUTE_OPTIONS_NOT_OBJ(given?.method, given?.url);
   const options = ObjectAssign({}, given);
   const { prefix } = state;
   const path = options.url ?? options.path ?? "";
+  if (options.method === undefined && !options.handler) throw new codes.FST_ERR_ROUTE_MISSING_HANDLER(options.method, path);
   const list = ArrayIsArray(options.method) ? options.method : [options.method];
   const methods = ArrayPrototypeMap(list, (name) => {
     if (typeof name !== "string") throw new codes.FST_ERR_ROUTE_METHOD_INVALID();
@@ -136,6 +129,7 @@ export function addRoute(server, given, isAddedByHost = false) {
   if (isSocket && (methods.length !== 1 || (methods[0] !== "GET" && !isAddedByHost))) {
     throw new primordials.Error("websocket handler can only be declared in GET method");
   }
+  if (typeof path !== "string") throw new codes.FST_ERR_INVALID_URL(typeof path);
   const shown = methods.length === 1 ? methods[0] : primordials.ArrayPrototypeJoin(methods, ",");
   if (!options.handler) {
     if (!(typeof options.wsHandler === "function")) throw new codes.FST_ERR_ROUTE_MISSING_HANDLER(shown, path);
@@ -189,10 +183,20 @@ export function addRoute(server, given, isAddedByHost = false) {
   return server;
 }
 
+/** Fails if a path is none. */
+function checkPath(url) {
+  const why = url === "" ? "The path could not be empty" : "The first character of a path should be `/` or `*`";
+  if (url[0] === "/" || url[0] === "*") return;
+  const error = new primordials.Error(why);
+  error.code = "ERR_ASSERTION";
+  throw error;
+}
+
 function putRoute(server, options, path, prefix, methods, isAddedByHost, isSocket, isSecond = false) {
   const state = server[kState];
   const { app } = state;
-  const url = joined(prefix, path) || "/";
+  const url = prefix + path;
+  checkPath(url);
   options.url = url;
   options.path = url;
   options.prefix = prefix;
@@ -215,6 +219,8 @@ function putRoute(server, options, path, prefix, methods, isAddedByHost, isSocke
   const { handler } = options;
   const isBound = typeof handler === "function";
   let answer = isBound ? handler : null;
+  // Both forms of a path are one route, by the name of the first.
+  if (isSecond) options.url = options.path = prefix || "/";
   const context = new Context(server, options, answer);
   context.place = primordials.FunctionPrototypeCall(placeHere, null);
   if (options.websocket === true) {
@@ -228,7 +234,7 @@ function putRoute(server, options, path, prefix, methods, isAddedByHost, isSocke
   for (const method of new SafeArrayIterator(methods)) app.router.add(method, url, context);
   ArrayPrototypePush(app.contexts, context);
   if (app.isReady) context.complete();
-  const exposes = (options.exposeHeadRoute ?? app.options.exposeHeadRoutes) && !isSocket;
+  const exposes = options.exposeHeadRoute ?? app.options.exposeHeadRoutes;
   if (exposes && ArrayPrototypeIncludes(methods, "GET") && !isAddedByHost && app.router.declared("HEAD", url, constraints) === undefined) {
     const copy = ObjectAssign({}, options, { method: "HEAD" });
     putRoute(server, copy, path, prefix, ["HEAD"], true, false);
@@ -249,8 +255,7 @@ export function usePlaces(placeOf) {
 
 function duplicate(method, url, there) {
   const error = new codes.FST_ERR_DUPLICATED_ROUTE(method, url);
-  if (there.place) error.stack += `\n    the first one was declared${there.place}`;
-  return error;
+  return at(error, "", there.place ?? "");
 }
 
 /** The handler of paths without a route that nobody has set. */

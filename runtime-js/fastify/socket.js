@@ -85,7 +85,8 @@ function make(EventEmitter) {
     #drops = false;
 
     constructor() {
-      super();
+      // What an async listener rejects with concerns this socket alone.
+      super({ captureRejections: true });
       // For what was written for version 9: not enumerable, or it would be printed without end.
       ObjectDefineProperty(this, "socket", { __proto__: null, configurable: true, value: this, writable: true });
       this.on("newListener", (name) => {
@@ -151,7 +152,7 @@ function make(EventEmitter) {
       const isBinary = options?.binary ?? typeof data !== "string";
       if (isBinary) this.#carrier.bytes(bytesOf(data));
       else this.#carrier.text(typeof data === "string" ? data : textOf(bytesOf(data)));
-      if (typeof callback === "function") setTimeout(callback, 0);
+      if (typeof callback === "function") setTimeout(() => callback(null), 0);
     }
 
     close(code = undefined, reason = undefined) {
@@ -173,6 +174,8 @@ function make(EventEmitter) {
 
     ping(data = undefined, mask = undefined, callback = undefined) {
       const done = typeof data === "function" ? data : typeof mask === "function" ? mask : callback;
+      const { byteLength } = typeof data === "string" ? node().Buffer.from(data) : data ?? {};
+      if (byteLength > 125) throw new RangeError("The data size must not be greater than 125 bytes");
       if (this.#readyState === OPEN) {
         const bytes = data === undefined || data === null || typeof data === "function" ? node().Buffer.alloc(0) : bytesOf(data);
         primordials.PromisePrototypeThen(this.#carrier.ping(), (isAnswered) => {

@@ -178,7 +178,7 @@ impl Isolate {
         mut evaluation: impl Future<Output = Result<(), CoreError>> + Unpin,
         stalled: impl Fn(&Stall),
     ) -> Result<(), Diagnostic> {
-        let failed = |error: CoreError| self.imported(handler, self.failure(&error));
+        let failed = |error: CoreError| self.imported(handler, located(self.failure(&error)));
         let mut evaluated = std::pin::pin!(std::future::poll_fn(|cx| {
             // If the evaluation was terminated, its promise never settles.
             if self.stopped_outside.get().is_some() {
@@ -339,6 +339,22 @@ impl Isolate {
     /// The imported files of each of those files.
     pub(crate) fn imports(&self) -> HashMap<PathBuf, Vec<PathBuf>> {
         self.loader.imports()
+    }
+}
+
+/// An error whose message ends with its place, as that of a syntax error in a module that was imported while code ran.
+fn located(failure: Diagnostic) -> Diagnostic {
+    let place = failure.message.rsplit_once(" at file://").and_then(|(message, place)| {
+        let mut parts = place.rsplitn(3, ':');
+        let (column, line) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let url = ModuleSpecifier::parse(&format!("file://{}", parts.next()?)).ok()?;
+        Some((message.to_owned(), url.to_file_path().ok()?, line, column))
+    });
+    match place {
+        Some((message, file, line, column)) if failure.place.is_none() => {
+            Diagnostic { stack: failure.stack, ..Diagnostic::at(message, file, line, column) }
+        }
+        _ => failure,
     }
 }
 
