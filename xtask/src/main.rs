@@ -11,7 +11,7 @@
 //! | `machine` | programs, root, apt-get, the network |
 //! | `databases` | servers and npm packages for the tests of database drivers |
 //! | `tools` | subcommands of cargo that are installed from crates.io: cargo-deny, cargo-mutants |
-//! | `run`, `tests`, `bundle`, `npm`, `autobahn`, `bench`, `slowhttp`, `attack` | the commands |
+//! | `run`, `tests`, `bundle`, `npm`, `streams`, `autobahn`, `bench`, `slowhttp`, `attack` | the commands |
 
 #[cfg(target_os = "linux")]
 mod attack;
@@ -30,6 +30,7 @@ mod quickjs;
 mod run;
 #[cfg(target_os = "linux")]
 mod slowhttp;
+mod streams;
 mod tests;
 mod tools;
 
@@ -48,6 +49,7 @@ usage: cargo xtask COMMAND
   bundle [--check]  make the scripts that browsers run of runtime-js/, after a change there; needs node and npm
   npm [NAME...]     run packages from the npm registry in handlers, and applications of Express and others; with NAMEs
                     only those packages; --write: write the table of docs/npm.md
+  streams [FILE...] run the conformance suite of Durable Streams, and its client, from npm
   cargo CMD [ARGS]  any cargo command with the chosen engine's features and environment
   deny              check the licences and sources of all dependencies, and that none is banned (.cargo/deny.toml)
   mutants [ARGS]    change crates/proto in one place at a time and list the changes that no test finds; ARGS are those
@@ -91,6 +93,7 @@ fn dispatch(arguments: &[String]) -> Outcome {
         ["mutants", rest @ ..] => tools::mutants(&Checkout::find()?, rest),
         ["autobahn", rest @ ..] => autobahn::autobahn(&Checkout::find()?, rest),
         ["npm", rest @ ..] => npm::npm(&Checkout::find()?, rest),
+        ["streams", rest @ ..] => streams::streams(&Checkout::find()?, rest),
         ["bundle", rest @ ..] => bundle::bundle(&Checkout::find()?, rest),
         ["engine"] => {
             println!("{}", engine::choose(&Checkout::find()?, &Machine)?);

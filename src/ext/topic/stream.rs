@@ -65,6 +65,8 @@ pub(super) struct Access {
 /// A request for a stream.
 pub(super) struct StreamRequest {
     pub method: Method,
+    /// The full URL, for the header `Location`.
+    pub url: String,
     pub path: String,
     pub query: String,
     pub headers: HeaderMap,
@@ -378,7 +380,7 @@ impl StreamRequest {
             answer.headers.insert(CLOSED, TRUE);
         }
         if created.is_new {
-            answer.headers.insert(LOCATION, value(&self.path));
+            answer.headers.insert(LOCATION, value(self.url.split('?').next().unwrap_or_default()));
         }
         Ok(answer)
     }
