@@ -17,7 +17,9 @@ pub fn streams(checkout: &Checkout, arguments: &[&str]) -> Outcome {
 /// The same with the liveline that was built before.
 pub fn run(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     let (Some(node), Some(npm)) = (find_program("node"), find_program("npm")) else {
-        return fail("the suite of Durable Streams needs node and npm on the PATH: install Node.js 20 or later");
+        return fail(
+            "the suite of Durable Streams needs node and npm on the PATH: install Node.js 20 or later",
+        );
     };
     let folder = npm::install(checkout, &npm, "streams")?;
     let mut suite = Command::new(&node);

@@ -13,10 +13,10 @@ use crate::engine::{self, Choice, Engine};
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, Surroundings, find_program};
 use crate::npm;
-use crate::streams;
 use crate::quickjs;
 #[cfg(target_os = "linux")]
 use crate::slowhttp;
+use crate::streams;
 
 /// Runs every test, or with arguments only the full `cargo test`.
 pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {

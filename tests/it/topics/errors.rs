@@ -39,7 +39,8 @@ fn a_bad_call_is_an_error_that_says_what_to_do() {
     )
     .serve();
     let errors = host.get("/").json();
-    let errors: Vec<_> = errors.as_array().expect("a list").iter().map(|it| it.as_str().expect("text")).collect();
+    let errors: Vec<_> =
+        errors.as_array().expect("a list").iter().map(|it| it.as_str().expect("text")).collect();
     let expected = [
         // A name is checked when it is used.
         "no error",

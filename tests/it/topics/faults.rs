@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tungstenite::Message;
+use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::site;
 use crate::support::{Fault, FaultProxy};
@@ -50,7 +50,8 @@ impl Connection {
             return Some(Connection::Socket(Box::new(tungstenite::client(url, stream).ok()?.0)));
         }
         let last = if last.is_empty() { String::new() } else { format!("last-event-id: {last}\r\n") };
-        write!(&stream, "GET / HTTP/1.1\r\nhost: {address}\r\naccept: text/event-stream\r\n{last}\r\n").ok()?;
+        write!(&stream, "GET / HTTP/1.1\r\nhost: {address}\r\naccept: text/event-stream\r\n{last}\r\n")
+            .ok()?;
         let mut reader = BufReader::new(stream);
         let mut status = String::new();
         reader.read_line(&mut status).ok()?;
@@ -147,9 +148,11 @@ fn converse(count: u64, clients: usize, cuts: u64, seed: u64) {
         assert!(answer.status < 300, "{}", answer.text());
         published += BATCH;
     }
-    let connections: u64 = threads.into_iter().map(|thread| thread.join().expect("a client has all messages")).sum();
+    let connections: u64 =
+        threads.into_iter().map(|thread| thread.join().expect("a client has all messages")).sum();
     let faults: BTreeMap<Fault, u64> = proxy.faults();
-    let happened: u64 = faults.iter().filter(|(fault, _)| **fault != Fault::Delay).map(|(_, count)| count).sum();
+    let happened: u64 =
+        faults.iter().filter(|(fault, _)| **fault != Fault::Delay).map(|(_, count)| count).sum();
     eprintln!("{count} messages, {clients} clients, {connections} connections, {faults:?}");
     assert!(happened >= cuts, "{faults:?}");
     assert!(connections > clients as u64, "{connections}");

@@ -26,7 +26,8 @@ fn a_member_is_present_while_it_has_a_connection() {
     assert_eq!(change(&mut watcher), (json!("join"), json!("ann")));
     let (socket, _) = host.dial("/?id=bob&name=Bob").upgrade().expect("a socket");
     assert_eq!(change(&mut watcher), (json!("join"), json!("bob")));
-    let members = json!([{ "id": "ann", "data": { "name": "Ann" } }, { "id": "bob", "data": { "name": "Bob" } }]);
+    let members =
+        json!([{ "id": "ann", "data": { "name": "Ann" } }, { "id": "bob", "data": { "name": "Bob" } }]);
     assert_eq!(host.get("/?members").json(), members);
 
     // The first of two tabs closes, which nobody notices; then a socket without a word.
