@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dev::Dev;
-use crate::ext::{Access, BodyLimits, EnvironmentFiles, Mode, Sessions, Shared};
+use crate::ext::{Access, Actors, BodyLimits, EnvironmentFiles, Mode, Services, Sessions, Shared, Stores};
 use crate::http::KeptDocuments;
 use crate::lines::Hub;
 use crate::metrics::Metrics;
@@ -36,6 +36,10 @@ pub(crate) struct Config {
     pub hub: Hub,
     /// The sessions and their signing key.
     pub sessions: Sessions,
+    /// The actors, which isolates run.
+    pub actors: Actors,
+    /// The files of D1 databases, KV namespaces and queues.
+    pub stores: Stores,
     /// The states that isolates share.
     pub shared: Shared,
     /// The topics, which isolates share.
@@ -54,6 +58,22 @@ pub(crate) struct Config {
     pub inspector: Option<Inspector>,
     /// The notifications of open pages, in `dev`.
     pub dev: Option<Arc<Dev>>,
+}
+
+impl Config {
+    /// What the exchanges of an isolate use of the process.
+    pub(crate) fn services(&self) -> Services {
+        Services {
+            hub: self.hub.clone(),
+            sessions: self.sessions.clone(),
+            shared: self.shared.clone(),
+            actors: self.actors.clone(),
+            topics: self.topics.clone(),
+            trust: self.trust.clone(),
+            mode: self.mode,
+            bodies: self.bodies.clone(),
+        }
+    }
 }
 
 /// The limits of one isolate.

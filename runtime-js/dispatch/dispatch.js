@@ -16,6 +16,7 @@ import { HttpEvent, kExchange } from "../event/event.js";
 import { load } from "./dialects.js";
 import { isElsewhere, Trail, walk } from "./routing.js";
 import { handlerFor, methodsOf } from "./steps.js";
+import { noteThrower, throwerOf } from "./throwers.js";
 import {
   ArrayPrototypeFindLast,
   ArrayPrototypeJoin,
@@ -33,6 +34,7 @@ import {
   SafeMap,
   SafeSet,
   SafeWeakMap,
+  Symbol,
   URL,
   URLPrototypeGetHref,
   URLPrototypeGetPathname,
@@ -61,9 +63,20 @@ const handlers = new SafeMap();
 /** @type {Node[]} */
 let nodes = [];
 
-/** For the host: the file of a handler was evaluated, which has the conventions of a dialect. */
+/** What a handler returns that has answered by itself. */
+export const ANSWERED = Symbol("answered");
+
+/**
+ * For the host: the file of a handler was evaluated, which has the conventions of a dialect. Returns a promise if the
+ * dialect has to wait for the handler.
+ */
 export function addHandler(dialect, id, dirname, filename, namespace) {
-  const module = load(dialect, namespace, filename);
+  const loaded = load(dialect, namespace, filename);
+  if (!isPromise(loaded)) return add(id, dirname, filename, loaded);
+  return PromisePrototypeThen(loaded, (module) => add(id, dirname, filename, module));
+}
+
+function add(id, dirname, filename, module) {
   const greedy = new SafeSet();
   for (const name of new SafeArrayIterator(EXPORTS)) {
     const handler = module[name];
@@ -125,6 +138,10 @@ const throwCurrent = (error) => thrown(currentExchange().event, error);
 function finish(event, value) {
   const exchange = event[kExchange];
   try {
+    if (value === ANSWERED) {
+      BaseEvent.returned(event);
+      return exchange.returned();
+    }
     if (exchange.carried !== null || isTopic(value)) {
       if (exchange.carried !== null || !isByLine(exchange)) return finishTopic(event, exchange, value);
       value = statesOfTopic(exchange, value);
@@ -162,26 +179,20 @@ function finishTopic(event, exchange, value) {
 function thrown(event, error) {
   if (error instanceof Answered) return finish(event, error.response);
   const exchange = event[kExchange];
-  exchange.fail(error, throwerOf(error, nodes[exchange.node].steps, 0, -1, exchange.method));
+  exchange.fail(error, throwerIn(error, nodes[exchange.node].steps, 0, -1, exchange.method));
 }
 
-/** The handlers that threw, by what they threw: it may pass through others. */
-const throwers = new SafeWeakMap();
-
-/**
- * The file and the export of the handler that threw: unless a handler further in did, the first from step `index` on.
- * The stack of an error that comes from a socket does not name it.
- */
-function throwerOf(error, steps, index, skipDepth, method) {
-  if (error === null || typeof error !== "object") return undefined;
-  for (; index < steps.length && !throwers.has(error); index++) {
+/** The file and the export of the handler that threw: unless a handler further in did, the first from step `index` on. */
+function throwerIn(error, steps, index, skipDepth, method) {
+  for (; index < steps.length && throwerOf(error) === undefined; index++) {
     const { depth, filename, module } = steps[index];
     const handler = depth > skipDepth ? handlerFor(module, method) : undefined;
     if (handler === undefined) continue;
     const name = handler === module[method] ? method : handler === module.default ? "default" : "GET";
-    throwers.set(error, { filename, name });
+    noteThrower(error, filename, name);
+    if (throwerOf(error) === undefined) return undefined;
   }
-  return throwers.get(error);
+  return throwerOf(error);
 }
 
 /** Whether a handler's result is all there is: data, or a Response without a line. */
@@ -289,7 +300,7 @@ function runChild(child, trail, index) {
       },
       (error) => {
         const { steps, skipDepth } = trail.path;
-        const thrower = throwerOf(error, steps, index, skipDepth, trail.method);
+        const thrower = throwerIn(error, steps, index, skipDepth, trail.method);
         if (resolved) exchange.fail(error, thrower);
         else reject(error);
         exchange.returned();

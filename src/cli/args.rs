@@ -140,7 +140,7 @@ pub(super) enum Command {
     Dev(Server),
     /// List the routes of a folder, with the methods that each handler answers
     #[command(after_help = ROUTES_EXAMPLES)]
-    Routes(Folder),
+    Routes(RoutesArgs),
     /// Load every handler and page of a folder, and list all errors
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Check),
@@ -163,6 +163,9 @@ pub(super) struct Folder {
     /// Folder of static files [default: DIR/public if there is one]
     #[arg(long, value_name = "DIR", help_heading = SITE)]
     pub public: Option<PathBuf>,
+    /// Environment of wrangler's configuration, such as production
+    #[arg(long = "env", value_name = "NAME", env = "CLOUDFLARE_ENV", help_heading = SITE)]
+    pub environment: Option<String>,
     #[command(flatten)]
     pub access: AccessFlags,
 }
@@ -189,6 +192,15 @@ pub(super) struct AccessFlags {
     /// (repeatable)
     #[arg(long, value_name = "HOST", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = ACCESS)]
     pub deny_net: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(super) struct RoutesArgs {
+    #[command(flatten)]
+    pub folder: Folder,
+    /// Show which dialect each file has, and where the packages of Fastify come from
+    #[arg(long)]
+    pub why: bool,
 }
 
 #[derive(Debug, Clone, ClapArgs)]
@@ -253,6 +265,9 @@ pub(super) struct Server {
     /// File of the default database of liveline:sql [default: in memory]
     #[arg(long, value_name = "PATH", env = "LIVELINE_DATABASE", help_heading = DATA)]
     pub database: Option<PathBuf>,
+    /// Folder of the files of actors, of which each has one [default: .liveline in the project]
+    #[arg(long, value_name = "DIR", env = "LIVELINE_DATA", help_heading = DATA)]
+    pub data: Option<PathBuf>,
     /// Where sessions are stored: memory, or the path of a file
     #[arg(long, value_name = "PATH", default_value = "memory", env = "LIVELINE_SESSION_STORE", help_heading = DATA)]
     pub session_store: PathBuf,
@@ -325,6 +340,10 @@ pub(super) struct LimitFlags {
     /// How long to wait on shutdown for requests that are still being answered
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,
+    /// How long an actor whose clients only keep sockets open may be idle before it leaves memory; one without sockets
+    /// stays seven times as long
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub actor_idle: Duration,
     /// Memory of one isolate: its heap, buffers, blobs and WebAssembly memories
     #[arg(long, value_name = "SIZE", default_value = "512MiB")]
     pub max_heap: ByteSize,

@@ -14,6 +14,7 @@ use liveline_proto::multipart::FormError;
 use liveline_proto::topic::TopicError;
 use liveline_proto::{ExchangeError, InvalidChannel};
 use liveline_store::SessionError;
+use liveline_store::actor::StorageError;
 
 /// Why an op failed.
 #[derive(Debug, thiserror::Error, JsError)]
@@ -84,6 +85,12 @@ pub(crate) enum OpError {
     #[class(generic)]
     #[error("{0}")]
     SessionStore(SessionError),
+    #[class(range)]
+    #[error("{0}")]
+    ActorLimit(String),
+    #[class(generic)]
+    #[error("{0}")]
+    ActorStorage(StorageError),
     #[class("DOMExceptionNetworkError")]
     #[error("{0} cannot be dialled: {1}")]
     Dial(String, String),
@@ -115,6 +122,15 @@ impl From<FormError> for OpError {
         match error {
             FormError::Malformed(_) => OpError::Form(error),
             FormError::Parts(_) | FormError::Head => OpError::FormTooLarge(error),
+        }
+    }
+}
+
+impl From<StorageError> for OpError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Limit(message) => OpError::ActorLimit(message),
+            error => OpError::ActorStorage(error),
         }
     }
 }

@@ -41,7 +41,7 @@ pub(crate) use body::{AnswerBody, Chunk, FileBody};
 pub(crate) use carrier::Carrier;
 pub(crate) use conditions::{Conditions, Verdict, wants_range};
 pub(crate) use cookies::{CookiePlace, SetCookie, cookies, set_cookie, unescaped};
-pub(crate) use handshake::Handshake;
+pub(crate) use handshake::{Handshake, LongestMessage};
 pub(crate) use head::Head;
 pub(crate) use kept_documents::{KeptDocument, KeptDocuments};
 pub(crate) use negotiation::prefers_html;

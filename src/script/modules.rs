@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use deno_core::ModuleSpecifier;
 use deno_error::JsErrorBox;
@@ -11,23 +12,30 @@ use oxc_resolver::{ResolveOptions, Resolver};
 use super::border::{Border, Outside};
 use super::configs::Configs;
 use super::declared::Declarations;
-use crate::dialect::nearest;
+use super::provided::Provided;
+use crate::dialect::{FileKind, Settings, nearest};
 use crate::ext::packages;
 use liveline_compiler::Diagnostic;
 use liveline_compiler::common_js::Declared;
 use liveline_compiler::transpile::Options;
 
 /// Packages that the host itself provides, with the source of each as a module.
-const OWN: [(&str, &str); 4] = [
+const OWN: [(&str, &str); 5] = [
     ("@webqit/webflo", "export const { LiveResponse } = globalThis;"),
     ("@webqit/fetch-plus", FETCH_PLUS),
     ("@webqit/observer", OBSERVER),
+    ("cloudflare:workers", WORKERS),
     // Called by compiled live functions; see `live`.
     ("live", "export default globalThis[Symbol.for(\"liveline.live\")];"),
 ];
 
 /// Modules that are imported only by the host's own scheme: `liveline:sql`.
-const HOST: [(&str, &str); 5] = [
+const HOST: [(&str, &str); 6] = [
+    (
+        "actors",
+        "export const { Actor, actors, RpcTarget, WebSocketRequestResponsePair } = \
+         globalThis[Symbol.for(\"liveline:actors\")];",
+    ),
     (
         "sql",
         "export const { client, Client, openDatabase, SqlError } = globalThis[Symbol.for(\"liveline:sql\")];",
@@ -43,6 +51,9 @@ const HOST_NAMES: [&str; 1] = ["liveline:sql"];
 const FETCH_PLUS: &str = "export const { LiveResponse, Observer } = globalThis;
 export const { FormDataPlus, HeadersPlus, RequestPlus, ResponsePlus, fetchPlus } =
   globalThis[Symbol.for(\"liveline:fetch-plus\")]();";
+
+const WORKERS: &str = "export const { DurableObject, WorkerEntrypoint, RpcTarget, waitUntil, env, exports } =
+  globalThis[Symbol.for(\"liveline:workers\")];";
 
 const OBSERVER: &str = "const { Observer } = globalThis;
 export { Observer, Observer as default };
@@ -134,8 +145,12 @@ pub(crate) struct Modules {
     required: Resolver,
     declarations: Declarations,
     border: Border,
+    /// Packages that the host provides.
+    provided: Provided,
     /// Whether Node's modules can be there.
     runs_on_server: bool,
+    /// What the project's configuration decides.
+    settings: RefCell<Arc<Settings>>,
 }
 
 impl Modules {
@@ -180,7 +195,36 @@ impl Modules {
         let (configs, jsx, declarations) =
             (Configs::of(project), RefCell::default(), Declarations::default());
         let border = Border::around(project);
-        Modules { files, configs, jsx, packages, written, required, declarations, border, runs_on_server }
+        let settings = RefCell::default();
+        let provided = if runs_on_server { Provided::of(project) } else { Provided::nowhere() };
+        Modules {
+            files,
+            configs,
+            jsx,
+            packages,
+            written,
+            required,
+            declarations,
+            border,
+            provided,
+            runs_on_server,
+            settings,
+        }
+    }
+
+    /// From now on follows what the project's configuration decides.
+    pub(super) fn adopt(&self, settings: Arc<Settings>) {
+        *self.settings.borrow_mut() = settings;
+    }
+
+    /// What the default export of a file without code is; `None` for other files.
+    pub(super) fn kind_of(&self, file: &Path) -> Option<FileKind> {
+        self.settings.borrow().kind_of(file)
+    }
+
+    /// Whether JSX is compiled in a plain file of JavaScript: one of the project's own.
+    pub(super) fn has_jsx(&self, file: &Path) -> bool {
+        self.settings.borrow().has_jsx && !packages::holds(file)
     }
 
     /// How a file is compiled.
@@ -237,6 +281,10 @@ impl Modules {
         if let Some((name, _)) = OWN.iter().find(|(name, _)| *name == specifier) {
             let url = format!("{OWN_SCHEME}{name}");
             return Ok(ModuleSpecifier::parse(&url).expect("own names are valid URLs"));
+        }
+        if self.provided.has(specifier) {
+            let url = format!("{OWN_SCHEME}{specifier}");
+            return Ok(ModuleSpecifier::parse(&url).expect("names of packages are valid in URLs"));
         }
         let from = shown(referrer);
         let failed = |reason: String, help: Option<String>| ResolveError::Unresolved {
@@ -442,6 +490,11 @@ fn with_path(mut url: ModuleSpecifier, file: &Path) -> ModuleSpecifier {
 pub(crate) fn own_source(url: &ModuleSpecifier) -> Option<(&'static str, &'static str)> {
     let name = url.as_str().strip_prefix(OWN_SCHEME)?;
     OWN.iter().chain(&HOST).find(|(own, _)| *own == name).copied()
+}
+
+/// The source of a package of Fastify that the host provides.
+pub(crate) fn provided_source(url: &ModuleSpecifier) -> Option<String> {
+    Provided::source(url.as_str().strip_prefix(OWN_SCHEME)?)
 }
 
 /// The names by which the host's own modules are imported.

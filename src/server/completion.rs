@@ -7,7 +7,9 @@ use hyper::header::{
 
 use super::assets::X_LIVE_PAGE;
 use super::reply::{Outgoing, Protocol};
-use crate::http::{Answer, AnswerBody, Conditions, Continuation, Handshake, Nature, RedirectPolicy, Verdict};
+use crate::http::{
+    Answer, AnswerBody, Conditions, Continuation, Handshake, LongestMessage, Nature, RedirectPolicy, Verdict,
+};
 use crate::router::{PageId, Routes};
 
 /// See the module.
@@ -27,7 +29,8 @@ impl Completion {
             (Some(handshake), Some(Continuation::WebSocket(line))) => {
                 let line = *line;
                 handshake.accept(&mut answer.headers);
-                return Outgoing::upgrade(answer, Protocol::Raw(line));
+                let longest = answer.extensions.get::<LongestMessage>().map(|longest| longest.0);
+                return Outgoing::upgrade(answer, Protocol::Raw(line, longest));
             }
             (Some(handshake), Some(Continuation::Carried(_)))
                 if answer.status == StatusCode::SWITCHING_PROTOCOLS =>

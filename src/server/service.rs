@@ -310,7 +310,8 @@ fn handle(
     let mut handshake = None;
     if asks_for_websocket(request.method(), request.headers()) {
         let caller = Caller::of(config, requester, request.headers());
-        if !config.hub.engine().allows(caller.origin.as_deref(), caller.own.as_deref()) {
+        let is_allowed = || config.hub.engine().allows(caller.origin.as_deref(), caller.own.as_deref());
+        if !worker.admits_all_origins(steps) && !is_allowed() {
             return line_endpoint::refusal(&caller, JoinError::Origin).into();
         }
         match Handshake::read(request.version(), request.headers()) {

@@ -40,7 +40,10 @@ impl Upgrade {
             }
             Protocol::Line(attachment) => (Some(attachment), Encoding::WebSocket { limit }),
             Protocol::Events(attachment) => (Some(attachment), Encoding::Events(Format::Envelopes)),
-            Protocol::Raw(line) => (hub.turn().attach(line, TransportKind::Raw), Encoding::Raw { limit }),
+            Protocol::Raw(line, longest) => {
+                let encoding = Encoding::Raw { limit: longest.unwrap_or(limit) };
+                (hub.turn().attach(line, TransportKind::Raw), encoding)
+            }
             Protocol::Stream(line, format) => {
                 (hub.turn().attach(line, TransportKind::Events), Encoding::Events(format))
             }

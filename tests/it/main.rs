@@ -99,3 +99,4 @@ mod visitors;
 mod webflo;
 mod websockets;
 mod without_sockets;
+mod workers_dialect;

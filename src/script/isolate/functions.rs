@@ -16,17 +16,21 @@ macro_rules! functions {
 }
 
 functions! {
+    ActorMail = "actorMail",
     AddHandler = "addHandler",
     Begin = "begin",
     BindingsOf = "bindingsOf",
+    Configure = "configure",
     Dispatch = "dispatch",
     Dispose = "dispose",
     Drained = "drained",
     Ended = "ended",
     Heard = "heard",
+    ListedRoutes = "listedRoutes",
     MirrorConsole = "mirrorConsole",
     Opened = "opened",
     Overhear = "overhear",
+    Problems = "problems",
     Receive = "receive",
     Relay = "relay",
     Render = "render",

@@ -4,16 +4,20 @@ use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::iter;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use deno_core::error::CoreError;
 use deno_core::{ModuleId, ModuleSpecifier, v8};
+use serde::Deserialize;
 
 use super::functions::Function;
 use super::{Isolate, describe};
 use crate::dialect::{self, Exports};
 use crate::ext::Environment;
+#[cfg(feature = "node")]
+use crate::ext::node::AdoptsListeners;
 use crate::router::{Handler, Layer, Step};
 use crate::script::site::Site;
 use crate::script::sources::Sources;
@@ -46,6 +50,9 @@ impl Isolate {
                 failures.extend(reasons.into_iter().filter(|it| !failures.contains(it)).collect::<Vec<_>>());
             }
         }
+        if failures.is_empty() {
+            failures = self.problems();
+        }
         if !failures.is_empty() {
             return Err(failures);
         }
@@ -67,9 +74,17 @@ impl Isolate {
     /// Sets what the code that is about to load serves.
     fn serve(&self, site: &Site, code: u64) {
         self.state.borrow_mut().borrow::<Environment>().replace(site.environment.clone());
+        self.loader.adopt(site.settings.clone());
         self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone()), code));
         // Before any code of handlers runs, because that may change classes that are loaded later.
         self.warm();
+        self.enter(|scope, functions| {
+            for (dialect, settings) in &site.settings.scripts {
+                let is_development = v8::Boolean::new(scope, site.dev.is_some()).into();
+                let arguments = [string(scope, dialect), string(scope, settings), is_development];
+                functions.call(scope, Function::Configure, &arguments);
+            }
+        });
     }
 
     /// Loads one handler. If its modules cannot be linked, returns every reason, not only V8's first.
@@ -79,6 +94,8 @@ impl Isolate {
         survey: &mut Survey,
         stalled: impl Fn(&Stall),
     ) -> Result<v8::Global<v8::Object>, Vec<Diagnostic>> {
+        #[cfg(feature = "node")]
+        self.state.borrow_mut().put(AdoptsListeners(dialect::named(handler.dialect).adopts_listeners()));
         match self.link(handler) {
             Ok(module) => self.evaluate(handler, module, stalled).await.map_err(|failure| vec![failure]),
             Err(failure) => Err(survey.reasons(&handler.path, failure)),
@@ -120,18 +137,55 @@ impl Isolate {
     ) -> Result<v8::Global<v8::Object>, Diagnostic> {
         let failed = |error: CoreError| self.imported(handler, self.failure(&error));
         self.stopped_outside.set(None);
-        let mut evaluation = {
+        let evaluation = {
             let _running = self.counter.enter();
             Box::pin(self.runtime.borrow_mut().mod_evaluate(module))
         };
         self.turn_ended();
+        self.drive(handler, evaluation, &stalled).await?;
+        let mut exports = self.runtime.borrow_mut().get_module_namespace(module).map_err(failed)?;
+        let mut waits = None;
+        let dialect = dialect::named(handler.dialect);
+        self.enter(|scope, functions| {
+            let name = string(scope, handler.dialect);
+            let id = v8::Integer::new_from_unsigned(scope, handler.id).into();
+            let dirname = string(scope, &handler.pattern);
+            let filename = string(scope, &handler.path.to_string_lossy());
+            let namespace = v8::Local::new(scope, &exports);
+            let handled = handler_of(scope, namespace);
+            exports = v8::Global::new(scope, handled);
+            let options = dialect.load(&exports_of(scope, handled));
+            if let Some(csrf) = options.csrf {
+                self.csrf.borrow_mut().insert(handler.id, csrf);
+            }
+            if options.admits_all_origins {
+                self.open_to_all.borrow_mut().insert(handler.id);
+            }
+            let handled = handled.into();
+            let added = functions.call(scope, Function::AddHandler, &[name, id, dirname, filename, handled]);
+            waits = added.filter(|added| added.is_promise()).map(|added| v8::Global::new(scope, added));
+        });
+        if let Some(promise) = waits {
+            self.wait(handler, promise, stalled).await?;
+        }
+        Ok(exports)
+    }
+
+    /// Drives the isolate until something that a handler's code began has ended.
+    async fn drive(
+        &self,
+        handler: &Handler,
+        mut evaluation: impl Future<Output = Result<(), CoreError>> + Unpin,
+        stalled: impl Fn(&Stall),
+    ) -> Result<(), Diagnostic> {
+        let failed = |error: CoreError| self.imported(handler, self.failure(&error));
         let mut evaluated = std::pin::pin!(std::future::poll_fn(|cx| {
             // If the evaluation was terminated, its promise never settles.
             if self.stopped_outside.get().is_some() {
                 return Poll::Ready(Ok(()));
             }
             let polled = self.poll(cx);
-            if let Poll::Ready(result) = evaluation.as_mut().poll(cx) {
+            if let Poll::Ready(result) = Pin::new(&mut evaluation).poll(cx) {
                 return Poll::Ready(result);
             }
             match polled {
@@ -167,23 +221,35 @@ impl Isolate {
         if let Some(reason) = self.stopped_outside.take() {
             return Err(Diagnostic::new(format!("{file}: {}", self.describe_termination(reason))));
         }
-        let mut exports = self.runtime.borrow_mut().get_module_namespace(module).map_err(failed)?;
-        let dialect = dialect::named(handler.dialect);
+        Ok(())
+    }
+
+    /// Waits until a handler is set up, after its modules were evaluated: the plugins of an application, for example.
+    async fn wait(
+        &self,
+        handler: &Handler,
+        promise: v8::Global<v8::Value>,
+        stalled: impl Fn(&Stall),
+    ) -> Result<(), Diagnostic> {
+        let settled = self.runtime.borrow_mut().resolve(promise);
+        let settled = Box::pin(async move { settled.await.map(drop).map_err(CoreError::from) });
+        self.drive(handler, settled, stalled).await
+    }
+
+    /// The routes of applications that the isolate has loaded: methods, path and kind of each.
+    pub(crate) fn listed_routes(&self) -> Vec<[String; 3]> {
+        let mut flat = Vec::new();
         self.enter(|scope, functions| {
-            let name = string(scope, handler.dialect);
-            let id = v8::Integer::new_from_unsigned(scope, handler.id).into();
-            let dirname = string(scope, &handler.pattern);
-            let filename = string(scope, &handler.path.to_string_lossy());
-            let namespace = v8::Local::new(scope, &exports);
-            let handled = handler_of(scope, namespace);
-            exports = v8::Global::new(scope, handled);
-            if let Some(csrf) = dialect.load(&exports_of(scope, handled)).csrf {
-                self.csrf.borrow_mut().insert(handler.id, csrf);
-            }
-            let handled = handled.into();
-            functions.call(scope, Function::AddHandler, &[name, id, dirname, filename, handled]);
+            let list = functions.call(scope, Function::ListedRoutes, &[]);
+            let Some(list) = list.and_then(|list| v8::Local::<v8::Array>::try_from(list).ok()) else {
+                return;
+            };
+            flat.extend(
+                (0..list.length())
+                    .filter_map(|index| Some(list.get_index(scope, index)?.to_rust_string_lossy(scope))),
+            );
         });
-        Ok(exports)
+        flat.chunks_exact(3).map(|row| [row[0].clone(), row[1].clone(), row[2].clone()]).collect()
     }
 
     /// Loads every handler of the server's layer, to find the exports of each or why it does not load. The isolate
@@ -206,6 +272,29 @@ impl Isolate {
             examined.insert(handler.id, loaded.map(|namespace| self.exports_of(&namespace)));
         }
         examined
+    }
+
+    /// Why handlers that have loaded cannot serve together.
+    pub(crate) fn problems(&self) -> Vec<Diagnostic> {
+        #[derive(Deserialize)]
+        struct Problem {
+            message: String,
+            file: Option<PathBuf>,
+            line: Option<usize>,
+            help: Option<String>,
+        }
+        let mut found = String::new();
+        self.enter(|scope, functions| {
+            if let Some(problems) = functions.call(scope, Function::Problems, &[]) {
+                found = problems.to_rust_string_lossy(scope);
+            }
+        });
+        let problems: Vec<Problem> = serde_json::from_str(&found).unwrap_or_default();
+        let diagnostic = |Problem { message, file, line, help }: Problem| match file {
+            Some(file) => Diagnostic::at(message, file, line.unwrap_or(1), 1).with_help(help),
+            None => Diagnostic::new(message).with_help(help),
+        };
+        problems.into_iter().map(diagnostic).collect()
     }
 
     fn exports_of(&self, namespace: &v8::Global<v8::Object>) -> Exports {
@@ -234,6 +323,12 @@ impl Isolate {
         let csrf = self.csrf.borrow();
         csrf.is_empty()
             || steps.iter().rev().find_map(|step| csrf.get(&step.handler).copied()).unwrap_or(true)
+    }
+
+    /// Whether pages of every origin may open the WebSockets of a node.
+    pub(crate) fn admits_all_origins(&self, steps: &[Step]) -> bool {
+        let open = self.open_to_all.borrow();
+        !open.is_empty() && steps.iter().any(|step| open.contains(&step.handler))
     }
 
     /// Every file of the handlers.

@@ -8,7 +8,7 @@ mod load;
 mod recover;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -28,10 +28,11 @@ use super::engine::{self, Microtasks, Terminator};
 use super::half::Half;
 use super::inspector::{DebugTime, Listed};
 use super::loader::Loader;
+use super::provided::Provided;
 use super::watchdog::{self, ExecutionCounter, RunLimits, TerminationReason, Watched};
 use super::{embedded, snapshot};
 use crate::config::IsolateLimits;
-use crate::ext::{Access, Exchanges, Memory, Streams, from_js_error};
+use crate::ext::{Access, Background, Exchanges, Memory, Running, Streams, from_js_error};
 use crate::lines::Hub;
 use crate::metrics::Heap;
 use liveline_compiler::Diagnostic;
@@ -66,6 +67,8 @@ pub(crate) struct Isolate {
     terminator: Terminator,
     /// Whether requests are checked for cross-site requests, by handler, for those handlers that export a setting.
     csrf: RefCell<HashMap<u32, bool>>,
+    /// The handlers whose WebSockets pages of every origin may open.
+    open_to_all: RefCell<HashSet<u32>>,
     limits: IsolateLimits,
     /// Wakes the task that drives the event loop.
     waker: RefCell<Option<Waker>>,
@@ -139,6 +142,7 @@ impl Isolate {
         guard_heap(&mut runtime, &terminator, &near_limit, &memory);
         let functions = Functions::of(&mut runtime);
         let state = runtime.op_state();
+        state.borrow_mut().put(Provided::of(access.project()));
         Ok(Isolate {
             functions,
             microtasks,
@@ -152,6 +156,7 @@ impl Isolate {
             counter,
             terminator,
             csrf: RefCell::default(),
+            open_to_all: RefCell::default(),
             limits,
             waker: RefCell::default(),
             near_limit,
@@ -234,9 +239,12 @@ impl Isolate {
         }
     }
 
-    /// Whether no exchange is left.
+    /// Whether no exchange is left, and no work that belongs to none.
     pub(crate) fn is_idle(&self) -> bool {
-        self.with_exchanges(|exchanges| exchanges.is_empty())
+        let state = self.state.borrow();
+        let is_idle = state.borrow::<Background>().is_idle() && state.borrow::<Running>().is_idle();
+        drop(state);
+        is_idle && self.with_exchanges(|exchanges| exchanges.is_empty())
     }
 
     /// Waits until no exchange is left. Needs [`Isolate::announce_idle`].
@@ -278,6 +286,7 @@ impl Isolate {
         if self.counter.is_lost() {
             return Poll::Pending;
         }
+        self.actor_mail(cx);
         self.counter.is_for(None);
         let polled = {
             let mut runtime = self.runtime.borrow_mut();
@@ -292,6 +301,17 @@ impl Isolate {
             return Poll::Pending;
         }
         polled
+    }
+
+    /// Delivers mail of actors, if there is any.
+    fn actor_mail(&self, cx: &mut Context<'_>) {
+        if !self.state.borrow_mut().borrow_mut::<Running>().poll_mail(cx) {
+            return;
+        }
+        self.counter.is_for(None);
+        self.enter(|scope, functions| {
+            functions.call(scope, Function::ActorMail, &[]);
+        });
     }
 
     /// Runs one turn: `enter`, then microtasks, then the effects of the turn on exchanges.
@@ -335,6 +355,7 @@ impl Isolate {
         if let Some(reason) = reason {
             self.recover(reason);
         }
+        self.state.borrow_mut().borrow_mut::<Running>().commit();
         if self.memory.wants_collection() {
             self.runtime.borrow_mut().v8_isolate().low_memory_notification();
         }
