@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use super::{follow, next, publish, site};
-use crate::support::Host;
+use super::{all_leave, follow, next, publish, site};
 
 const NEWS: &str = r#"export default (event, next) => next.stepname ? next() : topic("/news");"#;
 
@@ -246,14 +245,6 @@ fn a_stop_ends_streams_so_that_their_clients_connect_again() {
     assert_eq!(host.ended(), Some(0));
 }
 
-/// What the topic has, as its number of subscribers says, once all have left.
-fn has_no_subscribers(host: &Host) {
-    let mut left = 1;
-    while left > 0 {
-        left = publish(host, "/news", &json!(0))["subscribers"].as_u64().expect("a number");
-    }
-}
-
 #[test]
 fn clients_that_leave_are_not_counted_any_more() {
     let host = site(NEWS).serve();
@@ -261,7 +252,7 @@ fn clients_that_leave_are_not_counted_any_more() {
     let sockets: Vec<_> = (0..20).map(|_| host.dial("/").upgrade().expect("a socket")).collect();
     assert_eq!(publish(&host, "/news", &json!(0))["subscribers"], json!(40));
     drop((streams, sockets));
-    has_no_subscribers(&host);
+    all_leave(&host, "/news");
 }
 
 #[test]

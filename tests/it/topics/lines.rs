@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{publish, site};
+use super::{all_leave, publish, site};
 
 #[test]
 fn a_live_answer_shows_the_messages_of_a_topic_as_states() {
@@ -20,10 +20,7 @@ fn a_live_answer_shows_the_messages_of_a_topic_as_states() {
         publish(&host, "/score", &json!({ "home": 2 }));
         assert_eq!(line.expect_body(), json!({ "home": 2 }));
         line.close();
-        let mut left = 1;
-        while left > 0 {
-            left = publish(&host, "/score", &json!(3))["subscribers"].as_u64().expect("a number");
-        }
+        all_leave(&host, "/score");
     }
 }
 

@@ -8,9 +8,11 @@ mod lines;
 mod presence;
 mod stored;
 
+use std::time::Instant;
+
 use serde_json::Value;
 
-use crate::support::{EventStream, Host, Site};
+use crate::support::{EventStream, Host, PATIENCE, Site};
 
 /// Publishes what is posted, and answers with what `publish()` returns. Options of the call are in the query.
 const PUBLISH: &str = r#"
@@ -37,6 +39,15 @@ fn publish(host: &Host, to: &str, data: &Value) -> Value {
     let answer = host.request("POST", &format!("/publish?to={to}")).json(data).send();
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()
+}
+
+/// Waits until a topic has no subscriber.
+#[track_caller]
+fn all_leave(host: &Host, topic: &str) {
+    let start = Instant::now();
+    while publish(host, topic, &Value::Null)["subscribers"] != Value::from(0) {
+        assert!(start.elapsed() < PATIENCE, "the topic {topic} keeps subscribers");
+    }
 }
 
 fn follow(host: &Host, path: &str, headers: &[(&str, &str)]) -> EventStream {
