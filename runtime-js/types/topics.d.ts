@@ -86,6 +86,8 @@ declare module "liveline:topics" {
     create?: boolean;
     /** Clients may delete the topic. */
     remove?: boolean;
+    /** Pages of any site may read it by the protocol of Durable Streams, without cookies. */
+    anyOrigin?: boolean;
     /** Clients may create it as a continuation of topics whose names begin with this. */
     forkFrom?: string;
     /** The connection is present at the topic for this member. */
