@@ -210,7 +210,8 @@ pub(crate) async fn op_topic_stored(state: Rc<RefCell<OpState>>) -> Result<(), O
 /// Deletes a topic. False: there was none.
 #[op2(fast)]
 pub(crate) fn op_topic_delete(state: &mut OpState, #[string] topic: &str) -> Result<bool, OpError> {
-    match hub(state).turn().delete(&name(topic)?) {
+    let deleted = hub(state).turn().delete(&name(topic)?);
+    match deleted {
         Ok(()) => Ok(true),
         Err(TopicError::Unknown | TopicError::Deleted) => Ok(false),
         Err(error) => Err(error.into()),
