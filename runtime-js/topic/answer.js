@@ -37,6 +37,8 @@ export async function* statesOfTopic(exchange, value) {
   const following = { ...options, fresh: true };
   if (after !== undefined) following.after = after;
   const id = op_topic_forward(exchange.id, following);
+  // The generator cannot end while it waits for the topic.
+  exchange.onEnd(() => op_topic_forward_stop(id));
   try {
     yield latest === null ? null : messageOf(latest).data;
     await op_topic_ended(id);

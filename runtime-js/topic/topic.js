@@ -62,6 +62,7 @@ const SUBSCRIBING = ["after", "budget", "fresh", "metadata", "replay", "signal",
 const PUBLISHING = ["close", "event", "filter", "key", "mode", "producer", "publisher", "retain"];
 const STREAMING = [
   "after",
+  "anyOrigin",
   "append",
   "budget",
   "create",

@@ -23,6 +23,7 @@ const DECLARATIONS: &[(&str, &str)] = embed!(
         "password.d.ts",
         "port.d.ts",
         "shared.d.ts",
+        "topics.d.ts",
         "sql.d.ts",
         "storage.d.ts",
         "upload.d.ts",

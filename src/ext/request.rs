@@ -26,21 +26,26 @@ pub(crate) fn op_request_url<'s>(
     state: &mut OpState,
     id: f64,
 ) -> Result<v8::Local<'s, v8::Value>, OpError> {
+    let url = url(state, id)?;
+    Ok(match url.is_ascii() {
+        true => byte_string(scope, url.as_bytes()),
+        false => v8::String::new(scope, &url).map_or_else(|| v8::null(scope).into(), Into::into),
+    })
+}
+
+/// The full URL of an exchange's request.
+pub(in crate::ext) fn url(state: &mut OpState, id: f64) -> Result<String, OpError> {
     let trust = state.exchanges().host.trust.clone();
     let slot = state.exchange(id).slot()?;
     let head = slot.request.parts();
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    let url = match &trust.origin {
+    Ok(match &trust.origin {
         Some(origin) => [&origin.text, path].concat(),
         None => {
             let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
             let scheme = if trust.is_secure(slot.requester.is_secure) { "https://" } else { "http://" };
             [scheme, host, path].concat()
         }
-    };
-    Ok(match url.is_ascii() {
-        true => byte_string(scope, url.as_bytes()),
-        false => v8::String::new(scope, &url).map_or_else(|| v8::null(scope).into(), Into::into),
     })
 }
 

@@ -77,7 +77,7 @@ impl Wire {
     pub(super) fn begin(&self, out: &mut Vec<u8>) {
         if let Wire::Events(_) = self {
             // The pause before an EventSource reconnects, in milliseconds; and some proxies wait for the body to begin.
-            out.extend_from_slice(b"retry: 1000\n\n");
+            out.extend_from_slice(b"retry: 1000\n");
         }
     }
 
@@ -162,7 +162,11 @@ impl StreamWire {
                 }
             };
             for line in String::from_utf8_lossy(&data).replace("\r\n", "\n").split(['\n', '\r']) {
-                bytes.extend_from_slice(b"data: ");
+                bytes.extend_from_slice(b"data:");
+                // One space behind the colon is not part of the value.
+                if line.starts_with(' ') {
+                    bytes.push(b' ');
+                }
                 bytes.extend_from_slice(line.as_bytes());
                 bytes.push(b'\n');
             }
@@ -177,7 +181,7 @@ impl StreamWire {
         if taken != Taken::Some {
             control["upToDate"] = true.into();
         }
-        bytes.extend_from_slice(format!("event: control\ndata: {control}\n\n").as_bytes());
+        bytes.extend_from_slice(format!("event: control\ndata:{control}\n\n").as_bytes());
         out.push_back(bytes.into());
     }
 }

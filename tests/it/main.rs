@@ -91,6 +91,7 @@ mod terminal;
 mod termination;
 mod threads;
 mod timers;
+mod topics;
 mod transcripts;
 mod typescript;
 mod universal_handlers;

@@ -19,17 +19,21 @@ const PACKAGES: &str = "node_modules";
 
 /// Builds a debug liveline and runs the tests with it. `--write` writes the table; names run some packages alone.
 pub fn npm(checkout: &Checkout, arguments: &[&str]) -> Outcome {
-    if Machine.variable("LIVELINE_BIN").is_none() {
-        let choice = engine::choose(checkout, &Machine)?;
-        let Engine::V8 { .. } = choice.engine else {
-            return fail(
-                "packages of npm need V8: liveline was built with QuickJS (see `cargo xtask engine`)",
-            );
-        };
-        let mut cargo = checkout.cargo("build");
-        complete(choice.build(checkout)?.apply(&mut cargo).args(["--bin", "liveline"]))?;
-    }
+    build(checkout)?;
     run(checkout, arguments)
+}
+
+/// Builds a debug liveline with V8, unless the environment names one.
+pub fn build(checkout: &Checkout) -> Outcome {
+    if Machine.variable("LIVELINE_BIN").is_some() {
+        return Ok(());
+    }
+    let choice = engine::choose(checkout, &Machine)?;
+    let Engine::V8 { .. } = choice.engine else {
+        return fail("packages of npm need V8: liveline was built with QuickJS (see `cargo xtask engine`)");
+    };
+    let mut cargo = checkout.cargo("build");
+    complete(choice.build(checkout)?.apply(&mut cargo).args(["--bin", "liveline"]))
 }
 
 /// The same with the liveline that was built before.
@@ -37,7 +41,7 @@ pub fn run(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     let (Some(node), Some(npm)) = (find_program("node"), find_program("npm")) else {
         return fail("the npm tests need node and npm on the PATH: install Node.js 20 or later");
     };
-    let folder = install(checkout, &npm)?;
+    let folder = install(checkout, &npm, "npm")?;
     let mut packages = Command::new(&node);
     packages.arg("run.mjs").args(arguments).current_dir(&folder);
     packages.env("LIVELINE_NPM_DOCUMENT", checkout.root.join("docs/npm.md"));
@@ -50,14 +54,14 @@ pub fn run(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     complete(with_liveline(&mut mounting, checkout))
 }
 
-/// Copies the tests to where their packages are installed, and installs them if the lock file is new. Returns the
-/// folder.
-fn install(checkout: &Checkout, npm: &Path) -> Outcome<PathBuf> {
-    let tests = checkout.root.join("tests/npm");
+/// Copies the tests in a folder of `tests/` to where their packages are installed, and installs them if the lock file is
+/// new. Returns the folder.
+pub fn install(checkout: &Checkout, npm: &Path, name: &str) -> Outcome<PathBuf> {
+    let tests = checkout.root.join("tests").join(name);
     let lock = tests.join("package-lock.json");
     let mut hasher = DefaultHasher::new();
     fs::read(&lock).while_doing(format_args!("reading {}", lock.display()))?.hash(&mut hasher);
-    let all = checkout.target.join("npm");
+    let all = checkout.target.join(name);
     let folder = all.join(format!("{:016x}", hasher.finish()));
     // npm writes this file last.
     let is_installed = folder.join(PACKAGES).join(".package-lock.json").is_file();

@@ -16,6 +16,7 @@ use crate::npm;
 use crate::quickjs;
 #[cfg(target_os = "linux")]
 use crate::slowhttp;
+use crate::streams;
 
 /// Runs every test, or with arguments only the full `cargo test`.
 pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
@@ -35,6 +36,7 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     bundles(checkout)?;
     type_tests(checkout)?;
     npm_packages(checkout, &choice)?;
+    durable_streams(checkout)?;
     if let Engine::V8 { .. } = choice.engine {
         tests_of_node(checkout)?;
     }
@@ -150,6 +152,16 @@ fn npm_packages(checkout: &Checkout, choice: &Choice) -> Outcome {
     }
     println!("\n== {NAME}");
     npm::run(checkout, &[])
+}
+
+/// The conformance suite of Durable Streams, with the liveline that the full run has built.
+fn durable_streams(checkout: &Checkout) -> Outcome {
+    const NAME: &str = "Durable Streams";
+    if find_program("node").is_none() || find_program("npm").is_none() {
+        return skip(NAME, "there is no node or no npm on the PATH");
+    }
+    println!("\n== {NAME}");
+    streams::run(checkout, &[])
 }
 
 /// The examples' pages in Chromium, served by the liveline that the full run has built.

@@ -1,7 +1,7 @@
 //! Answers that carry a feed in place of a body.
 
 use hyper::StatusCode;
-use hyper::header::HeaderValue;
+use hyper::header::{CACHE_CONTROL, HeaderValue};
 
 use crate::http::{Answer, Carrier, Continuation, set_stream_headers};
 use crate::topics::Feed;
@@ -10,6 +10,7 @@ use crate::topics::Feed;
 pub(super) fn events(feed: Feed) -> Answer {
     let mut answer = Answer::empty(StatusCode::OK);
     set_stream_headers(&mut answer.headers, "text/event-stream");
+    answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
     carrying(answer, feed)
 }
 

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use self::stream::{Access, StreamRequest, is_stream_query, refusal};
 use super::OpError;
 use super::answer::give;
-use super::exchange::ExchangeState;
-use super::request::collect;
+use super::exchange::{ExchangeState, Phase};
+use super::request::{collect, url};
 use crate::http::{Answer, Audience};
 use crate::topics::{Feed, PresentConnection, Subscriber, TopicHub, Wire};
 use liveline_proto::Format;
@@ -210,7 +210,8 @@ pub(crate) async fn op_topic_stored(state: Rc<RefCell<OpState>>) -> Result<(), O
 /// Deletes a topic. False: there was none.
 #[op2(fast)]
 pub(crate) fn op_topic_delete(state: &mut OpState, #[string] topic: &str) -> Result<bool, OpError> {
-    match hub(state).turn().delete(&name(topic)?) {
+    let deleted = hub(state).turn().delete(&name(topic)?);
+    match deleted {
         Ok(()) => Ok(true),
         Err(TopicError::Unknown | TopicError::Deleted) => Ok(false),
         Err(error) => Err(error.into()),
@@ -481,10 +482,12 @@ pub(crate) async fn op_topic_answer(
     let (hub, request) = {
         let mut state = state.borrow_mut();
         let hub = hub(&state);
+        let url = url(&mut state, id)?;
         let slot = state.exchange(id).slot()?;
         let parts = slot.request.parts();
         let request = Request {
             method: parts.method.clone(),
+            url,
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
             headers: parts.headers.clone(),
@@ -494,13 +497,30 @@ pub(crate) async fn op_topic_answer(
         };
         (hub, request)
     };
-    let answer = request.answer(&hub, options).await?;
-    give(&mut state.borrow_mut(), id, answer, true)
+    let answer = tokio::select! {
+        answer = request.answer(&hub, options) => answer?,
+        // The client is gone.
+        () = ended(&state, id) => return Ok(()),
+    };
+    let mut state = state.borrow_mut();
+    match state.exchange(id).phase() {
+        phase if phase >= Phase::Complete => Ok(()),
+        _ => give(&mut state, id, answer, true),
+    }
+}
+
+/// Waits until an exchange has ended. Few requests wait for so long that it is looked at.
+async fn ended(state: &RefCell<OpState>, id: f64) {
+    const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
+    while state.borrow_mut().exchange(id).phase() < Phase::Complete {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 /// A request whose answer is a topic.
 struct Request {
     method: Method,
+    url: String,
     path: String,
     query: String,
     headers: hyper::HeaderMap,
@@ -523,10 +543,10 @@ impl Request {
             let text = "Several topics can be followed as text/event-stream or by a WebSocket.\n";
             return Ok(Answer::text(hyper::StatusCode::NOT_ACCEPTABLE, text));
         };
-        let Request { method, path, query, headers, audience: _, publisher, body } = self;
+        let Request { method, url, path, query, headers, audience: _, publisher, body } = self;
         let topic = any_name(topic)?;
         let access = options.access;
-        let request = StreamRequest { method, path, query, headers, body, publisher, topic, access };
+        let request = StreamRequest { method, url, path, query, headers, body, publisher, topic, access };
         Ok(request.answer(hub).await)
     }
 

@@ -60,11 +60,15 @@ pub(super) struct Access {
     remove: bool,
     /// Create the stream as a continuation of topics whose names begin with this.
     fork_from: Option<String>,
+    /// Be a page of another site, whose requests carry no cookies.
+    any_origin: bool,
 }
 
 /// A request for a stream.
 pub(super) struct StreamRequest {
     pub method: Method,
+    /// The full URL, for the header `Location`.
+    pub url: String,
     pub path: String,
     pub query: String,
     pub headers: HeaderMap,
@@ -96,16 +100,19 @@ pub(super) fn is_stream_query(query: &str) -> bool {
 
 impl StreamRequest {
     /// Answers the request.
-    pub(super) async fn answer(self, hub: &TopicHub) -> Answer {
+    pub(super) async fn answer(&self, hub: &TopicHub) -> Answer {
         let mut answer = match self.try_answer(hub).await {
             Ok(answer) => answer,
             Err(Refused(answer)) => *answer,
         };
         let headers = &mut answer.headers;
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(ANSWER_HEADERS));
+        let policy = if self.access.any_origin { "cross-origin" } else { "same-origin" };
+        headers.insert("cross-origin-resource-policy", HeaderValue::from_static(policy));
+        if self.access.any_origin {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(ANSWER_HEADERS));
+        }
         headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         answer
     }
@@ -378,7 +385,7 @@ impl StreamRequest {
             answer.headers.insert(CLOSED, TRUE);
         }
         if created.is_new {
-            answer.headers.insert(LOCATION, value(&self.path));
+            answer.headers.insert(LOCATION, value(self.url.split('?').next().unwrap_or_default()));
         }
         Ok(answer)
     }

@@ -54,7 +54,10 @@ impl EventStream {
         loop {
             let line = line(&mut self.reader)?;
             match line.split_once(": ") {
+                // A browser passes on no event without data.
+                None if line.is_empty() && event.data.is_empty() && event.id.is_empty() => {}
                 None if line.is_empty() => return Some(event),
+                Some(("retry", _)) => {}
                 Some(("event", name)) => event.name = name.into(),
                 Some(("id", id)) => event.id = id.into(),
                 Some(("data", data)) => event.data.push_str(data),

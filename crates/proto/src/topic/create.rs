@@ -154,7 +154,13 @@ impl Topics {
         };
         let topic = &self.topics[key];
         let log = &topic.log;
-        let offset = request.at.map_or(Ok(log.next()), |at| topic.offset_of(at))?;
+        let offset = match request.at {
+            None => log.next(),
+            Some(at) if at != Position::default() && at.epoch != log.epoch() => {
+                return Err(TopicError::Beyond);
+            }
+            Some(at) => topic.offset_of(at)?,
+        };
         let count = usize::try_from(offset - log.base()).unwrap_or(usize::MAX);
         let mut messages: Vec<_> = log.messages().take(count).cloned().collect();
         let (mut part, mut left) = (None, request.sub_offset);
