@@ -33,9 +33,6 @@ const OWN_FOLDER: &str = ".liveline";
 /// How long the client of a line that closes may take to read the rest, and again to answer the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
-/// The folder of what the program writes into a project.
-const OWN_FOLDER: &str = ".liveline";
-
 /// The shortest session key, in bytes.
 const MIN_SESSION_KEY: usize = 16;
 
