@@ -48,7 +48,7 @@ class ReceivedRequest {
   #headerList = null;
   #body = undefined;
 
-  redirectMode = "follow";
+  redirectMode;
   redirectCount = 0;
   clientRid = null;
   blobUrlEntry = null;
@@ -56,6 +56,8 @@ class ReceivedRequest {
   constructor(exchange, isForClient) {
     this.#exchange = exchange;
     this.#isForClient = isForClient;
+    // Workers pass redirects of other servers on.
+    this.redirectMode = isForClient ? "manual" : "follow";
   }
 
   get method() {

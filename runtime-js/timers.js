@@ -1,4 +1,5 @@
-// Timers belong to the exchange whose code started them, and end with it. Those of modules run on.
+// Timers belong to the exchange whose code started them, and end with it, and those of an actor with its object. Those
+// of modules run on.
 //
 // When all of an exchange is done, nothing waits for its timers, and they are cleared. When it ends otherwise, because
 // its client left or a handler failed, code may still be waiting in a timeout: that one fires, so that the code sees the
@@ -12,6 +13,7 @@ import { core } from "ext:core/mod.js";
 import { op_timer_has_packages, op_timer_of_package } from "ext:core/ops";
 import { define } from "./globals.js";
 import { report } from "./errors/errors.js";
+import { currentActor } from "./actor/context.js";
 import { currentExchange } from "./exchange.js";
 import {
   globalThis,
@@ -32,6 +34,11 @@ const {
 
 /** The timers of each exchange, made with its first. @type {WeakMap<Exchange, Timers>} */
 const started = new SafeWeakMap();
+/** How many timers an exchange or an actor's object has. */
+export function timersOf(exchange) {
+  return started.get(exchange)?.size ?? 0;
+}
+
 /** The timers that a timer is among. @type {Map<number, Timers>} */
 const owned = new SafeMap();
 
@@ -55,8 +62,11 @@ export function useForPackages(timers) {
   node = timers;
 }
 
+/** What the timers of the running code belong to: an exchange, or an actor's object. */
+const owner = () => currentExchange() ?? currentActor();
+
 export function setTimeout(callback, delay = 0, ...args) {
-  const exchange = currentExchange();
+  const exchange = owner();
   const isOfPackage = (exchange !== undefined || node !== null) && op_timer_has_packages() && op_timer_of_package();
   if (isOfPackage && node !== null) return node.load().setTimeout(callback, delay, ...new SafeArrayIterator(args));
   if (exchange === undefined || typeof callback !== "function" || isOfPackage) {
@@ -84,7 +94,7 @@ function setInterval(callback, delay = 0, ...args) {
   if (node !== null && op_timer_of_package()) {
     return node.load().setInterval(callback, delay, ...new SafeArrayIterator(args));
   }
-  const exchange = currentExchange();
+  const exchange = owner();
   if (exchange === undefined || typeof callback !== "function") {
     return own(exchange, repeat(callback, delay, ...new SafeArrayIterator(args)), INTERVAL);
   }

@@ -1,5 +1,6 @@
 // liveline:actors: actors of handlers that are no Workers.
 
+import { checkOptions } from "../errors/options.js";
 import { DurableObject, registerClass, RpcTarget } from "./classes.js";
 import { namespace } from "./namespace.js";
 import { WebSocketRequestResponsePair } from "./state.js";
@@ -11,9 +12,13 @@ import "./storage.js";
  * Registers a class of actors, and returns its namespace.
  * @param {string} name the same in all isolates and after every restart: the actors' files are stored under it
  * @param {Function} Class
+ * @param {{ maxSockets?: number, messageRate?: number }} [options] how many sockets an actor may have, and how many
+ *   messages a second each may send
  */
-function actors(name, Class) {
-  registerClass(name, Class, { isCallable: true });
+function actors(name, Class, options = undefined) {
+  checkOptions("actors()", options, ["maxSockets", "messageRate"]);
+  const { maxSockets, messageRate } = options ?? { __proto__: null };
+  registerClass(name, Class, { isCallable: true, maxSockets, messageRate });
   return namespace(name);
 }
 

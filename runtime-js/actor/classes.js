@@ -22,7 +22,7 @@ export class WorkerEntrypoint {
 /** An object that is passed by reference in RPC: its methods are called where it was made. */
 export class RpcTarget {}
 
-/** @type {Map<string, { Class: Function, isCallable: boolean }>} */
+/** @type {Map<string, { Class: Function, isCallable: boolean, maxSockets?: number, messageRate?: number }>} */
 const classes = new SafeMap();
 
 /** What is called with the name of a class, once the first is registered. */
@@ -37,16 +37,18 @@ export function whenRegistered(begin) {
  * Registers a class of this generation. Every isolate registers the same classes while its modules load.
  * @param {string} name
  * @param {Function} Class
- * @param {{ isCallable?: boolean }} [options] whether its methods can be called by RPC; if not given, those of classes
- *   that extend {@link DurableObject}
+ * @param {{ isCallable?: boolean, maxSockets?: number, messageRate?: number }} [options] whether its methods can be
+ *   called by RPC; if not given, those of classes that extend {@link DurableObject}. The others are limits, see
+ *   {@link settings}
  */
-export function registerClass(name, Class, { isCallable = Class?.prototype instanceof DurableObject } = { __proto__: null }) {
+export function registerClass(name, Class, options = { __proto__: null }) {
+  const { isCallable = Class?.prototype instanceof DurableObject, maxSockets, messageRate } = options;
   if (typeof name !== "string" || name === "") throw new TypeError("The name of an actor's class is a string.");
   if (typeof Class !== "function") throw new TypeError(`The actor's class ${name} is a class, not ${typeof Class}.`);
   const before = classes.get(name);
   if (before?.Class === Class) return;
   if (before !== undefined) throw new TypeError(`There are two classes of actors named ${name}; a name is for one.`);
-  classes.set(name, { Class, isCallable });
+  classes.set(name, { Class, isCallable, maxSockets, messageRate });
   begun?.();
 }
 
@@ -100,4 +102,13 @@ export function configure(changes) {
   for (const name in settings) {
     if (changes[name] !== undefined) settings[name] = changes[name];
   }
+}
+
+/** How many sockets an actor of a class may have, and how many messages a second each may send; 0 for no limit. */
+export function limitsOf(className) {
+  const found = classes.get(className);
+  return {
+    maxSockets: found?.maxSockets ?? settings.maxSockets,
+    messageRate: found?.messageRate ?? settings.messageRate,
+  };
 }

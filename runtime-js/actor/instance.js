@@ -8,6 +8,8 @@ import {
   op_actor_idle,
   op_actor_is_open,
   op_actor_leave,
+  op_actor_name,
+  op_actor_remembered,
   op_actor_reset,
   op_actor_start,
   op_log_error,
@@ -19,6 +21,7 @@ import { inActor } from "./context.js";
 import { hostError } from "./errors.js";
 import { decodeRequest, encodeResponse } from "./http.js";
 import { answer, callMember, FETCH, handles, inLaterTurn, setHost, signalOf } from "./mail.js";
+import { timersOf } from "../timers.js";
 import { stateOf } from "./state.js";
 import { decode, encode } from "./values.js";
 import { receiveClose, receiveMessage } from "./sockets.js";
@@ -70,8 +73,6 @@ export class Instance {
   sockets = new SafeSet();
   /** The sockets that it may hibernate with and that it has used, by end. */
   hibernating = new SafeMap();
-  /** Timers that its code has started. */
-  timers = 0;
   /** The class of a facet. */
   #Class = null;
   #state = null;
@@ -93,7 +94,7 @@ export class Instance {
   constructor(className, id, name, facet = null) {
     this.className = className;
     this.id = id;
-    this.name = name;
+    this.name = name ?? (facet === null ? op_actor_remembered(className, id) : null) ?? undefined;
     this.key = facet?.key ?? `${className}/${id}`;
     this.number = facet?.number ?? op_actor_start(className, id);
     this.#Class = facet?.Class ?? null;
@@ -211,7 +212,7 @@ export class Instance {
     this.#held = [];
     for (const event of new SafeArrayIterator(events)) event.fail(error);
     for (const socket of this.sockets.values()) socket.abandon(1011, "The Durable Object was reset.");
-    if (!op_actor_leave(this.number)) op_actor_reset(this.number);
+    if (!op_actor_leave(this.number, this.name ?? null)) op_actor_reset(this.number);
     this.#end();
   }
 
@@ -250,13 +251,13 @@ export class Instance {
 
   /** Leaves the isolate, unless an event is on its way. */
   evict() {
-    if (op_actor_leave(this.number)) this.#end();
+    if (op_actor_leave(this.number, this.name ?? null)) this.#end();
   }
 
   /** Leaves if it was idle for long enough. */
   sweep(now, idle) {
     const limit = this.hibernating.size > 0 ? idle : idle * WITHOUT_SOCKETS;
-    if (this.timers === 0 && now - this.#lastActive >= limit && this.#isQuiet() &&
+    if (timersOf(this) === 0 && now - this.#lastActive >= limit && this.#isQuiet() &&
       op_actor_is_open(this.number)) this.evict();
   }
 }
@@ -303,7 +304,10 @@ setHost({
       const error = new Error(`An alarm is due for an actor of ${className}, and no class has this name. It is kept.`);
       return op_log_error("an alarm", error);
     }
-    instanceOf(className, id).receive({
+    const instance = instanceOf(className, id);
+    // After a restart, the actor's file has the name.
+    instance.name ??= op_actor_name(instance.number) ?? undefined;
+    instance.receive({
       fail(error) {
         op_log_error(`alarm() of an actor of ${className}`, error);
         op_actor_alarm_lost(className, id);

@@ -190,7 +190,7 @@ class Operations {
           "Your Durable Object class must have an alarm() handler in order to call setAlarm()",
         );
       }
-      op_actor_alarm_set(this.#instance.number, MathTrunc(due));
+      op_actor_alarm_set(this.#instance.number, MathTrunc(due), this.#instance.name ?? null);
     });
   }
 

@@ -22,7 +22,7 @@ import {
   op_websocket_unsent,
 } from "ext:core/ops";
 import { define, defineLazy } from "../globals.js";
-import { settings } from "../actor/classes.js";
+import { limitsOf, settings } from "../actor/classes.js";
 import { currentActor } from "../actor/context.js";
 import { domException } from "../errors/exceptions.js";
 import { inContextOf } from "../exchange.js";
@@ -87,6 +87,8 @@ const attached = new SafeMap();
 
 /** The number by which the host knows code that belongs to no actor. */
 const NO_ACTOR = -1;
+
+const UNLIMITED = { __proto__: null, maxSockets: 0, messageRate: 0 };
 
 /** The longest attachment of a socket, in bytes. */
 const MAX_ATTACHMENT = 16_384;
@@ -165,7 +167,8 @@ class End {
   #attach() {
     attached.set(this.#pipe, this);
     const instance = this.instance;
-    op_actor_end_attach(instance, this.#pipe, instance === NO_ACTOR ? 0 : settings.messageRate);
+    const { maxSockets, messageRate } = instance === NO_ACTOR ? UNLIMITED : limitsOf(this.#actor.className);
+    op_actor_end_attach(instance, this.#pipe, messageRate, maxSockets);
   }
 
   /** Receives a message of the client that has the other end. */
@@ -244,7 +247,8 @@ class End {
     if (this.#pipe < 0) this.#openPipe();
     this.#held = null;
     this.#hold(instance);
-    op_actor_end_accept(instance.number, this.#pipe, tags, settings.messageRate);
+    const { maxSockets, messageRate } = limitsOf(instance.className);
+    op_actor_end_accept(instance.number, this.#pipe, tags, messageRate, maxSockets);
     if (this.#attachment !== null) op_actor_set_attachment(this.#pipe, this.#attachment);
   }
 
@@ -340,7 +344,7 @@ class End {
   /** The client's messages go directly to the other end, wherever that is; the exchange is over. */
   #givePipeTo(exchange, headers) {
     this.#isSent = true;
-    const refused = op_answer_socket_end(exchange.id, headers, this.#pipe, settings.maxSockets);
+    const refused = op_answer_socket_end(exchange.id, headers, this.#pipe);
     if (refused !== "") op_actor_end_close(NO_ACTOR, this.#pipe, 1013, refused);
   }
 

@@ -11,6 +11,6 @@ export {
 } from "../actor/classes.js";
 export { callMember } from "../actor/mail.js";
 export { namespace } from "../actor/namespace.js";
-export { setExports } from "../actor/state.js";
+export { setExports, WebSocketRequestResponsePair } from "../actor/state.js";
 export { stubOf } from "../actor/stub.js";
 import "../actor/instance.js";

@@ -6,7 +6,11 @@ import { staticResponse } from "../files.js";
 import { currentUrl, partsOf } from "./url.js";
 import {
   ArrayIsArray,
+  ArrayPrototypeIncludes,
+  ArrayPrototypePush,
   Error,
+  HeadersPrototypeDelete,
+  HeadersPrototypeSet,
   Request,
   RequestPrototypeGetMethod,
   RequestPrototypeGetUrl,
@@ -16,8 +20,10 @@ import {
   ResponsePrototypeGetStatus,
   SafeArrayIterator,
   SafeRegExp,
+  RegExpPrototypeExec,
   RegExpPrototypeTest,
   StringPrototypeEndsWith,
+  StringPrototypeIncludes,
   StringPrototypeLastIndexOf,
   StringPrototypeReplace,
   StringPrototypeSlice,
@@ -34,9 +40,61 @@ let settings = { htmlHandling: "auto-trailing-slash", notFoundHandling: "none", 
 /** Whether a page that is navigated to, and is no file, is answered without the Worker. */
 let prefersPages = false;
 
-export function configureAssets(configured, prefers) {
-  if (configured !== null) settings = configured;
+/** Rules of the files `_headers` and `_redirects`. */
+let headerRules = [], redirectRules = [];
+
+export function configureAssets({ assets, headers, redirects }, prefers) {
+  settings = assets ?? settings;
+  headerRules = headers ?? [];
+  redirectRules = redirects ?? [];
   prefersPages = prefers;
+}
+
+/** Files that are about the others. */
+const OWN = ["/_headers", "/_redirects", "/_worker.js", "/_routes.json", "/.assetsignore"];
+
+/**
+ * The parts of a path that a pattern names: `*` as `splat`, and `:name` one segment each; null if it does not fit.
+ */
+function partsFor(pattern, pathname) {
+  const names = [];
+  const escaped = StringPrototypeReplace(pattern, new SafeRegExp("[.+?^${}()|[\\]\\\\]", "g"), "\\$&");
+  const source = StringPrototypeReplace(escaped, new SafeRegExp("\\*|:[A-Za-z]\\w*", "g"), (mark) => {
+    ArrayPrototypePush(names, mark === "*" ? "splat" : StringPrototypeSlice(mark, 1));
+    return mark === "*" ? "(.*)" : "([^/]+)";
+  });
+  const found = RegExpPrototypeExec(new SafeRegExp(`^${source}$`), pathname);
+  if (found === null) return null;
+  const parts = { __proto__: null };
+  for (let i = 0; i < names.length; i++) parts[names[i]] = found[i + 1];
+  return parts;
+}
+
+/** A text with the parts of a path in place of their names. */
+function filledIn(text, parts) {
+  return StringPrototypeReplace(text, new SafeRegExp(":[A-Za-z]\\w*", "g"), (mark) => parts[StringPrototypeSlice(mark, 1)] ?? mark);
+}
+
+/** Where `_redirects` leads from a path: `{ to, status }`, or null. */
+function redirectFor(pathname) {
+  for (const { from, to, status } of new SafeArrayIterator(redirectRules)) {
+    const parts = partsFor(from, pathname);
+    if (parts !== null) return { to: filledIn(to, parts), status };
+  }
+  return null;
+}
+
+/** Sets the headers of a file: those that all files have, then those of `_headers`. */
+function withHeaders(response, pathname) {
+  const headers = ResponsePrototypeGetHeaders(response);
+  HeadersPrototypeSet(headers, "Cache-Control", "public, max-age=0, must-revalidate");
+  for (const { path, set, unset } of new SafeArrayIterator(headerRules)) {
+    const parts = partsFor(path, pathname);
+    if (parts === null) continue;
+    for (const name of new SafeArrayIterator(unset)) HeadersPrototypeDelete(headers, name);
+    for (const { 0: name, 1: value } of new SafeArrayIterator(set)) HeadersPrototypeSet(headers, name, filledIn(value, parts));
+  }
+  return response;
 }
 
 const isLook = (method) => method === "GET" || method === "HEAD";
@@ -72,6 +130,7 @@ function fits(pattern, pathname) {
  * The file that a path means: `{ path }` to serve, `{ redirect }` where the path has another form, null if there is none.
  */
 function resolve(path) {
+  if (ArrayPrototypeIncludes(OWN, path)) return null;
   const html = settings.htmlHandling;
   if (html === "none") return !StringPrototypeEndsWith(path, "/") && isFile(path) ? { path } : null;
   const isFolder = StringPrototypeEndsWith(path, "/");
@@ -126,7 +185,12 @@ export async function answerByAssets(exchange, request = null) {
   const { pathname, search } = request === null ? own : partsOf(new URL(RequestPrototypeGetUrl(request)));
   const method = request === null ? exchange.method : RequestPrototypeGetMethod(request);
   if (!isLook(method)) return null;
-  const found = resolve(pathname);
+  const redirect = redirectFor(pathname);
+  if (redirect !== null && redirect.status !== 200) {
+    const query = search === "" || StringPrototypeIncludes(redirect.to, "?") ? "" : search;
+    return new Response(null, { status: redirect.status, headers: { Location: `${redirect.to}${query}` } });
+  }
+  const found = resolve(redirect === null ? pathname : redirect.to);
   if (found === null) return null;
   if (found.redirect !== undefined) {
     return new Response(null, { status: 307, headers: { Location: `${found.redirect}${search}` } });
@@ -134,7 +198,7 @@ export async function answerByAssets(exchange, request = null) {
   const response = await staticResponse(exchange, found.path, method, pathname !== own.pathname);
   const status = ResponsePrototypeGetStatus(response);
   // A folder without a page has an address, but nothing to show.
-  return status === 404 || status === 301 ? null : response;
+  return status === 404 || status === 301 ? null : withHeaders(response, pathname);
 }
 
 /** The answer to a path that is no file, by `notFoundHandling`; null if that makes none. */
@@ -157,7 +221,8 @@ async function opened(exchange, path, method, status) {
   if (!exists(path)) return null;
   const response = await staticResponse(exchange, path, method, true);
   const found = ResponsePrototypeGetStatus(response);
-  if (found === 404 || status === found) return found === 404 ? null : response;
+  if (found === 404) return null;
+  if (status === found) return withHeaders(response, path);
   return new Response(ResponsePrototypeGetBody(response), { status, headers: ResponsePrototypeGetHeaders(response) });
 }
 
@@ -177,7 +242,7 @@ export class AssetsBinding {
       throw new Error("ASSETS.fetch() is called while no request is answered, so it has nobody to read files for.");
     }
     const method = RequestPrototypeGetMethod(request);
-    if (!isLook(method)) return new Response("Method Not Allowed\n", { status: 405, headers: { Allow: "GET, HEAD" } });
+    if (!isLook(method)) return new Response(null, { status: 405 });
     const { pathname } = partsOf(new URL(RequestPrototypeGetUrl(request)));
     const found = await answerByAssets(exchange, request) ?? await missingAsset(exchange, method, pathname);
     return found ?? new Response("Not Found\n", { status: 404 });

@@ -22,8 +22,8 @@ import {
   SafeArrayIterator,
   String,
   StringPrototypeSplit,
+  StringPrototypeStartsWith,
   StringPrototypeTrim,
-  TypeError,
   Uint8Array,
 } from "../primordials.js";
 
@@ -38,6 +38,10 @@ function failure(kind, message) {
 /** SQLite's message, with place and codes as Cloudflare shows them. */
 function described(error) {
   if (typeof error.code !== "string") return error.message;
+  if (error.code === "SQLITE_MISUSE" && StringPrototypeStartsWith(error.message, "there is no statement")) return NOTHING;
+  if (error.code === "SQLITE_RANGE" && StringPrototypeStartsWith(error.message, "the statement takes")) {
+    return "Wrong number of parameter bindings for SQL query.";
+  }
   const parts = StringPrototypeSplit(error.code, "_");
   const place = error.offset >= 0 ? ` at offset ${error.offset}` : "";
   if (parts.length < 2) return `${error.message}${place}`;
@@ -169,7 +173,7 @@ class D1PreparedStatement {
 async function batchOf(id, statements) {
   const list = ArrayPrototypeMap(ArrayIsArray(statements) ? statements : [], (statement) => {
     if (!(statement instanceof D1PreparedStatement)) {
-      throw new TypeError("batch() takes statements that prepare() has made.");
+      throw failure("D1_ERROR", "batch() takes statements that prepare() has made.");
     }
     return statementOf(statement);
   });

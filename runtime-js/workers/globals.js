@@ -1,12 +1,26 @@
 // Globals of Workers that other handlers do not have.
 
-import { define } from "../globals.js";
+import { core } from "ext:core/mod.js";
+import { define, defineLazy } from "../globals.js";
 import { waitUntil } from "./context.js";
 import { entrypoints } from "./entrypoints.js";
 import { environmentOf } from "./environment.js";
 import { setTimeout } from "../timers.js";
-import { DurableObject, RpcTarget, WorkerEntrypoint } from "./actors.js";
-import { Error, Promise, SymbolFor } from "../primordials.js";
+import { DurableObject, RpcTarget, WebSocketRequestResponsePair, WorkerEntrypoint } from "./actors.js";
+import {
+  Error,
+  Headers,
+  HeadersPrototypeGetSetCookie,
+  Number,
+  ObjectDefineProperty,
+  ObjectFreeze,
+  Promise,
+  Request,
+  String,
+  StringPrototypeToLowerCase,
+  SymbolFor,
+  TypeError,
+} from "../primordials.js";
 
 /** A cache that keeps nothing, as an empty one may. */
 class Cache {
@@ -27,11 +41,59 @@ class HTMLRewriter {
   }
 }
 
+/** What Cloudflare knows of the place of a request: nothing here. */
+const CF = ObjectFreeze({});
+
+/** Streams that pass bytes on. */
+function streams() {
+  const { TransformStream } = core.loadExtScript("ext:deno_web/06_streams.js");
+  class IdentityTransformStream extends TransformStream {
+    constructor() {
+      super({});
+    }
+  }
+  class FixedLengthStream extends TransformStream {
+    /** @param {number | bigint} length how many bytes are written, neither more nor fewer */
+    constructor(length) {
+      const whole = Number(length);
+      let left = whole;
+      super({
+        transform(chunk, controller) {
+          left -= chunk.byteLength;
+          if (left < 0) throw new TypeError(`Attempt to write too many bytes through a FixedLengthStream of ${whole}.`);
+          controller.enqueue(chunk);
+        },
+        flush() {
+          if (left > 0) throw new TypeError(`FixedLengthStream did not see all expected bytes before close(): ${left} of ${whole} are missing.`);
+        },
+      });
+    }
+  }
+  return { FixedLengthStream, IdentityTransformStream };
+}
+
 /** Defines them, once a project is a Worker. */
-export function defineGlobals() {
+export function defineGlobals(flags) {
   const shared = new Cache();
   define("caches", { default: shared, open: async (_name) => shared });
   define("HTMLRewriter", HTMLRewriter);
+  define("WebSocketRequestResponsePair", WebSocketRequestResponsePair);
+  let made = null;
+  defineLazy("FixedLengthStream", () => (made ??= streams()).FixedLengthStream);
+  defineLazy("IdentityTransformStream", () => (made ??= streams()).IdentityTransformStream);
+  define("Cloudflare", { compatibilityFlags: flags });
+  ObjectDefineProperty(Request.prototype, "cf", { __proto__: null, configurable: true, enumerable: true, get: () => CF });
+  ObjectDefineProperty(Headers.prototype, "getAll", {
+    __proto__: null,
+    configurable: true,
+    value(name) {
+      if (StringPrototypeToLowerCase(String(name)) !== "set-cookie") {
+        throw new TypeError('getAll() can only be used with the header name "Set-Cookie".');
+      }
+      return HeadersPrototypeGetSetCookie(this);
+    },
+    writable: true,
+  });
   define("scheduler", { wait: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)) });
 }
 

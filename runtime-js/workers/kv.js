@@ -1,5 +1,6 @@
 // KV: keys and values, with the interface of Cloudflare's namespaces.
 
+import { core } from "ext:core/mod.js";
 import { op_kv_delete, op_kv_get, op_kv_list, op_kv_put } from "ext:core/ops";
 import {
   ArrayBuffer,
@@ -10,9 +11,9 @@ import {
   ArrayIsArray,
   ArrayPrototypeMap,
   Error,
-  globalThis,
   JSONParse,
   JSONStringify,
+  Map,
   Number,
   NumberIsFinite,
   ReadableStream,
@@ -21,12 +22,14 @@ import {
   ResponsePrototypeGetBody,
   SafeArrayIterator,
   String,
+  StringPrototypeStartsWith,
   TextEncoder,
   TextEncoderPrototypeEncode,
   TypeError,
   Uint8Array,
 } from "../primordials.js";
 
+const { decode } = core;
 /** The most keys of one call of `get()`. */
 const MOST_KEYS = 100;
 /** The most keys of a page of `list()`. */
@@ -45,7 +48,7 @@ function typeOf(options) {
   return type;
 }
 
-const textOf = (bytes) => new globalThis.TextDecoder().decode(bytes);
+const textOf = (bytes) => decode(bytes);
 
 function valueOf(bytes, type) {
   switch (type) {
@@ -112,7 +115,7 @@ export class KVNamespace {
     if (keys.length === 0 || keys.length > MOST_KEYS) {
       throw new Error(`KV GET_BULK failed: 400 You can request a maximum of ${MOST_KEYS} keys, and at least one.`);
     }
-    const found = new globalThis.Map();
+    const found = new Map();
     for (const key of new SafeArrayIterator(keys)) found.set(key, of(await this.#entry(key, type)));
     return found;
   }
@@ -150,6 +153,10 @@ export class KVNamespace {
     const most = limit === undefined || limit === null || limit === 0 ? MOST_LISTED : Number(limit);
     if (!(most > 0 && most <= MOST_LISTED)) {
       throw new Error(`KV list() failed: 400 Invalid key_count_limit of ${limit}. Please specify an integer less than 1000.`);
+    }
+    // A cursor is the last key of the page before.
+    if (cursor && !StringPrototypeStartsWith(String(cursor), String(prefix ?? ""))) {
+      return { keys: [], list_complete: true, cacheStatus: null };
     }
     const page = await op_kv_list(this.#id, String(prefix ?? ""), cursor ? String(cursor) : null, most);
     const keys = ArrayPrototypeMap(page.keys, ({ name, expiration, metadata }) => {

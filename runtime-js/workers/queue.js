@@ -22,7 +22,6 @@ import {
   ArrayPrototypePush,
   Date,
   Error,
-  globalThis,
   JSONParse,
   JSONStringify,
   NumberIsInteger,
@@ -35,6 +34,7 @@ import {
   Uint8Array,
 } from "../primordials.js";
 
+const { decode } = core;
 /** The longest delay, in seconds. */
 const MOST_DELAY = 86_400;
 
@@ -80,9 +80,9 @@ function encoded(body, contentType) {
 function decoded({ contentType, body }) {
   switch (contentType) {
     case "json":
-      return JSONParse(new globalThis.TextDecoder().decode(body));
+      return JSONParse(decode(body));
     case "text":
-      return new globalThis.TextDecoder().decode(body);
+      return decode(body);
     case "bytes":
       return ArrayBufferViewPrototypeGetBuffer(body);
     default:

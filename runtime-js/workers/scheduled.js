@@ -26,7 +26,6 @@ class ScheduledController {
   constructor(cron, scheduledTime) {
     this.cron = cron;
     this.scheduledTime = scheduledTime;
-    this.type = "scheduled";
   }
 
   /** There are no retries. */
@@ -88,6 +87,12 @@ export async function runScheduled(exchange, handler) {
   if (handler === null) return new Response("The Worker has no scheduled().\n", { status: 404 });
   const time = Number(searchParams.get("time") ?? DateNow());
   if (!NumberIsFinite(time)) return new Response("`time` is a number of milliseconds.\n", { status: 400 });
-  await handle(searchParams.get("cron") ?? "", handler, time);
+  const cron = searchParams.get("cron") ?? "";
+  try {
+    await handle(cron, handler, time);
+  } catch (error) {
+    op_log_error(`scheduled() for ${cron}`, error);
+    return new Response("exception", { status: 500 });
+  }
   return new Response("ok");
 }

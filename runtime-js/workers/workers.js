@@ -66,14 +66,16 @@ export const workers = {
       if (known === undefined) parts.set(part.file, [part]);
       else ArrayPrototypePush(known, part);
     }
-    defineGlobals();
+    const flags = { __proto__: null };
+    for (const flag of new SafeArrayIterator(settings.flags ?? [])) flags[flag] = true;
+    defineGlobals(flags);
     for (const it of new SafeArrayIterator(settings.bindings ?? [])) binding(it);
     for (const name of new SafeArrayIterator(ObjectKeys(settings.secrets))) {
       binding({ name, kind: "var", value: settings.secrets[name], place: ".dev.vars" });
     }
     bound = classesOf(settings);
     setEnv(() => environmentOf());
-    configureAssets(settings.assets ?? null, isOn("2025-04-01", "assets_navigation_prefers_asset_serving",
+    configureAssets(settings, isOn("2025-04-01", "assets_navigation_prefers_asset_serving",
       "assets_navigation_has_no_effect"));
     configureActors({
       binaryType: isOn(BLOB_MESSAGES, "websocket_standard_binary_type", "no_websocket_standard_binary_type")

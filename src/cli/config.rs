@@ -83,7 +83,9 @@ impl Server {
         }
         if mode == Mode::Development || self.metrics.is_some() {
             let (bodies, results) = (config.bodies.budget.clone(), config.databases.results().clone());
+            let actors = config.actors.clone();
             let budgets = Budgets {
+                actors: Box::new(move || actors.counts()),
                 bodies: Box::new(move || Budget { held: bodies.held(), limit: bodies.budget() }),
                 results: Box::new(move || Budget { held: results.held(), limit: results.budget() }),
             };

@@ -218,11 +218,10 @@ async fn look(
 ) {
     let owner = config.hub.register(|_| {});
     let exchanges = Exchanges::new(
-        config.hub.clone(),
+        config.actors.clone(),
         owner,
         config.sessions.clone(),
         config.shared.clone(),
-        config.actors.clone(),
         config.trust.clone(),
         config.mode,
         config.bodies.clone(),

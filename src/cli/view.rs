@@ -64,6 +64,7 @@ pub(super) fn sections(reading: &Reading) -> Vec<Section> {
         Section { title: "process", rows: process(reading) },
         Section { title: "closed", rows: closed(reading) },
         Section { title: "channels", rows: channels(reading) },
+        Section { title: "actors", rows: actors(reading) },
         Section { title: "isolates", rows: isolates(reading) },
     ];
     all.into_iter().filter(|section| !section.rows.is_empty()).collect()
@@ -135,6 +136,19 @@ fn channels(reading: &Reading) -> Vec<Row> {
     let named = reading.now.all("liveline_channel_members");
     rows.extend(named.map(|sample| Row::new(visible(sample.label("channel")), sample.value)));
     rows
+}
+
+/// Nothing for sites without actors.
+fn actors(reading: &Reading) -> Vec<Row> {
+    let state = |state| reading.now.with("liveline_actors", "state", state);
+    let alarms = |state| reading.now.with("liveline_actor_alarms", "state", state);
+    let waiting = reading.now.sum("liveline_actor_events_waiting");
+    let counts = [state("alive"), state("hibernating"), waiting, alarms("set"), alarms("due")];
+    if counts.iter().all(|count| *count == 0.0) {
+        return Vec::new();
+    }
+    let names = ["alive", "hibernating", "waiting events", "alarms set", "alarms due"];
+    names.into_iter().zip(counts).map(|(name, count)| Row::new(name, count)).collect()
 }
 
 fn isolates(reading: &Reading) -> Vec<Row> {

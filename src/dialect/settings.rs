@@ -14,6 +14,8 @@ pub(crate) struct Settings {
     pub files: Vec<FileRule>,
     /// Whether JSX is compiled in plain files of JavaScript, too.
     pub has_jsx: bool,
+    /// Whether an application answers every address: the host's scripts for pages have none at the root.
+    pub is_application: bool,
     /// The files that the settings were read from. A change of one of them loads the code again.
     pub sources: BTreeSet<PathBuf>,
 }
@@ -48,6 +50,7 @@ impl Settings {
         self.scripts.extend(more.scripts);
         self.files.extend(more.files);
         self.has_jsx |= more.has_jsx;
+        self.is_application |= more.is_application;
         self.sources.extend(more.sources);
     }
 

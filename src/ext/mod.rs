@@ -45,7 +45,7 @@ mod wasm;
 mod websocket;
 mod workers;
 
-pub(crate) use actor::{ActorOptions, Actors, Counts, Running};
+pub(crate) use actor::{ActorOptions, Actors, Running};
 pub(crate) use answer::Streams;
 pub(crate) use bodies::{Bodies, BodyLimits, Held};
 pub(crate) use dispatch::{FileAnswer, Route, Site};
@@ -104,8 +104,10 @@ deno_core::extension!(
         actor::op_actor_kv_list,
         actor::op_actor_kv_put,
         actor::op_actor_leave,
+        actor::op_actor_name,
         actor::op_actor_pipe,
         actor::op_actor_post,
+        actor::op_actor_remembered,
         actor::op_actor_reply,
         actor::op_actor_reset,
         actor::op_actor_restore,

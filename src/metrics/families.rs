@@ -7,7 +7,7 @@ use super::exposition::{Exposition, Format};
 use super::meter::BOUNDS;
 use super::output::{self, Stream};
 use super::process;
-use super::registry::Snapshot;
+use super::registry::{ActorCounts, Snapshot};
 use crate::lines::Hub;
 use liveline_proto::{CloseCode, Stats};
 
@@ -21,6 +21,7 @@ pub(super) fn write(snapshot: &Snapshot, hub: &Hub, format: Format) -> String {
         .sample(&[("version", &env!("CARGO_PKG_VERSION")), ("engine", &snapshot.engine)], 1);
     lines(&mut out, &hub.engine().stats());
     channels(&mut out, hub);
+    actors(&mut out, &snapshot.actors);
     requests(&mut out, snapshot);
     isolates(&mut out, snapshot);
     budgets(&mut out, snapshot);
@@ -80,6 +81,17 @@ fn channels(out: &mut Exposition, hub: &Hub) {
     for (channel, count) in largest {
         members.sample(&[("channel", &channel.as_str())], count);
     }
+}
+
+fn actors(out: &mut Exposition, counts: &ActorCounts) {
+    out.gauge("liveline_actors", "Actors: alive in an isolate, or hibernating with open sockets.")
+        .sample(&[("state", &"alive")], counts.alive)
+        .sample(&[("state", &"hibernating")], counts.hibernating);
+    out.gauge("liveline_actor_events_waiting", "Events that wait in the mailboxes of actors.")
+        .sample(&[], counts.waiting);
+    out.gauge("liveline_actor_alarms", "Alarms of actors: set for later, or due and not handled yet.")
+        .sample(&[("state", &"set")], counts.alarms)
+        .sample(&[("state", &"due")], counts.alarms_due);
 }
 
 fn requests(out: &mut Exposition, snapshot: &Snapshot) {

@@ -23,12 +23,29 @@ pub(crate) struct Budget {
     pub limit: usize,
 }
 
+/// How many actors there are.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ActorCounts {
+    /// Actors that an isolate runs.
+    pub alive: usize,
+    /// Actors that no isolate runs and that have open sockets.
+    pub hibernating: usize,
+    /// Events that wait for actors.
+    pub waiting: usize,
+    /// Alarms that are set.
+    pub alarms: usize,
+    /// Alarms whose time has come and whose handlers have not ended.
+    pub alarms_due: usize,
+}
+
 /// Functions that return the budgets of the process.
 pub(crate) struct Budgets {
     /// Bodies that are being received.
     pub bodies: Box<dyn Fn() -> Budget + Send + Sync>,
     /// Results of queries, outside of JavaScript.
     pub results: Box<dyn Fn() -> Budget + Send + Sync>,
+    /// The actors.
+    pub actors: Box<dyn Fn() -> ActorCounts + Send + Sync>,
 }
 
 struct Shared {
@@ -71,6 +88,8 @@ pub(super) struct Snapshot {
     pub bodies: Budget,
     /// The results of queries.
     pub results: Budget,
+    /// The actors.
+    pub actors: ActorCounts,
 }
 
 impl Metrics {
@@ -119,9 +138,9 @@ impl Metrics {
         workers.iter().for_each(|worker| worker.answers.add_to(&mut answers));
         let Shared { engine, began, ref reloaded, ref failed, ref lost, .. } = *self.0;
         let [reloaded, failed, lost] = [reloaded, failed, lost].map(|count| count.load(Ordering::Relaxed));
-        let Budgets { bodies, results } = &self.0.budgets;
-        let (bodies, results) = (bodies(), results());
-        Snapshot { engine, began, workers, answers, reloaded, failed, lost, bodies, results }
+        let Budgets { bodies, results, actors } = &self.0.budgets;
+        let (bodies, results, actors) = (bodies(), results(), actors());
+        Snapshot { engine, began, workers, answers, reloaded, failed, lost, bodies, results, actors }
     }
 
     fn workers(&self) -> MutexGuard<'_, Workers> {

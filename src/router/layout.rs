@@ -155,7 +155,7 @@ impl Layout {
 }
 
 /// The names of wrangler's configuration; the first that exists is read.
-const WRANGLER: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
+pub(super) const WRANGLER: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
 
 /// wrangler's configuration of a project: the one that a build names in `.wrangler/deploy/config.json`, else its own.
 fn wrangler_file(root: &Path) -> Option<PathBuf> {

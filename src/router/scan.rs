@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::layout::Layout;
+use super::layout::{Layout, WRANGLER};
 use super::path::segments;
 use super::tree::{Layer, Part, Routes};
 use super::views::{Sources, has_imports, is_view};
@@ -359,9 +359,11 @@ fn kind(entry: &DirEntry) -> Result<Kind, ScanError> {
     }
 }
 
+/// Whether a folder is no route: it is hidden, holds packages, or is a project of its own.
 fn is_passed_over(folder: &DirEntry) -> bool {
     let name = folder.file_name();
-    name == "node_modules" || name.as_encoded_bytes().starts_with(b".")
+    let is_project = || WRANGLER.iter().any(|file| folder.path().join(file).is_file());
+    name == "node_modules" || name.as_encoded_bytes().starts_with(b".") || is_project()
 }
 
 fn canonical(path: &Path) -> Result<PathBuf, ScanError> {
@@ -396,6 +398,14 @@ mod tests {
             |folder: &Folder| folder.page.as_ref().map(|page| page.file.file_name().unwrap().to_owned());
         let named: Vec<_> = [&root].into_iter().chain(&root.folders).map(named).collect();
         assert_eq!(named, [Some("page.html".into()), Some("index.html".into()), None]);
+    }
+
+    #[test]
+    fn scan_folders_with_a_configuration_of_their_own_are_no_routes() {
+        let dir = project(&["a/page.html", "b/wrangler.toml", "b/page.html"]);
+        let layout = Layout::find(dir.path(), None).unwrap();
+        let root = Scan::read(&layout).unwrap().root;
+        assert_eq!(root.folders.iter().map(|folder| &*folder.name).collect::<Vec<_>>(), ["a"]);
     }
 
     #[test]

@@ -260,7 +260,9 @@ fn own_address(
     {
         return ControlFlow::Break(document.into());
     }
-    if BrowserFiles::cover(path) && is_look(request.method()) {
+    // An application may have files of these names at its root.
+    let is_free = worker.site.settings.is_application && !path.starts_with(LINE_PATH);
+    if BrowserFiles::cover(path) && !is_free && is_look(request.method()) {
         let files = worker.browser.clone();
         return ControlFlow::Break(Routed::Waiting(Box::pin(async move {
             assets::browser_file(files, request).await.into()

@@ -150,11 +150,10 @@ impl Thread {
     fn prepare(&self) -> Result<Isolate, impl Display + use<>> {
         let config = &self.config;
         let mut exchanges = Exchanges::new(
-            config.hub.clone(),
+            config.actors.clone(),
             self.owner,
             config.sessions.clone(),
             config.shared.clone(),
-            config.actors.clone(),
             config.trust.clone(),
             config.mode,
             config.bodies.clone(),

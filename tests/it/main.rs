@@ -10,6 +10,7 @@
 
 mod support;
 
+mod actors;
 mod answers;
 mod arbitrary_requests;
 mod bodies;

@@ -5,12 +5,14 @@
 //! | `config` | wrangler's configuration |
 //! | `bindings` | what `env` has |
 //! | `tree` | the values of the configuration, with their places |
+//! | `asset_rules` | `_headers` and `_redirects` of the static files |
 //! | `functions` | the files of `functions/`, whose paths are routes |
 //!
 //! All files of a Worker are one application: one of them stands for it at the root and answers every request, and the
 //! JavaScript half (`runtime-js/workers/`) chooses among them. So `env`, static files and functions follow the rules of
 //! Workers, and not those of the walk.
 
+mod asset_rules;
 mod bindings;
 mod config;
 mod functions;
@@ -105,7 +107,16 @@ impl Project {
         let classes = self.classes.iter().filter(|(file, _)| is_own(file));
         let classes = classes.map(|(file, _)| json!({ "part": "classes", "file": canonical(file) }));
         let parts: Vec<Json> = main.chain(functions).chain(classes).collect();
-        let mut script = json!({ "parts": parts, "secrets": secrets(layout) });
+        let (headers, redirects) = match &layout.public {
+            Some(folder) => asset_rules::read(folder),
+            None => Default::default(),
+        };
+        let mut script = json!({
+            "parts": parts,
+            "secrets": secrets(layout),
+            "headers": headers,
+            "redirects": redirects,
+        });
         let Some(config) = &self.config else { return script.to_string() };
         let assets = config.assets.as_ref().map(|assets| {
             json!({
@@ -158,9 +169,11 @@ impl Dialect for Workers {
             None => config::usual_rules(&layout.root),
         };
         let secrets = secrets_files(layout);
-        let sources = layout.wrangler.iter().cloned().chain(secrets).collect();
+        let rules = ["_headers", "_redirects"].map(|name| layout.public.as_ref().map(|it| it.join(name)));
+        let sources = layout.wrangler.iter().cloned().chain(secrets).chain(rules.into_iter().flatten());
         let scripts = vec![(self.name(), project.script(layout, claims))];
-        Ok(Settings { scripts, files, has_jsx: true, sources })
+        let is_application = claims.iter().any(|claim| claim.part == Part::Application);
+        Ok(Settings { scripts, files, has_jsx: true, is_application, sources: sources.collect() })
     }
 
     fn is_private(&self, _: &Path) -> bool {

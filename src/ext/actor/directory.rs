@@ -11,6 +11,7 @@ use tokio::sync::{Notify, mpsc};
 use super::alarms::Alarms;
 use super::sockets::{End, Item, Sockets};
 use crate::lines::Hub;
+use crate::metrics::ActorCounts;
 use liveline_proto::{CloseCode, LineId, OwnerId};
 use liveline_store::actor::{ActorStore, StorageError, StoreOptions};
 
@@ -159,7 +160,7 @@ impl Actors {
         state.token
     }
 
-    pub(super) fn hub(&self) -> &Hub {
+    pub(in crate::ext) fn hub(&self) -> &Hub {
         &self.0.hub
     }
 
@@ -233,9 +234,9 @@ impl Actors {
     }
 
     /// How many actors run, and how many events wait for them.
-    pub(crate) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> ActorCounts {
         let state = self.lock();
-        Counts {
+        ActorCounts {
             alive: state.homes.len(),
             waiting: state.homes.values().map(|home| home.waiting).sum(),
             hibernating: state.hibernating(),
@@ -255,12 +256,12 @@ impl Actors {
         data: Vec<u8>,
     ) -> Result<u32, Refused> {
         let mut state = self.lock();
-        state.to_actor(actor.clone(), Some(from), Mail::Event { from, actor, name, data })
+        state.mail_actor(actor.clone(), Some(from), Mail::Event { from, actor, name, data })
     }
 
     /// Sends the alarm of an actor to it.
     pub(super) fn send_alarm(&self, actor: Actor) -> Result<u32, Refused> {
-        self.lock().to_actor(actor.clone(), None, Mail::Alarm { actor })
+        self.lock().mail_actor(actor.clone(), None, Mail::Alarm { actor })
     }
 
     /// Sends something to an isolate. False if the isolate has ended.
@@ -290,24 +291,9 @@ impl Actors {
     }
 }
 
-/// How many actors there are.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Counts {
-    /// Actors that an isolate runs.
-    pub alive: usize,
-    /// Actors that no isolate runs and that have open sockets.
-    pub hibernating: usize,
-    /// Events that wait for actors.
-    pub waiting: usize,
-    /// Alarms that are set.
-    pub alarms: usize,
-    /// Alarms whose time has come and whose handlers have not ended.
-    pub alarms_due: usize,
-}
-
 impl State {
     /// Sends mail to the isolate that runs an actor. `from` is where the actor runs if no code serves yet.
-    pub(super) fn to_actor(&mut self, actor: Actor, from: Option<u32>, mail: Mail) -> Result<u32, Refused> {
+    pub(super) fn mail_actor(&mut self, actor: Actor, from: Option<u32>, mail: Mail) -> Result<u32, Refused> {
         let number = match self.homes.get(&actor) {
             Some(home) if home.waiting >= MAX_WAITING => return Err(Refused::Overloaded),
             Some(home) => home.isolate,
@@ -327,7 +313,7 @@ impl State {
     }
 
     /// Sends mail to an isolate.
-    pub(super) fn to_isolate(&self, isolate: u32, mail: Mail) {
+    pub(super) fn mail_isolate(&self, isolate: u32, mail: Mail) {
         if let Some(entry) = self.isolates.get(&isolate) {
             let _ = entry.mail.send(mail);
         }

@@ -131,7 +131,7 @@ fn carry_out(actors: &Actors, leaving: Leaving, failure: Option<&Arc<str>>) {
         (Leaving::Reply { from, to, data, .. }, None) => drop(actors.send_peer(from, to, data)),
         (Leaving::Reply { to, call, .. }, Some(failure)) => {
             let mail = Mail::Failed { call, message: failure.clone() };
-            actors.lock().to_isolate(to, mail);
+            actors.lock().mail_isolate(to, mail);
         }
         (Leaving::Socket { end, item }, None) => {
             let mut on_lines = OnLines::default();

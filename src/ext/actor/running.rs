@@ -140,7 +140,7 @@ impl Running {
         let Some(found) = self.instances.get(instance as usize).filter(|_| error.is_fatal()) else { return };
         let message: Arc<str> = error.to_string().into();
         let mail = Mail::Broken { instance, actor: found.actor.clone(), message };
-        self.actors.lock().to_isolate(self.isolate, mail);
+        self.actors.lock().mail_isolate(self.isolate, mail);
     }
 
     /// The turn has ended: commits what the actors have written.
@@ -174,7 +174,7 @@ impl Running {
             if let Some(message) = &failure {
                 tracing::error!("{actor}: {message}");
                 let mail = Mail::Broken { instance, actor, message: message.as_str().into() };
-                actors.lock().to_isolate(isolate, mail);
+                actors.lock().mail_isolate(isolate, mail);
             }
             gate.synced(&actors, failure);
         });
@@ -241,10 +241,15 @@ pub(crate) fn op_actor_start(state: &mut OpState, #[string] class: &str, #[strin
 }
 
 /// The isolate no longer runs an actor, unless events are on their way to it. Returns whether it left.
-#[op2(fast)]
-pub(crate) fn op_actor_leave(state: &mut OpState, #[smi] instance: u32) -> bool {
+#[op2]
+pub(crate) fn op_actor_leave(
+    state: &mut OpState,
+    #[smi] instance: u32,
+    #[string] name: Option<String>,
+) -> bool {
     let running = state.borrow_mut::<Running>();
     let Some(Instance { actor, facet_of, .. }) = running.instance(instance) else { return true };
+    running.actors.lock().remember_name(actor, name.map(Arc::from));
     if facet_of.is_none() && !running.actors.release(running.isolate, actor) {
         return false;
     }
@@ -301,6 +306,18 @@ pub(crate) fn op_actor_delete_facet(
     let storage = running.storage_of(parent)?;
     running.files.as_mut().expect("there is a storage").delete_facet(storage, name)?;
     Ok(())
+}
+
+/// The name of an actor that left its isolate with sockets; null if it has none.
+#[op2]
+#[string]
+pub(crate) fn op_actor_remembered(
+    state: &mut OpState,
+    #[string] class: &str,
+    #[string] id: &str,
+) -> Option<String> {
+    let name = state.borrow::<Running>().actors.lock().name_of(&actor(class, id));
+    name.map(|name| name.to_string())
 }
 
 /// The number of this isolate.

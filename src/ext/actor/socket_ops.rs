@@ -10,7 +10,7 @@ use hyper::header::{CONTENT_LENGTH, SEC_WEBSOCKET_PROTOCOL};
 
 use super::gate::Leaving;
 use super::running::Running;
-use super::sockets::{End, Item, OnLines};
+use super::sockets::{End, Item, OnLines, SocketLimits};
 use crate::ext::OpError;
 use crate::ext::answer::{give, head};
 use crate::ext::exchange::ExchangeState;
@@ -32,11 +32,23 @@ pub(crate) fn op_actor_pipe(state: &mut OpState) -> f64 {
 
 /// JavaScript of this isolate receives what comes to an end; `instance` accepted it.
 #[op2(fast)]
-pub(crate) fn op_actor_end_attach(state: &mut OpState, #[smi] instance: u32, number: f64, #[smi] rate: u32) {
+pub(crate) fn op_actor_end_attach(
+    state: &mut OpState,
+    #[smi] instance: u32,
+    number: f64,
+    #[smi] rate: u32,
+    #[smi] max: u32,
+) {
     let running = state.borrow::<Running>();
     let actor = running.instance(instance).map(|instance| instance.actor.clone());
     let mut on_lines = OnLines::default();
-    running.actors.lock().attach_isolate(end(number), running.isolate, actor, rate, &mut on_lines);
+    running.actors.lock().attach_isolate(
+        end(number),
+        running.isolate,
+        actor,
+        SocketLimits { rate, max },
+        &mut on_lines,
+    );
     on_lines.carry_out(&running.actors);
 }
 
@@ -48,11 +60,18 @@ pub(crate) fn op_actor_end_accept(
     number: f64,
     #[serde] tags: Vec<String>,
     #[smi] rate: u32,
+    #[smi] max: u32,
 ) {
     let running = state.borrow::<Running>();
     let Some(instance) = running.instance(instance) else { return };
     let mut on_lines = OnLines::default();
-    running.actors.lock().attach_actor(end(number), instance.actor.clone(), tags, rate, &mut on_lines);
+    running.actors.lock().attach_actor(
+        end(number),
+        instance.actor.clone(),
+        tags,
+        SocketLimits { rate, max },
+        &mut on_lines,
+    );
     on_lines.carry_out(&running.actors);
 }
 
@@ -196,8 +215,8 @@ pub(crate) fn op_actor_automatic(state: &mut OpState, #[smi] instance: u32) -> O
 }
 
 /// Answers with a WebSocket whose client is one end of a pipe; the exchange is over then. Returns why it is not opened:
-/// the request is not for one, which is answered with 426, or the actor at the other end has more than `max` sockets,
-/// which is answered with 503. Empty if it is opened. A `max` of 0 is no limit.
+/// the request is not for one, which is answered with 426, or the actor at the other end has more sockets than it may,
+/// which is answered with 503. Empty if it is opened.
 #[op2]
 #[string]
 pub(crate) fn op_answer_socket_end(
@@ -205,7 +224,6 @@ pub(crate) fn op_answer_socket_end(
     id: f64,
     #[string] headers: &str,
     number: f64,
-    #[smi] max: u32,
 ) -> Result<&'static str, OpError> {
     const FULL: &str = "The room is full: MAX_CONNECTIONS_PER_ROOM";
     let mut answer = head(StatusCode::SWITCHING_PROTOCOLS.as_u16(), "", headers)?;
@@ -221,7 +239,7 @@ pub(crate) fn op_answer_socket_end(
         return Err(OpError::Protocol(String::from_utf8_lossy(protocol.as_bytes()).into_owned()));
     }
     slot.rare.get_or_insert_default().end = Some(end(number));
-    if max > 0 && state.borrow::<Running>().actors.lock().neighbours(end(number)) > max as usize {
+    if state.borrow::<Running>().actors.lock().is_crowded(end(number)) {
         give(state, id, Answer::text(StatusCode::SERVICE_UNAVAILABLE, format!("{FULL}\n")), true)?;
         return Ok(FULL);
     }

@@ -65,6 +65,7 @@ enum Side {
         number: u32,
         actor: Option<Actor>,
         rate: Rate,
+        max: u32,
     },
     /// The socket belongs to an actor, in whatever isolate that runs.
     Actor(Box<Held>),
@@ -87,12 +88,24 @@ struct Held {
     /// When the last automatic answer was sent, in milliseconds since 1970.
     answered: Option<f64>,
     rate: Rate,
+    max: u32,
+}
+
+/// Limits of the sockets of an actor; 0 for none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SocketLimits {
+    /// Messages per second that one may send.
+    pub rate: u32,
+    /// How many the actor may have.
+    pub max: u32,
 }
 
 /// The sockets of one actor, in the order in which it accepted them.
 #[derive(Default)]
 struct Accepted {
     ends: Vec<End>,
+    /// The name that the actor's id was made of, while no isolate runs the actor.
+    name: Option<Arc<str>>,
     /// A message and the answer that the host sends to it.
     automatic: Option<(String, Frame)>,
 }
@@ -200,10 +213,14 @@ impl State {
         end: End,
         number: u32,
         actor: Option<Actor>,
-        rate: u32,
+        limits: SocketLimits,
         on_lines: &mut OnLines,
     ) {
-        self.attach(end, Side::Isolate { number, actor, rate: Rate::new(rate) }, on_lines);
+        self.attach(
+            end,
+            Side::Isolate { number, actor, rate: Rate::new(limits.rate), max: limits.max },
+            on_lines,
+        );
     }
 
     /// The end is the socket of an actor from now on, which may hibernate.
@@ -212,11 +229,18 @@ impl State {
         end: End,
         actor: Actor,
         tags: Vec<String>,
-        rate: u32,
+        limits: SocketLimits,
         on_lines: &mut OnLines,
     ) {
         self.sockets.hibernating.entry(actor.clone()).or_default().ends.push(end);
-        let held = Held { actor, tags, attachment: None, answered: None, rate: Rate::new(rate) };
+        let held = Held {
+            actor,
+            tags,
+            attachment: None,
+            answered: None,
+            rate: Rate::new(limits.rate),
+            max: limits.max,
+        };
         self.attach(end, Side::Actor(Box::new(held)), on_lines);
     }
 
@@ -259,7 +283,7 @@ impl State {
                     acknowledge(on_lines);
                     self.refuse_message(end, on_lines);
                 } else {
-                    self.to_isolate(number, Mail::Socket { end, actor: None, item, credit });
+                    self.mail_isolate(number, Mail::Socket { end, actor: None, item, credit });
                 }
             }
             Side::Actor(held) => {
@@ -273,7 +297,7 @@ impl State {
                     return self.deliver(end.far(), Item::Message(answer), None, on_lines);
                 }
                 let mail = Mail::Socket { end, actor: Some(actor.clone()), item, credit };
-                if self.to_actor(actor, None, mail).is_err() {
+                if self.mail_actor(actor, None, mail).is_err() {
                     acknowledge(on_lines);
                 }
             }
@@ -320,6 +344,18 @@ impl State {
         if pipe.sides.iter().all(|side| matches!(side, Side::Closed)) {
             self.sockets.pipes.remove(&end.pipe());
         }
+    }
+
+    /// Remembers the name of an actor that leaves its isolate and has sockets.
+    pub(super) fn remember_name(&mut self, actor: &Actor, name: Option<Arc<str>>) {
+        if let Some(accepted) = self.sockets.hibernating.get_mut(actor) {
+            accepted.name = name;
+        }
+    }
+
+    /// The name of an actor, if it was remembered.
+    pub(super) fn name_of(&self, actor: &Actor) -> Option<Arc<str>> {
+        self.sockets.hibernating.get(actor)?.name.clone()
     }
 
     /// An actor has received the end of one of its sockets.
@@ -376,14 +412,14 @@ impl State {
         found
     }
 
-    /// How many sockets the actor at the other end of a pipe has.
-    pub(super) fn neighbours(&mut self, end: End) -> usize {
-        let actor = match self.side(end.far()) {
-            Some(Side::Actor(held)) => Some(held.actor.clone()),
-            Some(Side::Isolate { actor, .. }) => actor.clone(),
-            _ => None,
+    /// Whether the actor at the other end of a pipe has more sockets than it may.
+    pub(super) fn is_crowded(&mut self, end: End) -> bool {
+        let (actor, max) = match self.side(end.far()) {
+            Some(Side::Actor(held)) => (held.actor.clone(), held.max),
+            Some(Side::Isolate { actor: Some(actor), max, .. }) => (actor.clone(), *max),
+            _ => return false,
         };
-        actor.map_or(0, |actor| self.count_of(&actor))
+        max > 0 && self.count_of(&actor) > max as usize
     }
 
     /// How many sockets of any kind an actor has.

@@ -256,10 +256,31 @@ pub(crate) fn op_actor_alarm_get(state: &mut OpState, #[smi] instance: u32) -> R
     with(state, instance, |storage| storage.get_alarm()).map(|due| due.map_or(-1., |due| due as f64))
 }
 
-/// Sets the alarm.
-#[op2(fast)]
-pub(crate) fn op_actor_alarm_set(state: &mut OpState, #[smi] instance: u32, due: f64) -> Result<(), OpError> {
-    with(state, instance, |storage| storage.set_alarm(due as i64))
+/// Sets the alarm. The name of the actor's id is remembered with it, if it has one.
+#[op2]
+pub(crate) fn op_actor_alarm_set(
+    state: &mut OpState,
+    #[smi] instance: u32,
+    due: f64,
+    #[string] name: Option<String>,
+) -> Result<(), OpError> {
+    with(state, instance, |storage| {
+        storage.set_alarm(due as i64)?;
+        match name.filter(|name| name.len() <= MAX_NAME) {
+            Some(name) => storage.set_name(&name),
+            None => Ok(()),
+        }
+    })
+}
+
+/// The longest name that is remembered, in bytes.
+const MAX_NAME: usize = 1024;
+
+/// The name of the actor's id that was remembered; null if there is none.
+#[op2]
+#[string]
+pub(crate) fn op_actor_name(state: &mut OpState, #[smi] instance: u32) -> Result<Option<String>, OpError> {
+    with(state, instance, |storage| storage.name())
 }
 
 /// Deletes the alarm.

@@ -115,17 +115,16 @@ fn key(id: ExchangeId) -> usize {
 
 impl Exchanges {
     pub(crate) fn new(
-        hub: Hub,
+        actors: Actors,
         owner: OwnerId,
         sessions: Sessions,
         shared: Shared,
-        actors: Actors,
         trust: Arc<Trust>,
         mode: Mode,
         bodies: BodyLimits,
     ) -> Exchanges {
         let host = Host {
-            hub,
+            hub: actors.hub().clone(),
             sessions,
             shared,
             actors,

@@ -199,6 +199,15 @@ impl Host {
         assert!(sent.success(), "{kill}");
     }
 
+    /// Ends the process by a signal and starts it again over the same folder.
+    #[track_caller]
+    pub fn restart(mut self, signal: &str) -> Host {
+        self.signal(signal);
+        self.process.wait().expect("the exit status of a child");
+        let site = std::mem::replace(&mut self.site, Site::new());
+        Host::start(site, "serve")
+    }
+
     /// Waits until the process has ended by itself, and returns its exit code.
     #[track_caller]
     pub fn ended(&mut self) -> Option<i32> {

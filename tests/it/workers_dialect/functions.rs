@@ -81,7 +81,7 @@ fn middleware_runs_before_functions_and_files() {
 
 #[test]
 fn what_is_no_response_is_an_error_in_its_file() {
-    let mut host = functions(&[
+    let host = functions(&[
         ("nothing.js", "export default (request, context) => {};"),
         ("throws.js", "export default (request, context) => missing();"),
         ("fine.js", "export default (request) => new Response('fine');"),
@@ -95,7 +95,6 @@ fn what_is_no_response_is_an_error_in_its_file() {
     assert!(throws.text().contains("missing is not defined"), "{}", throws.text());
     assert!(throws.text().contains("functions/throws.js:1"), "{}", throws.text());
     assert_eq!(host.get("/fine").text(), "fine");
-    host.ready();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod assets;
 mod bindings;
 mod configuration;
+mod examples;
 mod functions;
 mod queues;
 mod worker;

@@ -55,7 +55,7 @@ fn a_module_without_configuration_is_known_by_its_shape() {
     // In a folder of Webflo's handlers it is a file like others.
     let host =
         Site::new().file("worker.js", module).file("handler.js", "export default () => 'webflo'").serve();
-    assert_eq!(host.get("/").json(), json!("webflo"));
+    assert_eq!(host.get("/").text(), "webflo");
 }
 
 #[test]

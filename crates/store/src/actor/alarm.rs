@@ -199,6 +199,26 @@ impl ActorStorage {
         Ok(())
     }
 
+    /// Remembers the name that the actor's id was made of, for alarms after a restart.
+    pub fn set_name(&mut self, name: &str) -> Result<(), StorageError> {
+        self.writing(|connection| {
+            connection.begin()?;
+            let sql = "/*host*/INSERT INTO _cf_METADATA VALUES (2, ?)
+                       ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+            connection.host(sql)?.execute([name])?;
+            Ok(())
+        })
+    }
+
+    /// The name that the actor's id was made of, if it was remembered.
+    pub fn name(&mut self) -> Result<Option<String>, StorageError> {
+        let stored = self.reading(|connection| {
+            let mut statement = connection.host("/*host*/SELECT value FROM _cf_METADATA WHERE key = 2")?;
+            Ok(statement.query_row([], |row| row.get(0)).optional()?)
+        })?;
+        Ok(stored.flatten())
+    }
+
     /// Deletes the alarm. While its handler runs, that one is not repeated.
     pub fn delete_alarm(&mut self) -> Result<(), StorageError> {
         self.alarm = AlarmState::Waiting;

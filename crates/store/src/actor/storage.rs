@@ -14,7 +14,7 @@ use super::{ActorStore, Address, Commit, Lease, StorageError};
 use crate::guarded::GuardedConnection;
 use crate::{ResultBudget, SqlError};
 
-/// The host's tables in each file. An alarm has the key 1.
+/// The host's tables in each file. An alarm has the key 1, a name the key 2.
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS _cf_KV (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS _cf_METADATA (key INTEGER PRIMARY KEY, value);";

@@ -1,0 +1,127 @@
+//! What goes wrong with actors harms nothing else.
+
+use serde_json::json;
+
+use super::{call, get, rooms};
+use crate::support::Site;
+
+#[test]
+fn errors_come_to_the_caller() {
+    let host = rooms(
+        r#"fail() { throw new RangeError("out of range"); }
+        own() { throw Object.assign(new Error("own"), { code: "E_OWN" }); }
+        fine() { return "fine"; }"#,
+    )
+    .serve();
+
+    assert_eq!(
+        call(&host, "a", "fail", &json!([])),
+        json!({ "name": "RangeError", "message": "out of range", "remote": true })
+    );
+    assert_eq!(get(&host, "fine"), "fine");
+}
+
+#[test]
+fn an_object_that_cannot_be_made_is_made_anew_with_the_next_call() {
+    let host = rooms(
+        r#"constructor(ctx, env) {
+          super(ctx, env);
+          if (made % 2 === 1) throw new Error(`attempt ${made}`);
+        }
+        hi() { return made; }"#,
+    )
+    .arg("--workers=1")
+    .serve();
+
+    assert_eq!(call(&host, "a", "hi", &json!([]))["message"], "attempt 1");
+    assert_eq!(get(&host, "hi"), 2);
+}
+
+#[test]
+fn abort_drops_what_was_not_stored_and_the_object() {
+    let host = rooms(
+        r#"lose() { this.ctx.storage.kv.put("lost", 1); this.ctx.abort("no more"); }
+        async wait() { console.log("waits"); await new Promise(() => {}); }
+        kept() { return this.ctx.storage.kv.get("lost") ?? null; }"#,
+    )
+    .serve();
+
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| call(&host, "a", "wait", &json!([])));
+        host.log.next("waits");
+        assert_eq!(call(&host, "a", "lose", &json!([]))["message"], "no more");
+        assert_eq!(waiting.join().unwrap()["message"], "no more");
+    });
+    assert_eq!(get(&host, "kept"), json!(null));
+}
+
+#[test]
+fn a_loop_that_does_not_end_resets_its_actor_only() {
+    let host = rooms("spin() { while (true); } fine() { return made; }")
+        .arg("--workers=1")
+        .arg("--cpu-timeout=300ms")
+        .serve();
+    assert_eq!(get(&host, "fine"), 1);
+
+    let answer = call(&host, "a", "spin", &json!([]));
+
+    assert!(answer["message"].as_str().unwrap().contains("CPU time limit"), "{answer}");
+    assert_eq!(get(&host, "fine"), 2);
+}
+
+#[test]
+fn a_damaged_file_is_an_error_of_its_actor() {
+    let host = rooms(
+        r#"async put() { await this.ctx.storage.put("n", 1); return this.ctx.id.toString(); }
+        async n() { return this.ctx.storage.get("n"); }"#,
+    )
+    .serve();
+    let id = get(&host, "put");
+    assert_eq!(call(&host, "b", "put", &json!([]))["value"].as_str().unwrap().len(), 64);
+    let host = host.restart("TERM");
+    let file = host.site.path(&format!(".liveline/actors/Room/{}.sqlite", id.as_str().unwrap()));
+    std::fs::write(&file, "this is no database, and long enough to have a header of one ".repeat(20))
+        .unwrap();
+    let host = host.restart("KILL");
+
+    let answer = call(&host, "a", "n", &json!([]));
+
+    let message = answer["message"].as_str().unwrap();
+    assert!(message.contains(".sqlite") && message.contains("damaged"), "{answer}");
+    assert_eq!(call(&host, "b", "n", &json!([])), json!({ "value": 1 }));
+}
+
+#[test]
+fn handlers_do_not_reach_the_files_of_actors() {
+    let host = rooms(r#"async put() { await this.ctx.storage.put("n", 1); return this.ctx.id.toString(); }"#)
+        .file(
+            "read/handler.js",
+            r#"import { readFile } from "node:fs/promises";
+            export default async (event) => {
+              const id = event.url.searchParams.get("id");
+              try { return (await readFile(`.liveline/actors/Room/${id}.sqlite`)).length; }
+              catch (error) { return error.message; }
+            };"#,
+        )
+        .serve();
+    let id = get(&host, "put");
+
+    let answer = host.get(&format!("/read?id={}", id.as_str().unwrap()));
+
+    assert!(answer.text().contains("access"), "{}", answer.text());
+}
+
+#[test]
+fn two_classes_cannot_have_one_name() {
+    let site = Site::new().file(
+        "handler.js",
+        r#"import { Actor, actors } from "liveline:actors";
+        actors("Room", class extends Actor {});
+        actors("Room", class extends Actor {});
+        export default () => "";"#,
+    );
+
+    let check = site.run("check");
+
+    assert!(check.output().contains("There are two classes of actors named Room"), "{}", check.output());
+}
