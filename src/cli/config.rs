@@ -178,8 +178,11 @@ impl AccessFlags {
         databases: &Databases,
     ) -> Result<Access, CliError> {
         let folders = [&layout.project, &layout.root].map(|folder| folder.join(OWN_FOLDER));
-        let fixed =
-            folders.into_iter().chain(["actors", "d1", "kv", "queues.sqlite"].map(|name| data.join(name))).chain(session_store).chain(snapshot_file());
+        let fixed = folders
+            .into_iter()
+            .chain(["actors", "d1", "kv", "queues.sqlite"].map(|name| data.join(name)))
+            .chain(session_store)
+            .chain(snapshot_file());
         let grants = Grants {
             read: self.allow_read.clone(),
             write: self.allow_write.clone(),

@@ -223,7 +223,7 @@ impl Modules {
 
     /// How a file is compiled.
     pub(crate) fn options_of(&self, file: &Path) -> Result<Options, Diagnostic> {
-        self.configs.options_of(file, || self.package_for_jsx(file))
+        self.configs.options_of(file, self.has_jsx(file), || self.package_for_jsx(file))
     }
 
     /// Every file whose change, or whose making, may change how modules are resolved and compiled.
