@@ -78,7 +78,7 @@ class SqlStorageCursor {
 
   next() {
     const row = this.#take();
-    return row === undefined ? { done: true } : { done: false, value: this.#object(row) };
+    return row === undefined ? { done: true, value: undefined } : { done: false, value: this.#object(row) };
   }
 
   toArray() {

@@ -123,10 +123,12 @@ class DurableObjectState {
   }
 
   setHibernatableWebSocketEventTimeout(milliseconds = undefined) {
-    if (milliseconds !== undefined && !(milliseconds >= 0 && milliseconds <= MAX_EVENT_TIMEOUT)) {
+    if (milliseconds < 0) throw new TypeError("An event timeout is not negative.");
+    if (milliseconds > MAX_EVENT_TIMEOUT) {
       throw new Error(`Event timeout should be within 0 and ${MAX_EVENT_TIMEOUT} milliseconds.`);
     }
-    this.#eventTimeout = milliseconds ?? null;
+    // 0 stands for none.
+    this.#eventTimeout = milliseconds || null;
   }
 
   getHibernatableWebSocketEventTimeout() {

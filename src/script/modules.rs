@@ -50,7 +50,9 @@ const FETCH_PLUS: &str = "export const { LiveResponse, Observer } = globalThis;
 export const { FormDataPlus, HeadersPlus, RequestPlus, ResponsePlus, fetchPlus } =
   globalThis[Symbol.for(\"liveline:fetch-plus\")]();";
 
-const WORKERS: &str = "export const { DurableObject, WorkerEntrypoint, RpcTarget, waitUntil, env, exports } =
+const WORKERS: &str = "export const {
+  DurableObject, WorkerEntrypoint, RpcTarget, RpcStub, RpcPromise, RpcProperty, ServiceStub, waitUntil, env, exports,
+} =
   globalThis[Symbol.for(\"liveline:workers\")];";
 
 const OBSERVER: &str = "const { Observer } = globalThis;

@@ -3,6 +3,7 @@
 //   node run.mjs NAME [SCRIPT...]            both, and compares them
 //   node run.mjs NAME [SCRIPT...] --record   the real system alone; writes NAME/recorded/SCRIPT.json
 //   node run.mjs NAME [SCRIPT...] --check    ours alone, against the recordings
+//   ... --list                               prints differences as entries for differences.json, without reasons
 //
 // LIVELINE_BIN names our executable. LIVELINE_ORACLE_PACKAGES is the folder in which the packages of NAME/package.json
 // are installed (without it: NAME itself). `cargo xtask oracle NAME` sets both.
@@ -24,6 +25,7 @@ const PATIENCE = 180_000;
 const words = process.argv.slice(2);
 const isRecording = words.includes("--record");
 const isChecking = words.includes("--check");
+const isListing = words.includes("--list");
 const [name, ...wanted] = words.filter((word) => !word.startsWith("--"));
 if (!name || !existsSync(join(HERE, name, "oracle.mjs"))) fail(`usage: node run.mjs NAME [SCRIPT...] [--record|--check]`);
 
@@ -166,6 +168,10 @@ function compare(all, real, ours) {
     meantCount += meant.length;
     if (unexpected.length === 0 && unused.length === 0) {
       agreeing += 1;
+      continue;
+    }
+    if (isListing) {
+      for (const { step, field, ours: value } of unexpected) console.log(JSON.stringify({ script, step, field, ours: value, reason: "" }));
       continue;
     }
     console.error(`${script}: differs`);
