@@ -6,6 +6,7 @@ import {
   op_request_has_body,
   op_request_header,
   op_request_headers,
+  op_request_peer,
   op_request_read,
 } from "ext:core/ops";
 import { answerForIllBodies } from "./form/form_data.js";
@@ -19,6 +20,7 @@ import {
   ReadableStream,
   ReadableStreamBYOBRequestPrototypeRespond,
   StringPrototypeSplit,
+  StringPrototypeToLowerCase,
 } from "./primordials.js";
 
 /**
@@ -81,12 +83,18 @@ class ReceivedRequest {
   }
 
   get headerList() {
-    return this.#headerList ??= readHeaders(op_request_headers(this.#exchange.id));
+    if (this.#headerList === null) {
+      const list = readHeaders(op_request_headers(this.#exchange.id));
+      this.#headerList = this.#isForClient ? forWorkers(list, this.#exchange.id) : list;
+    }
+    return this.#headerList;
   }
 
   /** One header, without the others. */
   header(name) {
-    return op_request_header(this.#exchange.id, name);
+    if (this.#isForClient && name === ADDRESS) return op_request_peer(this.#exchange.id);
+    const value = op_request_header(this.#exchange.id, name);
+    return this.#isForClient && name === "upgrade" && value !== null ? StringPrototypeToLowerCase(value) : value;
   }
 
   get body() {
@@ -99,6 +107,21 @@ class ReceivedRequest {
     if (this.#isForClient) this.#exchange.onLeave(callback);
     else this.#exchange.onEnd(callback);
   }
+}
+
+/** The header in which Workers find the address of their client. A client cannot set it. */
+const ADDRESS = "cf-connecting-ip";
+
+/** Headers as Cloudflare passes them to Workers: with the client's address, and `Upgrade` in lower case. */
+function forWorkers(list, id) {
+  const passed = [];
+  for (let i = 0; i < list.length; i++) {
+    const { 0: name, 1: value } = list[i];
+    if (name === ADDRESS) continue;
+    ArrayPrototypePush(passed, [name, name === "upgrade" ? StringPrototypeToLowerCase(value) : value]);
+  }
+  ArrayPrototypePush(passed, [ADDRESS, op_request_peer(id)]);
+  return passed;
 }
 
 function bodyOf(id) {

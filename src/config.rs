@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dev::Dev;
-use crate::ext::{Access, Actors, BodyLimits, EnvironmentFiles, Mode, Sessions, Shared, Stores};
+use crate::ext::{Access, Actors, BodyLimits, EnvironmentFiles, Mode, Services, Sessions, Shared, Stores};
 use crate::http::KeptDocuments;
 use crate::lines::Hub;
 use crate::metrics::Metrics;
 use crate::router::{FileRules, Layout};
 use crate::script::Inspector;
+use crate::topics::TopicHub;
 use crate::trust::Trust;
 use liveline_store::Databases;
 
@@ -41,6 +42,8 @@ pub(crate) struct Config {
     pub stores: Stores,
     /// The states that isolates share.
     pub shared: Shared,
+    /// The topics, which isolates share.
+    pub topics: TopicHub,
     /// Which hosts are served, and which proxies are trusted.
     pub trust: Arc<Trust>,
     /// The databases, with the limits of results.
@@ -53,8 +56,26 @@ pub(crate) struct Config {
     pub metrics: Option<Metrics>,
     /// Where debuggers attach, if they may.
     pub inspector: Option<Inspector>,
+    /// Whether requests may call what a Worker does at times.
+    pub tests_triggers: bool,
     /// The notifications of open pages, in `dev`.
     pub dev: Option<Arc<Dev>>,
+}
+
+impl Config {
+    /// What the exchanges of an isolate use of the process.
+    pub(crate) fn services(&self) -> Services {
+        Services {
+            hub: self.hub.clone(),
+            sessions: self.sessions.clone(),
+            shared: self.shared.clone(),
+            actors: self.actors.clone(),
+            topics: self.topics.clone(),
+            trust: self.trust.clone(),
+            mode: self.mode,
+            bodies: self.bodies.clone(),
+        }
+    }
 }
 
 /// The limits of one isolate.

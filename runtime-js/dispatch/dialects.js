@@ -1,15 +1,17 @@
 // The JavaScript half of each dialect; `src/dialect/` is the other half. A dialect adapts its handlers to the arguments
 // of the common walk (`routing.js`).
 
+import { fastify } from "./fastify.js";
 import { webflo } from "./webflo.js";
 import { workers } from "../workers/workers.js";
 import { ArrayPrototypePush, JSONStringify, SafeArrayIterator } from "../primordials.js";
 
 /**
  * @typedef {object} Dialect
- * @property {(json: string, isDevelopment: boolean) => void} [configure] before any handler is loaded: what
- *   `src/dialect/` has read in the project's configuration
- * @property {(module: object, filename: string) => object} load for each handler that was evaluated: its functions, by
+ * @property {(json: string, testsTriggers: boolean) => void} [configure] before any handler is loaded: what
+ *   `src/dialect/` has read in the project's configuration, and whether requests may call what happens at times
+ * @property {(module: object, filename: string) => object | Promise<object>} load for each handler that was evaluated:
+ *   its functions, by
  *   the method that each answers, and `default` for every other method. The walk invokes them with `(event, next,
  *   fetch)`, and their results become answers. A dialect with other arguments returns functions that call the
  *   handler's.
@@ -20,7 +22,7 @@ import { ArrayPrototypePush, JSONStringify, SafeArrayIterator } from "../primord
  */
 
 /** By name. @type {Record<string, Dialect>} */
-const DIALECTS = { __proto__: null, webflo, workers };
+const DIALECTS = { __proto__: null, fastify, webflo, workers };
 
 /** The functions of a handler's module. */
 export function load(dialect, module, filename) {
@@ -28,8 +30,8 @@ export function load(dialect, module, filename) {
 }
 
 /** For the host, before any handler is loaded: what the configuration of a project decides for a dialect. */
-export function configure(dialect, json, isDevelopment) {
-  DIALECTS[dialect].configure?.(json, isDevelopment);
+export function configure(dialect, json, testsTriggers) {
+  DIALECTS[dialect].configure?.(json, testsTriggers);
 }
 
 /** For the host, once all handlers are loaded: why they cannot serve together, as JSON. */

@@ -58,9 +58,9 @@ function limit(name) {
 /** @type {import("../dispatch/dialects.js").Dialect} */
 export const workers = {
   __proto__: null,
-  configure(json, isDevelopment) {
+  configure(json, testsTriggers) {
     settings = JSONParse(json);
-    settings.isDevelopment = isDevelopment;
+    settings.testsTriggers = testsTriggers;
     for (const part of new SafeArrayIterator(settings.parts)) {
       const known = parts.get(part.file);
       if (known === undefined) parts.set(part.file, [part]);
@@ -163,7 +163,7 @@ function handlerOf(name) {
 async function answer(event, next) {
   const exchange = event[kExchange];
   const request = requestFor(event, exchange);
-  if (settings.isDevelopment && isScheduledRequest(exchange)) {
+  if (settings.testsTriggers && isScheduledRequest(exchange)) {
     return runScheduled(exchange, handlerOf("scheduled"));
   }
   const matched = functionFor(exchange);

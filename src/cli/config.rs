@@ -23,8 +23,10 @@ use crate::metrics::{Budget, Budgets, Metrics};
 use crate::router::{FileRules, Layout, LayoutError};
 use crate::script::{Isolate, snapshot_file};
 use crate::server::{BindHost, ConnectionLimiter, Listener, open_files};
+use crate::topics::TopicHub;
 use crate::trust::{Hosts, Proxies, Trust};
 use liveline_proto::Origins;
+use liveline_proto::topic::TopicLimits;
 use liveline_store::{Databases, Location, MemorySessions, ResultBudget, SessionStore, SqliteSessions};
 
 /// The folder of what the program writes into a project.
@@ -67,11 +69,16 @@ impl Server {
         let origins = Origins::new(self.allow_origins.iter().cloned());
         let database = self.database.clone();
         let layout = self.folder.layout()?;
-        let folder = self.data.clone();
-        let data =
-            Data { database, folder, sessions: self.sessions()?, session_store: self.session_store_file() };
+        let data = Data {
+            database,
+            folder: self.data.clone(),
+            sessions: self.sessions()?,
+            session_store: self.session_store_file(),
+            topic_store: self.topic_store.clone(),
+        };
         let mut config = config(layout, mode, &self.limits, origins, data, &self.folder.access)?;
         config.workers = self.workers.into();
+        config.tests_triggers = self.test_scheduled || mode == Mode::Development;
         config.trust = Arc::new(self.trust(mode, listening));
         config.files = FileRules { follow_links: self.follow_links };
         if mode == Mode::Development {
@@ -155,7 +162,7 @@ fn place_of_environment(host: Option<&str>) -> BindHost {
 pub(super) fn to_check(folder: &Folder) -> Result<Config, CliError> {
     let limits = LimitFlags::parse_from([""]);
     let sessions = Sessions::new(Arc::<MemorySessions>::default(), &random_key(), false);
-    let data = Data { database: None, folder: None, sessions, session_store: None };
+    let data = Data { database: None, folder: None, sessions, session_store: None, topic_store: None };
     config(folder.layout()?, Mode::Production, &limits, Origins::default(), data, &folder.access)
 }
 
@@ -167,22 +174,19 @@ struct Data {
     sessions: Sessions,
     /// The file of the sessions, if they have one.
     session_store: Option<PathBuf>,
+    /// The file of the topics, if they have one.
+    topic_store: Option<PathBuf>,
 }
 
 impl AccessFlags {
     fn access(
         &self,
         layout: &Layout,
-        session_store: Option<PathBuf>,
-        data: &Path,
+        stores: impl IntoIterator<Item = PathBuf>,
         databases: &Databases,
     ) -> Result<Access, CliError> {
         let folders = [&layout.project, &layout.root].map(|folder| folder.join(OWN_FOLDER));
-        let fixed = folders
-            .into_iter()
-            .chain(["actors", "d1", "kv", "queues.sqlite"].map(|name| data.join(name)))
-            .chain(session_store)
-            .chain(snapshot_file());
+        let fixed = folders.into_iter().chain(stores).chain(snapshot_file());
         let grants = Grants {
             read: self.allow_read.clone(),
             write: self.allow_write.clone(),
@@ -229,6 +233,15 @@ impl LimitFlags {
         }
     }
 
+    fn topics(&self) -> TopicLimits {
+        TopicLimits {
+            topics: self.max_topics,
+            subscribers: self.max_topic_subscribers,
+            bytes: bytes(self.max_topic_bytes),
+            ..TopicLimits::default()
+        }
+    }
+
     fn lines(&self, origins: Origins) -> liveline_proto::Limits {
         liveline_proto::Limits {
             join_window: self.join_timeout,
@@ -252,7 +265,7 @@ fn config(
     mode: Mode,
     limits: &LimitFlags,
     origins: Origins,
-    Data { database, folder, sessions, session_store }: Data,
+    Data { database, folder, sessions, session_store, topic_store }: Data,
     flags: &AccessFlags,
 ) -> Result<Config, CliError> {
     let (root, public) = (layout.root.clone(), layout.public.clone());
@@ -266,8 +279,10 @@ fn config(
     let actors = ActorOptions { idle: limits.actor_idle, folder: folder.join("actors") };
     let hub = Hub::new(limits.lines(origins), tokio::runtime::Handle::current());
     let stores = Stores::new(folder.clone(), databases.results().clone());
+    let own_files = ["actors", "d1", "kv", "queues.sqlite"].map(|name| folder.join(name));
+    let own_files = own_files.into_iter().chain(session_store).chain(topic_store.clone());
     Ok(Config {
-        access: flags.access(&layout, session_store, &folder, &databases)?,
+        access: flags.access(&layout, own_files, &databases)?,
         environment: flags.environment(&layout, mode)?,
         layout,
         mode,
@@ -280,12 +295,14 @@ fn config(
         hub,
         sessions,
         shared: Shared::default(),
+        topics: TopicHub::new(limits.topics(), topic_store.as_deref(), tokio::runtime::Handle::current())?,
         trust: Arc::new(Trust { origin: None, hosts, proxies, listening: Vec::new() }),
         databases,
         documents: KeptDocuments::default(),
         files: FileRules::default(),
         metrics: None,
         inspector: None,
+        tests_triggers: false,
         dev: None,
     })
 }

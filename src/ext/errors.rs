@@ -11,6 +11,7 @@ use super::memory::NoRoom;
 use super::{Exchanges, from_exception};
 use crate::metrics::HANDLER;
 use liveline_proto::multipart::FormError;
+use liveline_proto::topic::TopicError;
 use liveline_proto::{ExchangeError, InvalidChannel};
 use liveline_store::SessionError;
 use liveline_store::actor::StorageError;
@@ -96,6 +97,21 @@ pub(crate) enum OpError {
     #[class("DOMExceptionQuotaExceededError")]
     #[error("more than {0} bytes wait for the other side to read")]
     Unsent(usize),
+    #[class(type)]
+    #[error("{0}")]
+    TopicData(TopicError),
+    #[class("DOMExceptionQuotaExceededError")]
+    #[error("{0}")]
+    TopicLimit(TopicError),
+    #[class("DOMExceptionInvalidStateError")]
+    #[error("{0}")]
+    TopicState(TopicError),
+    #[class(type)]
+    #[error("{0}")]
+    TopicOption(String),
+    #[class(generic)]
+    #[error("the topics could not be stored: {0}")]
+    TopicStore(String),
     #[class(generic)]
     #[error("the file could not be read: {0}")]
     File(#[from] std::io::Error),
@@ -115,6 +131,19 @@ impl From<StorageError> for OpError {
         match error {
             StorageError::Limit(message) => OpError::ActorLimit(message),
             error => OpError::ActorStorage(error),
+        }
+    }
+}
+
+impl From<TopicError> for OpError {
+    fn from(error: TopicError) -> Self {
+        match error {
+            TopicError::Name(_) | TopicError::NotJson(_) | TopicError::Empty => OpError::TopicData(error),
+            TopicError::TooLarge { .. }
+            | TopicError::Full
+            | TopicError::TooMany { .. }
+            | TopicError::Rate { .. } => OpError::TopicLimit(error),
+            error => OpError::TopicState(error),
         }
     }
 }

@@ -25,6 +25,8 @@ mod environment;
 mod errors;
 mod exception;
 mod exchange;
+#[cfg(feature = "node")]
+pub(crate) mod fastify;
 mod files;
 mod form;
 mod log;
@@ -41,6 +43,7 @@ mod session;
 mod shared;
 mod sql;
 mod timers;
+mod topic;
 mod wasm;
 mod websocket;
 mod workers;
@@ -52,7 +55,7 @@ pub(crate) use dispatch::{FileAnswer, Route, Site};
 pub(crate) use environment::{Environment, EnvironmentFiles, Variables};
 pub(crate) use errors::OpError;
 pub(crate) use exception::{from_exception, from_js_error};
-pub(crate) use exchange::{Begun, Call, Ended, Exchanges, Mode, Unanswered};
+pub(crate) use exchange::{Begun, Call, Ended, Exchanges, Mode, Services, Unanswered};
 pub(crate) use log::current_exchange;
 pub(crate) use memory::Memory;
 pub(crate) use page::{PageSource, Show, Shown};
@@ -217,6 +220,26 @@ deno_core::extension!(
         sql::op_sql_query,
         timers::op_timer_has_packages,
         timers::op_timer_of_package,
+        topic::op_topic_alive,
+        topic::op_topic_answer,
+        topic::op_topic_configure,
+        topic::op_topic_content,
+        topic::op_topic_create,
+        topic::op_topic_delete,
+        topic::op_topic_ended,
+        topic::op_topic_enter,
+        topic::op_topic_forward,
+        topic::op_topic_forward_stop,
+        topic::op_topic_is_by_line,
+        topic::op_topic_latest,
+        topic::op_topic_leave,
+        topic::op_topic_members,
+        topic::op_topic_next,
+        topic::op_topic_publish,
+        topic::op_topic_publish_bytes,
+        topic::op_topic_stored,
+        topic::op_topic_subscribe,
+        topic::op_topic_unsubscribe,
         wasm::op_wasm_gone,
         wasm::op_wasm_grow,
         websocket::client::op_socket_close,
@@ -231,6 +254,12 @@ deno_core::extension!(
         websocket::pair::op_websocket_close,
         websocket::pair::op_websocket_text,
         websocket::pair::op_websocket_unsent,
+        websocket::served::op_served_again,
+        websocket::served::op_served_bytes,
+        websocket::served::op_served_drop,
+        websocket::served::op_served_forget,
+        websocket::served::op_served_open,
+        websocket::served::op_served_text,
         workers::op_background,
         workers::op_cron_next,
         workers::op_d1_dump,
@@ -257,6 +286,7 @@ deno_core::extension!(
         state.put(answer::Streams::default());
         state.put(websocket::client::Sockets::default());
         state.put(Background::default());
+        state.put(websocket::served::LastText::default());
     },
     // The macro would store the paths of the files; the binary has to contain the sources.
     customizer = |extension: &mut deno_core::Extension| {
@@ -303,6 +333,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "crypto.js",
         "dispatch/dialects.js",
         "dispatch/dispatch.js",
+        "dispatch/fastify.js",
         "dispatch/routing.js",
         "dispatch/steps.js",
         "dispatch/throwers.js",
@@ -360,6 +391,8 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "shared/upload.js",
         "sql.js",
         "timers.js",
+        "topic/answer.js",
+        "topic/topic.js",
         "wasm.js",
         "websocket/client.js",
         "websocket/pair.js",

@@ -19,6 +19,8 @@ pub(crate) struct Site {
     pub dev: Option<Arc<Dev>>,
     /// The environment variables of the code.
     pub environment: Variables,
+    /// Whether requests may call what a Worker does at times.
+    pub tests_triggers: bool,
     /// What the project's configuration decides.
     pub settings: Arc<Settings>,
     /// No code has loaded yet: every request is answered with the errors.

@@ -149,15 +149,7 @@ impl Thread {
 
     fn prepare(&self) -> Result<Isolate, impl Display + use<>> {
         let config = &self.config;
-        let mut exchanges = Exchanges::new(
-            config.actors.clone(),
-            self.owner,
-            config.sessions.clone(),
-            config.shared.clone(),
-            config.trust.clone(),
-            config.mode,
-            config.bodies.clone(),
-        );
+        let mut exchanges = Exchanges::new(self.owner, config.services());
         exchanges.report_to(config.dev.clone());
         exchanges.use_stores(config.stores.clone());
         let (pool, hub, remote, owner) =
@@ -184,6 +176,7 @@ impl Thread {
             dev: config.dev.clone(),
             environment: code.environment.clone(),
             settings: code.settings.clone(),
+            tests_triggers: config.tests_triggers,
             is_stand_in: code.is_stand_in,
         };
         let stalled = |stall: &Stall| {

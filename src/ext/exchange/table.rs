@@ -17,6 +17,7 @@ use crate::ext::{Actors, BodyLimits, OpError, Running, Sessions, Shared, Show, S
 use crate::http::{Answer, Audience};
 use crate::lines::Hub;
 use crate::metrics::{HANDLER, RequestId};
+use crate::topics::TopicHub;
 use crate::trust::Trust;
 use liveline_compiler::Diagnostic;
 use liveline_proto::{Close, CloseCode, ExchangeError, ExchangeId, Input, LineId, OwnerId};
@@ -37,7 +38,19 @@ pub(crate) struct Exchanges {
     pub(in crate::ext) host: Host,
 }
 
-/// Services of the process and of the served folder that exchanges use.
+/// Services of the process that the exchanges of all isolates use.
+pub(crate) struct Services {
+    pub hub: Hub,
+    pub sessions: Sessions,
+    pub shared: Shared,
+    pub actors: Actors,
+    pub topics: TopicHub,
+    pub trust: Arc<Trust>,
+    pub mode: Mode,
+    pub bodies: BodyLimits,
+}
+
+/// What the exchanges of an isolate use: the services of the process, and those of the served folder.
 pub(in crate::ext) struct Host {
     pub hub: Hub,
     pub sessions: Sessions,
@@ -45,6 +58,7 @@ pub(in crate::ext) struct Host {
     pub actors: Actors,
     /// The stores of Workers; None where the code is only checked.
     pub stores: Option<Stores>,
+    pub topics: TopicHub,
     pub trust: Arc<Trust>,
     pub bodies: BodyLimits,
     pub site: Option<Box<dyn Site>>,
@@ -114,21 +128,15 @@ fn key(id: ExchangeId) -> usize {
 }
 
 impl Exchanges {
-    pub(crate) fn new(
-        actors: Actors,
-        owner: OwnerId,
-        sessions: Sessions,
-        shared: Shared,
-        trust: Arc<Trust>,
-        mode: Mode,
-        bodies: BodyLimits,
-    ) -> Exchanges {
+    pub(crate) fn new(owner: OwnerId, services: Services) -> Exchanges {
+        let Services { hub, sessions, shared, actors, topics, trust, mode, bodies } = services;
         let host = Host {
-            hub: actors.hub().clone(),
+            hub,
             sessions,
             shared,
             actors,
             stores: None,
+            topics,
             trust,
             bodies,
             site: None,

@@ -65,4 +65,6 @@ fn a_request_calls_scheduled_in_development_only() {
 
     let host = worker(&format!("{QUEUES}{triggers}"), MODULE).serve();
     assert_eq!(host.get("/cdn-cgi/handler/scheduled").text(), "sent");
+    let host = worker(triggers, MODULE).arg("--test-scheduled").serve();
+    assert_eq!(host.get("/cdn-cgi/handler/scheduled").text(), "ok");
 }

@@ -110,6 +110,18 @@ fn the_output_of_a_build_runs() {
 }
 
 #[test]
+fn headers_are_those_that_workers_expect() {
+    let host = worker(
+        "",
+        "export default { fetch: ({ headers }) => Response.json([headers.get('CF-Connecting-IP'), headers.get('Upgrade'), [...headers.keys()].includes('cf-connecting-ip')]) };",
+    )
+    .serve();
+
+    let request = host.request("GET", "/").header("cf-connecting-ip", "10.9.8.7").header("upgrade", "H2C");
+    assert_eq!(request.send().json(), json!(["127.0.0.1", "h2c", true]));
+}
+
+#[test]
 fn a_saved_configuration_takes_effect() {
     let host =
         worker("[vars]\nV = \"one\"\n", "export default { fetch: (request, env) => new Response(env.V) };")
