@@ -7,6 +7,9 @@
 export interface PairedSocket extends WebSocket {
   /** Starts the delivery of messages, including those received before. Call it once, and before anything is sent. */
   accept(): void;
+  /** Attaches a copy of a value, at most 16 KiB, which stays while the actor of the socket is not in memory. */
+  serializeAttachment(value: unknown): void;
+  deserializeAttachment(): any;
 }
 
 /** Two ends of one line: `const [client, server] = Object.values(new WebSocketPair())`. */

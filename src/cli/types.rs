@@ -12,6 +12,7 @@ const DECLARATIONS: &[(&str, &str)] = embed!(
     named_text,
     "runtime-js/types",
     [
+        "actors.d.ts",
         "channel.d.ts",
         "client.d.ts",
         "event.d.ts",

@@ -7,14 +7,14 @@ use crate::support::Site;
 
 #[test]
 fn a_name_always_meets_the_same_object() {
-    let host = rooms("n = 0; add(k) { return this.n += k; } name() { return this.ctx.id.name; }").serve();
+    let host = rooms("n = 0; add(k) { return this.n += k; } whose() { return this.ctx.id.name; }").serve();
 
     // Each request has a connection of its own, so both workers call.
     for n in 1..=6 {
         assert_eq!(value(&host, "add", &json!([2])), 2 * n);
     }
     assert_eq!(call(&host, "b", "add", &json!([5])), json!({ "value": 5 }));
-    assert_eq!(get(&host, "name"), "a");
+    assert_eq!(get(&host, "whose"), "a");
 }
 
 #[test]

@@ -17,7 +17,12 @@ use crate::websockets::next;
 /// A site with the class `Room`, whose body this is. `POST /method?name=x` calls a method of the room `x` with the
 /// arguments in the request's body; `/fetch/...` and `/ws` pass the request to it.
 fn rooms(body: &str) -> Site {
-    Site::new().file("handler.js", handler(body)).arg("--workers=2")
+    rooms_of(2, body)
+}
+
+/// The same with this number of workers.
+fn rooms_of(workers: usize, body: &str) -> Site {
+    Site::new().file("handler.js", handler(body)).arg(&format!("--workers={workers}"))
 }
 
 fn handler(body: &str) -> String {

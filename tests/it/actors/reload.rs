@@ -71,7 +71,7 @@ fn calls_that_run_end_in_the_old_code() {
     let body = |version: u32| {
         format!(
             r#"async wait() {{
-              console.log("waits");
+              console.error("waits");
               while (!globalThis.goes) await new Promise((resolve) => setTimeout(resolve, 0));
               return {version};
             }}

@@ -173,7 +173,7 @@ const HIBERNATING: &str = r#"static limit = 1;
     }
     webSocketClose(socket, code, reason, wasClean) {
       const { user } = socket.deserializeAttachment();
-      console.log(`closed ${user} ${code} ${reason} ${wasClean}`);
+      console.error(`closed ${user} ${code} ${reason} ${wasClean}`);
       socket.close(code, "echo");
     }
     count() { return [made, this.ctx.getWebSockets().length, this.ctx.getWebSockets("b").length]; }"#;

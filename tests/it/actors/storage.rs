@@ -136,7 +136,7 @@ const ALARMS: &str = r#"failures = 0;
       const seen = (await this.ctx.storage.get("seen")) ?? [];
       await this.ctx.storage.put("seen", [...seen, [retryCount, this.ctx.id.name, await this.ctx.storage.getAlarm()]]);
       if (this.failures-- > 0) throw new Error("the alarm failed");
-      console.log("alarm done");
+      console.error("alarm done");
     }
     async seen() { return (await this.ctx.storage.get("seen")) ?? []; }"#;
 
