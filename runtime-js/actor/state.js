@@ -14,6 +14,7 @@ import {
   Date,
   Error,
   ObjectFreeze,
+  RangeError,
   String,
   TextEncoder,
   TextEncoderPrototypeEncode,
@@ -166,7 +167,7 @@ function checked(what, given) {
   const text = String(given);
   const { length } = TextEncoderPrototypeEncode(new TextEncoder(), text);
   if (length > MAX_AUTOMATIC) {
-    throw new Error(`${what} cannot be larger than ${MAX_AUTOMATIC} bytes. A ${what} of size ${length} was provided.`);
+    throw new RangeError(`${what} cannot be larger than ${MAX_AUTOMATIC} bytes. A ${what} of size ${length} was provided.`);
   }
   return text;
 }

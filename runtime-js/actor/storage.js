@@ -249,7 +249,9 @@ class DurableObjectStorage extends Operations {
   }
 
   deleteAll(_options = undefined) {
-    return promised(() => op_actor_delete_all(this.#instance.number, settings.deleteAllDeletesAlarm));
+    return promised(() => {
+      op_actor_delete_all(this.#instance.number, settings.deleteAllDeletesAlarm);
+    });
   }
 
   /** Resolves when everything that was written is durable. */
