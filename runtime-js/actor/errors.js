@@ -7,6 +7,7 @@ import {
   globalThis,
   ObjectAssign,
   ObjectDefineProperty,
+  ObjectHasOwn,
   ObjectKeys,
   RangeError,
   SafeArrayIterator,
@@ -15,7 +16,7 @@ import {
   TypeError,
 } from "../primordials.js";
 
-const { EvalError, ReferenceError, URIError } = globalThis;
+const { AggregateError, EvalError, ReferenceError, URIError } = globalThis;
 
 /** The classes that keep their identity. */
 const NATIVE = { __proto__: null, Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
@@ -23,10 +24,15 @@ const NATIVE = { __proto__: null, Error, EvalError, RangeError, ReferenceError, 
 /** Properties that are sent by themselves. */
 const OWN = ["message", "name", "stack", "remote"];
 
-/** An error as data. Anything else that was thrown is sent as it is. */
+/** An error as data. Another object that was thrown is sent as it is; anything else becomes the text of an error. */
 export function describeError(error) {
-  if (!core.isNativeError(error) && !(error instanceof Error)) return { thrown: sendable(error) ? error : String(error) };
+  if (!core.isNativeError(error) && !(error instanceof Error)) {
+    if (typeof error === "object" && error !== null && sendable(error)) return { thrown: error };
+    return describeError(new Error(String(error)));
+  }
   const description = { name: String(error.name), message: String(error.message), stack: String(error.stack), own: null };
+  // It is no property that is enumerated.
+  if (ObjectHasOwn(error, "cause") && sendable(error.cause)) description.cause = [error.cause];
   for (const key of new SafeArrayIterator(ObjectKeys(error))) {
     const value = error[key];
     if (ArrayPrototypeIncludes(OWN, key) || !sendable(value)) continue;
@@ -48,10 +54,11 @@ function sendable(value) {
 
 /** The error that was described, for a caller. */
 export function rebuildError(description) {
-  if ("thrown" in description) return description.thrown;
-  const { name, message, stack, own } = description;
+  if ("thrown" in description) return ObjectAssign(description.thrown, { remote: true });
+  const { name, message, stack, own, cause } = description;
+  const options = cause === undefined ? undefined : { cause: cause[0] };
   const Class = NATIVE[name] ?? Error;
-  const error = new Class(message);
+  const error = name === "AggregateError" ? new AggregateError([], message, options) : new Class(message, options);
   if (error.name !== name) {
     ObjectDefineProperty(error, "name", { __proto__: null, configurable: true, value: name, writable: true });
   }

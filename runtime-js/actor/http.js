@@ -14,6 +14,8 @@ import {
   ResponsePrototypeGetHeaders,
   ResponsePrototypeGetStatus,
   ResponsePrototypeGetStatusText,
+  StringPrototypeIndexOf,
+  StringPrototypeSlice,
   TypeError,
 } from "../primordials.js";
 
@@ -25,11 +27,17 @@ export function encodeRequest(request) {
   if (request.bodyUsed) throw new TypeError("The Request's body was read already, so it cannot be sent.");
   return {
     method: RequestPrototypeGetMethod(request),
-    url: RequestPrototypeGetUrl(request),
+    url: withoutFragment(RequestPrototypeGetUrl(request)),
     headers: HeadersPrototypeEntries(RequestPrototypeGetHeaders(request)),
     body: exportBody(requests().toInnerRequest(request).body),
     redirect: request.redirect,
   };
+}
+
+/** A fragment is the client's own. */
+function withoutFragment(url) {
+  const at = StringPrototypeIndexOf(url, "#");
+  return at < 0 ? url : StringPrototypeSlice(url, 0, at);
 }
 
 /** @param {AbortSignal} [signal] */

@@ -3,6 +3,7 @@
 import {
   op_actor_alarm_begin,
   op_actor_alarm_end,
+  op_actor_alarm_get,
   op_actor_alarm_lost,
   op_actor_durable,
   op_actor_idle,
@@ -342,12 +343,13 @@ async function fetchEvent(instance, from, number, { 0: request, 1: isAbortable }
 /** Runs the alarm's handler, unless the alarm was deleted or set to another time. */
 async function alarmEvent(instance) {
   const { className, number, object } = instance;
+  const scheduledTime = op_actor_alarm_get(number);
   const failures = op_actor_alarm_begin(number);
   if (failures < 0) return;
   let hasFailed = false;
   try {
     if (typeof object.alarm !== "function") throw new TypeError(`The class ${className} has no alarm() handler.`);
-    await object.alarm({ retryCount: failures, isRetry: failures > 0 });
+    await object.alarm({ retryCount: failures, isRetry: failures > 0, scheduledTime });
   } catch (error) {
     hasFailed = true;
     op_log_error(`alarm() of an actor of ${className}`, error);

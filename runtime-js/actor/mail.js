@@ -9,6 +9,7 @@ import {
   op_actor_post,
   op_actor_reply,
   op_actor_take,
+  op_log_error,
 } from "ext:core/ops";
 import { domException } from "../errors/exceptions.js";
 import { currentActor } from "./context.js";
@@ -26,6 +27,7 @@ import {
   ArrayPrototypeShift,
   DateNow,
   EventTargetPrototypeAddEventListener,
+  globalThis,
   ObjectGetPrototypeOf,
   ObjectHasOwn,
   ObjectPrototype,
@@ -37,6 +39,9 @@ import {
   SafeMap,
   TypeError,
 } from "../primordials.js";
+
+/** `Symbol.dispose`, where the engine has it. */
+const { dispose: kDispose } = globalThis.Symbol;
 
 /** The kinds of mail, by the host's numbers. */
 const EVENT = 0, PEER = 1, MESSAGE = 2, CLOSE = 3, ALARM = 4, GONE = 5, RETIRE = 6, FAILED = 7, BROKEN = 8;
@@ -223,6 +228,13 @@ function release(number) {
   const exported = targets.get(number);
   if (exported === undefined) return;
   targets.delete(number);
+  const { target } = exported;
+  try {
+    // A stub that passed through is released by whoever has it.
+    if (target instanceof RpcTarget && recordOf(target) === undefined) target[kDispose]?.();
+  } catch (error) {
+    op_log_error("Symbol.dispose of an RPC target", error);
+  }
   if (exported.isStream && exported.instance !== undefined) exported.instance.streamEnded();
 }
 
@@ -232,10 +244,10 @@ export function releaseFar(isolate, target) {
 }
 
 /** Releases targets whose stubs nobody has any more. */
-const unused = new SafeFinalizationRegistry(({ isolate, target }) => releaseFar(isolate, target));
+const unused = new SafeFinalizationRegistry((release) => release());
 
-export function releaseWhenUnused(stub, isolate, target) {
-  unused.register(stub, { isolate, target });
+export function releaseWhenUnused(stub, release) {
+  unused.register(stub, release);
 }
 
 // -- what comes ----------------------------------------------------------------------------------------------------------

@@ -60,6 +60,7 @@ class DurableObjectNamespace {
   }
 
   idFromName(name) {
+    if (arguments.length === 0) throw new TypeError("Failed to execute 'idFromName': it takes a name.");
     const text = String(name);
     return new DurableObjectId(this.#className, op_actor_id_of_name(this.#className, text), text);
   }
@@ -90,6 +91,7 @@ class DurableObjectNamespace {
   }
 
   getByName(name, options = undefined) {
+    if (arguments.length === 0) throw new TypeError("Failed to execute 'getByName': it takes a name.");
     return this.get(this.idFromName(name), options);
   }
 

@@ -7,6 +7,7 @@ import {
   ObjectFreeze,
   String,
   SymbolIterator,
+  TypeError,
 } from "../primordials.js";
 
 export class SqlStorage {
@@ -18,6 +19,7 @@ export class SqlStorage {
 
   /** Runs statements; the values are bound to the last one. */
   exec(query, ...bindings) {
+    if (arguments.length === 0) throw new TypeError("Failed to execute 'exec': it takes a statement.");
     return new SqlStorageCursor(op_actor_sql(this.#instance.number, String(query), bindings));
   }
 
@@ -78,7 +80,7 @@ class SqlStorageCursor {
 
   next() {
     const row = this.#take();
-    return row === undefined ? { done: true } : { done: false, value: this.#object(row) };
+    return row === undefined ? { done: true, value: undefined } : { done: false, value: this.#object(row) };
   }
 
   toArray() {

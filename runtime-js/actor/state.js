@@ -14,6 +14,7 @@ import {
   Date,
   Error,
   ObjectFreeze,
+  RangeError,
   String,
   TextEncoder,
   TextEncoderPrototypeEncode,
@@ -123,10 +124,12 @@ class DurableObjectState {
   }
 
   setHibernatableWebSocketEventTimeout(milliseconds = undefined) {
-    if (milliseconds !== undefined && !(milliseconds >= 0 && milliseconds <= MAX_EVENT_TIMEOUT)) {
+    if (milliseconds < 0) throw new TypeError("An event timeout is not negative.");
+    if (milliseconds > MAX_EVENT_TIMEOUT) {
       throw new Error(`Event timeout should be within 0 and ${MAX_EVENT_TIMEOUT} milliseconds.`);
     }
-    this.#eventTimeout = milliseconds ?? null;
+    // 0 stands for none.
+    this.#eventTimeout = milliseconds || null;
   }
 
   getHibernatableWebSocketEventTimeout() {
@@ -164,7 +167,7 @@ function checked(what, given) {
   const text = String(given);
   const { length } = TextEncoderPrototypeEncode(new TextEncoder(), text);
   if (length > MAX_AUTOMATIC) {
-    throw new Error(`${what} cannot be larger than ${MAX_AUTOMATIC} bytes. A ${what} of size ${length} was provided.`);
+    throw new RangeError(`${what} cannot be larger than ${MAX_AUTOMATIC} bytes. A ${what} of size ${length} was provided.`);
   }
   return text;
 }

@@ -32,7 +32,7 @@ import {
   MapPrototypeSet,
   MathTrunc,
   Number,
-  NumberIsNaN,
+  NumberIsFinite,
   ObjectEntries,
   PromisePrototypeThen,
   PromiseReject,
@@ -183,8 +183,8 @@ class Operations {
   setAlarm(time, _options = undefined) {
     return promised(() => {
       const due = typeof time === "number" ? time : DatePrototypeGetTime(time);
-      if (NumberIsNaN(due)) throw new TypeError("setAlarm() takes a Date, or milliseconds since 1970.");
-      if (due < 0) throw new TypeError("setAlarm() cannot be called with an alarm time before Unix epoch");
+      if (!NumberIsFinite(due)) throw new TypeError("setAlarm() takes a Date, or milliseconds since 1970.");
+      if (due <= 0) throw new TypeError("setAlarm() cannot be called with an alarm time before Unix epoch");
       if (typeof this.#instance.object?.alarm !== "function" && this.#instance.object !== null) {
         throw new TypeError(
           "Your Durable Object class must have an alarm() handler in order to call setAlarm()",
@@ -195,7 +195,9 @@ class Operations {
   }
 
   deleteAlarm(_options = undefined) {
-    return promised(() => op_actor_alarm_delete(this.#instance.number));
+    return promised(() => {
+      op_actor_alarm_delete(this.#instance.number);
+    });
   }
 }
 
@@ -208,13 +210,24 @@ class DurableObjectTransaction extends Operations {
   }
 }
 
+/** Runs `callback` so that transactions which it begins belong to `transaction`. */
+function inTransaction(transaction, callback) {
+  const outer = core.getAsyncContext();
+  core.setAsyncContext({ __proto__: null, ...outer, transaction });
+  try {
+    return callback();
+  } finally {
+    core.setAsyncContext(outer);
+  }
+}
+
 class DurableObjectStorage extends Operations {
   #instance;
   #keys;
   #sql = null;
   #kv = null;
   /** The end of the transactions so far: one runs at a time. */
-  #transactions = PromiseResolve();
+  #transactions = { __proto__: null, last: PromiseResolve() };
 
   constructor(instance, keys) {
     super(instance, keys);
@@ -236,12 +249,14 @@ class DurableObjectStorage extends Operations {
   }
 
   deleteAll(_options = undefined) {
-    return promised(() => op_actor_delete_all(this.#instance.number, settings.deleteAllDeletesAlarm));
+    return promised(() => {
+      op_actor_delete_all(this.#instance.number, settings.deleteAllDeletesAlarm);
+    });
   }
 
   /** Resolves when everything that was written is durable. */
-  sync() {
-    return op_actor_durable(this.#instance.number);
+  async sync() {
+    await op_actor_durable(this.#instance.number);
   }
 
   transactionSync(callback) {
@@ -259,22 +274,29 @@ class DurableObjectStorage extends Operations {
 
   /** Runs `callback` with a transaction. Other events wait until it has ended. */
   transaction(callback) {
-    const run = () => this.#instance.exclusively(() => this.#transact(callback));
-    const result = PromisePrototypeThen(this.#transactions, run);
-    this.#transactions = PromisePrototypeThen(result, () => {}, () => {});
+    // One that begins inside of another is a part of that, and waits only for its own like.
+    const around = core.getAsyncContext()?.transaction;
+    const isInner = around !== undefined && around.storage === this && !around.isOver;
+    const queue = isInner ? around : this.#transactions;
+    const run = () => isInner ? this.#transact(callback) : this.#instance.exclusively(() => this.#transact(callback));
+    const result = PromisePrototypeThen(queue.last, run);
+    queue.last = PromisePrototypeThen(result, () => {}, () => {});
     return result;
   }
 
   async #transact(callback) {
     const { number } = this.#instance;
     const transaction = new DurableObjectTransaction(this.#instance, this.#keys);
+    const own = { __proto__: null, storage: this, last: PromiseResolve(), isOver: false };
     const savepoint = op_actor_savepoint(number);
     let isDone = false;
     try {
-      const result = await callback(transaction);
+      const result = await inTransaction(own, () => callback(transaction));
       isDone = !transaction.isUndone;
       return result;
     } finally {
+      own.isOver = true;
+      await own.last;
       if (!this.#instance.ended) op_actor_savepoint_end(number, savepoint, isDone);
     }
   }

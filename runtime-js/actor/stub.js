@@ -5,7 +5,6 @@ import {
   ArrayPrototypeConcat,
   globalThis,
   ObjectHasOwn,
-  ObjectPrototype,
   PromisePrototypeCatch,
   PromisePrototypeFinally,
   PromisePrototypeThen,
@@ -19,6 +18,12 @@ import {
 /** `Symbol.dispose`, where the engine has it. */
 const { dispose: kDispose } = globalThis.Symbol;
 
+// The classes by which libraries recognize what the host makes; they have no members.
+
+export class RpcStub {}
+export class RpcPromise {}
+export class RpcProperty {}
+
 /**
  * What is behind a stub.
  * @typedef {object} StubRecord
@@ -26,6 +31,7 @@ const { dispose: kDispose } = globalThis.Symbol;
  *   there if `args` is null
  * @property {object} [actor] the actor that it is of
  * @property {() => void} [release] the stub is not used any more
+ * @property {() => object} [dup] makes another stub of the same, which is released by itself
  */
 
 /** @type {WeakMap<object, StubRecord>} */
@@ -43,12 +49,12 @@ export function recordOf(value) {
  * @param {boolean} isFunction the stub is called itself
  */
 export function stubOf(record, own, isFunction = false) {
-  const stub = new Proxy(isFunction ? function () {} : { __proto__: own.__proto__ ?? ObjectPrototype }, {
+  const stub = new Proxy(isFunction ? function () {} : { __proto__: own.__proto__ ?? RpcStub.prototype }, {
     __proto__: null,
     get(target, key) {
       if (ObjectHasOwn(own, key)) return own[key];
       if (key === kDispose || key === "dispose") return () => record.release?.();
-      if (key === "dup") return () => stub;
+      if (key === "dup") return () => record.dup?.() ?? stub;
       // A stub is no promise: it can be returned by asynchronous functions.
       if (typeof key === "symbol" || key === "then") return target[key];
       return property(record, [key]);

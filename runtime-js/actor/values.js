@@ -11,9 +11,11 @@ import {
   ArrayPrototypeConcat,
   ArrayPrototypePush,
   ArrayPrototypeSlice,
+  Error,
   globalThis,
   Headers,
   HeadersPrototypeEntries,
+  ObjectDefineProperty,
   ObjectGetPrototypeOf,
   ObjectKeys,
   ObjectPrototype,
@@ -28,6 +30,9 @@ import {
   TypeError,
 } from "../primordials.js";
 import { decodeRequest, decodeResponse, encodeRequest, encodeResponse } from "./http.js";
+
+/** `Symbol.dispose`, where the engine has it. */
+const { dispose: kDispose } = globalThis.Symbol;
 
 /** How deep the references in a value may lie. */
 const MAX_DEPTH = 200;
@@ -81,7 +86,7 @@ function strip(value, path, references, seen) {
 /** What is passed by reference: its kind and data. Null for data. */
 function referenceOf(value) {
   const record = recordOf(value);
-  if (record !== undefined) return record.actor !== undefined ? ["actor", record.actor] : ["stub", exportTarget(value)];
+  if (record !== undefined) return record.actor !== undefined ? ["actor", record.actor] : [typeof value === "function" ? "function" : "stub", exportTarget(value)];
   if (typeof value === "function") return ["function", exportTarget(value)];
   if (value instanceof RpcTarget) return ["stub", exportTarget(value)];
   if (value instanceof ReadableStream) return ["readable", exportStream(value)];
@@ -122,8 +127,10 @@ export function deserialize(bytes) {
 export function decode(isolate, encoded) {
   let { 0: value, 1: references } = encoded;
   if (references === null) return value;
+  const stubs = [];
   for (const { 0: path, 1: kind, 2: data } of new SafeArrayIterator(references)) {
     const found = refer(isolate, kind, data);
+    ArrayPrototypePush(stubs, found);
     if (path.length === 0) {
       value = found;
       continue;
@@ -132,7 +139,16 @@ export function decode(isolate, encoded) {
     for (let i = 0; i < path.length - 1; i++) place = place[path[i]];
     place[path[path.length - 1]] = found;
   }
+  if (references[0][0].length > 0 && kDispose !== undefined) disposable(value, stubs);
   return value;
+}
+
+/** Lets `using` release the stubs in an object. */
+function disposable(value, stubs) {
+  const dispose = () => {
+    for (const stub of new SafeArrayIterator(stubs)) recordOf(stub)?.release?.();
+  };
+  ObjectDefineProperty(value, kDispose, { __proto__: null, configurable: true, value: dispose, writable: true });
 }
 
 /** For namespaces: makes the stub of an actor. */
@@ -165,14 +181,27 @@ function refer(isolate, kind, data) {
   }
 }
 
+/** A stub of a target elsewhere, which is released when none of the stubs that were made of it is used any more. */
 function importTarget(isolate, target, isFunction) {
-  const record = {
-    send: (path, args) => invoke(isolate, target, path, args),
-    release: () => releaseFar(isolate, target),
+  let stubs = 0;
+  const make = () => {
+    stubs += 1;
+    let isUsed = true;
+    const release = () => {
+      if (!isUsed) return;
+      isUsed = false;
+      stubs -= 1;
+      if (stubs === 0) releaseFar(isolate, target);
+    };
+    const send = (path, args) => {
+      if (!isUsed) throw new Error("The RPC stub was disposed: nothing can be called on it any more.");
+      return invoke(isolate, target, path, args);
+    };
+    const stub = stubOf({ send, release, dup: make }, { __proto__: null }, isFunction);
+    releaseWhenUnused(stub, release);
+    return stub;
   };
-  const stub = stubOf(record, {}, isFunction);
-  releaseWhenUnused(stub, isolate, target);
-  return stub;
+  return make();
 }
 
 // -- streams -----------------------------------------------------------------------------------------------------------

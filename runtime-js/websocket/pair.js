@@ -430,6 +430,7 @@ class PairedSocket extends WebSocket {
 
   /** Attaches a value, at most 16 KB, which lasts while the socket's actor hibernates. */
   serializeAttachment(value) {
+    if (arguments.length === 0) throw new TypeError("Failed to execute 'serializeAttachment': it takes a value.");
     ends.get(this).attach(value);
   }
 

@@ -12,5 +12,5 @@ export {
 export { callMember } from "../actor/mail.js";
 export { namespace } from "../actor/namespace.js";
 export { setExports, WebSocketRequestResponsePair } from "../actor/state.js";
-export { stubOf } from "../actor/stub.js";
+export { RpcPromise, RpcProperty, RpcStub, stubOf } from "../actor/stub.js";
 import "../actor/instance.js";

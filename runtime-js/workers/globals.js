@@ -6,7 +6,15 @@ import { waitUntil } from "./context.js";
 import { entrypoints } from "./entrypoints.js";
 import { environmentOf } from "./environment.js";
 import { setTimeout } from "../timers.js";
-import { DurableObject, RpcTarget, WebSocketRequestResponsePair, WorkerEntrypoint } from "./actors.js";
+import {
+  DurableObject,
+  RpcPromise,
+  RpcProperty,
+  RpcStub,
+  RpcTarget,
+  WebSocketRequestResponsePair,
+  WorkerEntrypoint,
+} from "./actors.js";
 import {
   Error,
   Headers,
@@ -97,11 +105,18 @@ export function defineGlobals(flags) {
   define("scheduler", { wait: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)) });
 }
 
+/** The class of stubs of services, for libraries that ask. */
+class ServiceStub {}
+
 // Read by the module cloudflare:workers.
 define(SymbolFor("liveline:workers"), {
   DurableObject,
   WorkerEntrypoint,
+  RpcPromise,
+  RpcProperty,
+  RpcStub,
   RpcTarget,
+  ServiceStub,
   waitUntil,
   get env() {
     return environmentOf();

@@ -81,16 +81,19 @@ impl Configs {
         Ok(Some(owner.filter(is_referenced).unwrap_or(config)))
     }
 
-    /// How a file is compiled. `installed` returns the installed package that makes JSX elements.
+    /// How a file is compiled. `may_have_jsx` is set for plain files of JavaScript that may have JSX; `installed`
+    /// returns the installed package that makes JSX elements.
     pub(super) fn options_of(
         &self,
         file: &Path,
+        may_have_jsx: bool,
         installed: impl FnOnce() -> Option<&'static str>,
     ) -> Result<Options, Diagnostic> {
         let config = self.config_of(file)?;
         let set = config.as_deref().map(|config| &config.compiler_options);
         let is_set = |read: fn(&CompilerOptions) -> Option<bool>| set.and_then(read) == Some(true);
-        let has_jsx = file.extension().is_some_and(|extension| extension == "tsx" || extension == "jsx");
+        let has_jsx = may_have_jsx
+            || file.extension().is_some_and(|extension| extension == "tsx" || extension == "jsx");
         Ok(Options {
             jsx: if has_jsx { self.jsx(set, installed) } else { Jsx::Undecided },
             decorators: match is_set(|it| it.experimental_decorators) {

@@ -52,7 +52,9 @@ const FETCH_PLUS: &str = "export const { LiveResponse, Observer } = globalThis;
 export const { FormDataPlus, HeadersPlus, RequestPlus, ResponsePlus, fetchPlus } =
   globalThis[Symbol.for(\"liveline:fetch-plus\")]();";
 
-const WORKERS: &str = "export const { DurableObject, WorkerEntrypoint, RpcTarget, waitUntil, env, exports } =
+const WORKERS: &str = "export const {
+  DurableObject, WorkerEntrypoint, RpcTarget, RpcStub, RpcPromise, RpcProperty, ServiceStub, waitUntil, env, exports,
+} =
   globalThis[Symbol.for(\"liveline:workers\")];";
 
 const OBSERVER: &str = "const { Observer } = globalThis;
@@ -229,7 +231,7 @@ impl Modules {
 
     /// How a file is compiled.
     pub(crate) fn options_of(&self, file: &Path) -> Result<Options, Diagnostic> {
-        self.configs.options_of(file, || self.package_for_jsx(file))
+        self.configs.options_of(file, self.has_jsx(file), || self.package_for_jsx(file))
     }
 
     /// Every file whose change, or whose making, may change how modules are resolved and compiled.

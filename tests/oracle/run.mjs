@@ -3,6 +3,7 @@
 //   node run.mjs NAME [SCRIPT...]            both, and compares them
 //   node run.mjs NAME [SCRIPT...] --record   the real system alone; writes NAME/recorded/SCRIPT.json
 //   node run.mjs NAME [SCRIPT...] --check    ours alone, against the recordings
+//   ... --list                               prints differences as entries for differences.json, without reasons
 //
 // LIVELINE_BIN names our executable. LIVELINE_ORACLE_PACKAGES is the folder in which the packages of NAME/package.json
 // are installed (without it: NAME itself). `cargo xtask oracle NAME` sets both.
@@ -24,6 +25,7 @@ const PATIENCE = 180_000;
 const words = process.argv.slice(2);
 const isRecording = words.includes("--record");
 const isChecking = words.includes("--check");
+const isListing = words.includes("--list");
 const [name, ...wanted] = words.filter((word) => !word.startsWith("--"));
 if (!name || !existsSync(join(HERE, name, "oracle.mjs"))) fail(`usage: node run.mjs NAME [SCRIPT...] [--record|--check]`);
 
@@ -97,6 +99,7 @@ async function runGroup(group, hostName) {
 async function runScript(script, host, isAlone, place) {
   const t = new Script({ host, packages, headers: oracle.headers, WebSocket, isAlone });
   t.hide(place, "folder");
+  t.hide(packages, "packages");
   let error;
   try {
     await within(script.run(t), `the end of ${script.name}`, PATIENCE);
@@ -149,7 +152,7 @@ function record(results) {
 function compare(all, real, ours) {
   const file = join(folder, "differences.json");
   const list = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : [];
-  const unknown = wanted.length > 0 ? [] : list.filter((entry) => !all.some((script) => script.name === entry.script));
+  const unknown = wanted.length > 0 ? [] : list.filter((entry) => entry.script !== "*" && !all.some((script) => script.name === entry.script));
   for (const entry of unknown) console.error(`differences.json names ${entry.script}, which is no script`);
   let agreeing = 0;
   let meantCount = 0;
@@ -165,6 +168,10 @@ function compare(all, real, ours) {
     meantCount += meant.length;
     if (unexpected.length === 0 && unused.length === 0) {
       agreeing += 1;
+      continue;
+    }
+    if (isListing) {
+      for (const { step, field, ours: value } of unexpected) console.log(JSON.stringify({ script, step, field, ours: value, reason: "" }));
       continue;
     }
     console.error(`${script}: differs`);

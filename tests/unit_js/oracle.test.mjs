@@ -44,3 +44,15 @@ test("differences that are meant are told from others, and entries without a dif
   const judged = judge("s", found, [meant, unused, other]);
   assert.deepEqual(judged, { unexpected: [found[1]], meant: [found[0]], unused: [unused] });
 });
+
+test("a difference may be meant for all scripts and steps", () => {
+  const found = [{ step: "a", field: "x", theirs: 1, ours: 2 }];
+  const meant = { script: "*", step: "*", field: "x", ours: 2, reason: "." };
+  const other = { script: "*", step: "*", field: "y", ours: 2, reason: "." };
+  assert.deepEqual(judge("s", found, [meant, other]), { unexpected: [], meant: found, unused: [] });
+});
+
+test("what one side lacks is undefined, although every object inherits members of that name", () => {
+  const [difference] = differences([{ step: "a" }], [{ step: "a", constructor: "x" }]);
+  assert.deepEqual(difference, { step: "a", field: "constructor", theirs: undefined, ours: "x" });
+});

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::alarms::now;
 use super::running::{Running, actor};
 use crate::ext::OpError;
-use crate::ext::sql::{integer_or_real, to_v8};
+use crate::ext::sql::to_v8;
 use liveline_store::Value;
 use liveline_store::actor::{ActorStorage, Cursor, DueAlarm, KeyRange, StorageError};
 
@@ -139,7 +139,8 @@ fn bound<'s>(
         return Ok(Value::Null);
     }
     if let Ok(number) = v8::Local::<v8::Number>::try_from(item) {
-        return Ok(integer_or_real(number.value()));
+        // A number of JavaScript has a fraction: `? / 2` of 5 is 2.5. A column of integers stores it as an integer.
+        return Ok(Value::Real(number.value()));
     }
     if item.is_boolean() {
         return Ok(Value::Integer(item.is_true().into()));

@@ -176,7 +176,7 @@ fn parameter<'s>(
 }
 
 /// A number as SQLite stores it.
-pub(in crate::ext) fn integer_or_real(number: f64) -> Value {
+fn integer_or_real(number: f64) -> Value {
     let is_integer = number.trunc() == number && number.abs() <= MAX_SAFE as f64;
     if is_integer { Value::Integer(number as i64) } else { Value::Real(number) }
 }

@@ -78,10 +78,10 @@ fn what_is_too_long_or_too_much() {
     let (mut ada, _) = join(&host, "x", "Ada");
     ada.send_json(&json!({ "message": "x".repeat(257) }));
     assert_eq!(ada.json(), json!({ "error": "Message too long." }));
-    for _ in 0..6 {
+    for _ in 0..12 {
         ada.send_json(&json!({ "message": "again and again" }));
     }
-    let limited = std::iter::repeat_with(|| ada.json()).take(6).find(|it| it["error"].is_string());
+    let limited = std::iter::repeat_with(|| ada.json()).take(12).find(|it| it["error"].is_string());
     let limited = limited.expect("the limiter steps in");
     assert!(limited["error"].as_str().is_some_and(|it| it.contains("rate-limited")), "{limited}");
 }

@@ -42,31 +42,32 @@ function fields(their, our, path, report) {
   }
   for (const key of new Set([...Object.keys(their), ...Object.keys(our)])) {
     const place = Array.isArray(their) ? `${path}[${key}]` : path === "" ? key : `${path}.${key}`;
-    fields(their[key], our[key], place, report);
+    const at = (value) => (Object.hasOwn(value, key) ? value[key] : undefined);
+    fields(at(their), at(our), place, report);
   }
 }
 
 /**
  * Splits differences into those that are `unexpected` and those that are `meant`, and lists the `unused` entries of
  * the list for this script. An entry has `script`, `step`, `field`, `ours` and `reason`; `ours` may be left out where
- * the text is different each time.
+ * the text is different each time. A script or step of `*` stands for all of them.
  */
 export function judge(script, found, list) {
-  const entries = list.filter((entry) => entry.script === script);
+  const entries = list.filter((entry) => entry.script === script || entry.script === "*");
   const used = new Set();
   const unexpected = [];
   const meant = [];
   for (const difference of found) {
     const entry = entries.find(
       (it) =>
-        it.step === difference.step &&
+        (it.step === difference.step || it.step === "*") &&
         it.field === difference.field &&
         (!("ours" in it) || JSON.stringify(it.ours) === JSON.stringify(difference.ours)),
     );
     if (entry) used.add(entry);
     (entry ? meant : unexpected).push(difference);
   }
-  return { unexpected, meant, unused: entries.filter((entry) => !used.has(entry)) };
+  return { unexpected, meant, unused: entries.filter((entry) => entry.script !== "*" && !used.has(entry)) };
 }
 
 /** A difference as lines for a reader. */

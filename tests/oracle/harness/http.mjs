@@ -43,7 +43,9 @@ export function chosen(headers, names) {
   for (const [name, value] of Object.entries(headers)) {
     // How a tag is made is each host's own.
     const isTag = name === "etag" && /^(?:W\/)?"[^"]{8,}"$/.test(value);
-    if (names.includes(name) || name.startsWith("x-")) found[name] = isTag ? "<etag>" : value;
+    if (!names.includes(name) && !name.startsWith("x-")) continue;
+    // `text/html; charset=utf-8` and `text/html;charset=UTF-8` are the same.
+    found[name] = name === "content-type" ? value.replace(/;\s*charset=/i, ";charset=").replace(/utf-8/i, "UTF-8") : isTag ? "<etag>" : value;
   }
   return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

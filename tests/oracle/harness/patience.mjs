@@ -1,7 +1,8 @@
 // How long the harness waits, and for what.
 
-/** How long one answer, frame or condition may take, in milliseconds: a loaded machine is slow, a failure rare. */
-export const PATIENCE = 30_000;
+/** How long one answer, frame or condition may take, in milliseconds: a loaded machine is slow, a failure rare. The variable shortens it while
+ * something fails often. */
+export const PATIENCE = Number(process.env.LIVELINE_ORACLE_PATIENCE ?? 30_000);
 
 /** The promise's result, or an error that names `what` was waited for. */
 export async function within(promise, what, patience = PATIENCE) {

@@ -5,6 +5,13 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { PATIENCE, until, within } from "./patience.mjs";
 
+/** The processes that run; none outlives this one. */
+const running = new Set();
+process.on("exit", () => {
+  for (const it of running) it.signal("SIGKILL");
+});
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
+
 export class Process {
   #child;
   #output = "";
@@ -14,6 +21,7 @@ export class Process {
     this.#command = `${command} ${arguments_.join(" ")}`;
     // A group of its own: the host's helpers end with it.
     this.#child = spawn(command, arguments_, { stdio: ["ignore", "pipe", "pipe"], detached: true, ...options });
+    running.add(this);
     const keep = (chunk) => (this.#output += chunk);
     this.#child.stdout.on("data", keep);
     this.#child.stderr.on("data", keep);
@@ -45,18 +53,20 @@ export class Process {
   async stop(signal = "SIGTERM") {
     if (this.hasEnded) return;
     const exit = once(this.#child, "exit");
-    this.#signal(signal);
+    this.signal(signal);
     try {
       await within(exit, "the end of the host", 10_000);
     } catch {
-      this.#signal("SIGKILL");
+      this.signal("SIGKILL");
       await exit;
     }
     // Helpers that outlive their parent.
-    this.#signal("SIGKILL");
+    this.signal("SIGKILL");
+    running.delete(this);
   }
 
-  #signal(signal) {
+  /** Sends a signal to the process and its helpers. */
+  signal(signal) {
     try {
       process.kill(-this.#child.pid, signal);
     } catch {

@@ -3,10 +3,10 @@
 import { Process } from "../harness/process.mjs";
 
 /** Starts it on an application's folder. `environment` is that of wrangler's configuration. */
-export async function start({ folder, data, environment, options = [] }) {
+export async function start({ folder, data, environment, command = "serve", options = [] }) {
   const executable = process.env.LIVELINE_BIN;
   if (!executable) throw new Error("LIVELINE_BIN must name the liveline executable: `cargo xtask oracle` does this");
-  const arguments_ = ["serve", folder, "--data", data, ...options];
+  const arguments_ = [command, folder, "--data", data, ...options];
   if (environment) arguments_.push("--env", environment);
   let process_;
   const host = {

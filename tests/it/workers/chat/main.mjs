@@ -7,9 +7,9 @@ import page from "./page.html";
 const BACKLOG = 100;
 const LONGEST_MESSAGE = 256;
 const LONGEST_NAME = 32;
-/** Every message costs five seconds; who is twenty seconds ahead has to wait. */
+/** Every message costs five seconds; who is forty seconds ahead has to wait. */
 const COST = 5;
-const CREDIT = 20;
+const CREDIT = 40;
 
 export default {
   async fetch(request, env) {

@@ -1,4 +1,5 @@
 export const application = "hibernation";
+export const options = { options: ["--actor-idle", "2s"] };
 
 // After some ten seconds without events the object leaves memory; its sockets stay, and wake it.
 export default async (t) => {

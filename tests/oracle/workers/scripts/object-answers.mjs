@@ -2,5 +2,4 @@ export const application = "objects";
 
 export default async (t) => {
   await t.request("GET", "/answers");
-  await t.request("GET", "/bodies");
 };

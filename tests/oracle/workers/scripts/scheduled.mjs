@@ -1,4 +1,6 @@
 export const application = "handler";
+// Only development has requests that call scheduled().
+export const options = { command: "dev" };
 
 export default async (t) => {
   await t.scheduled("*/5 * * * *");

@@ -3,7 +3,7 @@ export default {
     const url = new URL(request.url);
     if (url.pathname === "/api/asset") {
       const response = await env.ASSETS.fetch(new Request(new URL(url.searchParams.get("path"), url), request));
-      return Response.json({ status: response.status, type: response.headers.get("content-type"), text: (await response.text()).trim() });
+      return Response.json({ status: response.status, type: response.headers.get("content-type")?.split(";")[0], text: (await response.text()).trim() });
     }
     if (url.pathname.startsWith("/first/")) {
       const response = await env.ASSETS.fetch(request);

@@ -38,9 +38,13 @@ export const fetching = {
     const { readable, writable } = new TransformStream();
     const writer = writable.getWriter();
     const done = stub.fetch("http://x/pipe", { method: "POST", body: readable });
-    for (const piece of ["a", "b", "c"]) await writer.write(new TextEncoder().encode(piece.repeat(1000)));
-    await writer.close();
+    const write = async () => {
+      for (const piece of ["a", "b", "c"]) await writer.write(new TextEncoder().encode(piece.repeat(1000)));
+      await writer.close();
+    };
+    const written = write();
     const piped = await (await done).text();
+    await written;
     const bytes = new Uint8Array(300_000).map((_, at) => at % 251);
     const back = new Uint8Array(await (await stub.fetch("http://x/pipe", { method: "POST", body: bytes })).arrayBuffer());
     return { piped: piped.length, first: piped.slice(999, 1001), bytes: back.length, equal: back.every((byte, at) => byte === at % 251) };

@@ -13,6 +13,8 @@ const cases = { ...kv, ...list, ...gates, ...sql, ...transactions };
 export class Store extends DurableObject {
   counter = 0;
 
+  alarm() {}
+
   async fetch(request) {
     const url = new URL(request.url);
     const it = { ctx: this.ctx, storage: this.ctx.storage, sql: this.ctx.storage.sql, self: this, query: url.searchParams };
