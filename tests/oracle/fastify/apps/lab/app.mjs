@@ -12,6 +12,8 @@ export default async function (fastify, opts) {
     const run = groups[request.params.group]?.[request.params.name];
     if (run === undefined) return reply.callNotFound();
     reply.type("application/json");
-    return JSON.stringify(await run(), (key, value) => value === undefined ? "(undefined)" : value, 1);
+    return JSON.stringify(await run(), (key, value) => value === undefined ? "(undefined)" : value, 1)
+      // Plugins without a name of their own are numbered.
+      .replace(/-auto-\d+/g, "-auto-N");
   });
 }

@@ -62,7 +62,7 @@ export default async function (fastify, opts) {
 
   fastify.get("/log", async () => log);
   fastify.get("/name", async function () {
-    return { name: this.pluginName, prefix: this.prefix, version: fastify.version.split(".")[0] };
+    return { prefix: this.prefix, version: fastify.version.split(".")[0] };
   });
   note("root ends");
 }
