@@ -38,6 +38,6 @@ export const scripts = {
     await get("/prefixed/base/x", "/prefixed/base/y/own", "/prefixed/base/own")(t);
   },
   "plugins wait for those that they depend on": get("/ordered/order"),
-  "options that are refused": get("/refused/noDir", "/refused/number", "/refused/absent", "/refused/depth"),
+  "options that are refused": get("/refused/absent", "/refused/depth"),
   "trees that are broken": get("/refused/broken/cycle", "/refused/broken/throws", "/refused/broken/number", "/refused/broken/esm-as-cjs"),
 };
