@@ -10,6 +10,7 @@
 //! | `http`, `wrk`, `client` | H1 H2 H3 H4: rates and latencies of requests |
 //! | `echo` | W1: messages that JavaScript sends back |
 //! | `fanout` | W3 W4 W5: one sender, many receivers |
+//! | `fastify` | F1 F2 F3 F4: one plugin tree on Fastify and on liveline |
 //! | `events` | S1: the same as server-sent events |
 //! | `connect` | L1 L2: how soon a line has its first message |
 //! | `hostile` | R5 R6: delays of ordinary clients beside hostile ones |
@@ -32,6 +33,7 @@ pub mod cores;
 mod echo;
 mod events;
 mod fanout;
+mod fastify;
 mod hostile;
 mod http;
 mod idle;
@@ -144,6 +146,7 @@ fn parts(group: &str) -> &'static [Part] {
         "hostile" => &[hostile::crowded, hostile::run_away],
         "resident" => &[resident::measure],
         "idle" => &[idle::measure],
+        "fastify" => &[fastify::measure],
         _ => &[],
     }
 }

@@ -34,7 +34,7 @@ impl<'a> BenchSetup<'a> {
         for name in names.iter().copied().filter(|name| self.plan.wants(name)) {
             match self.make(name) {
                 Ok(peer) => all.push(peer),
-                Err(why) if name == peers::LIVELINE || name == peers::BASELINE => {
+                Err(why) if [peers::LIVELINE, peers::TREE, peers::BASELINE].contains(&name) => {
                     return fail(format!("{name}: {why}"));
                 }
                 Err(why) => println!("{name} is left out: {why}"),

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use super::connect::runs_per_view;
 use super::echo::Echo;
 use super::fanout::{Fanout, Pace};
+use super::fastify;
 use super::http::{answers, at_rate};
 use super::load::{LoadGenerator, Transport};
-use super::peers::{BASELINE, LIVELINE, NUMBERED, Peer, RAW};
+use super::peers::{BASELINE, FASTIFY, LIVELINE, NUMBERED, Peer, RAW, TREE};
 use super::server::Server;
 use super::setup::BenchSetup;
 use crate::failure::{Outcome, While, fail};
@@ -20,6 +21,11 @@ const IDLE: usize = 100;
 const VIEWS: usize = 10;
 
 pub fn run(setup: &BenchSetup<'_>) -> Outcome {
+    match setup.plan.groups.as_slice() {
+        // Asked for by its name: Fastify itself as well, which is installed from npm.
+        ["fastify"] => return fastify::smoke(setup, &[TREE, FASTIFY]),
+        _ => fastify::smoke(setup, &[TREE])?,
+    }
     for peer in setup.gather(&[BASELINE, LIVELINE, NUMBERED, RAW])? {
         match peer.name {
             BASELINE => requests(&peer)?,
