@@ -34,6 +34,8 @@ mod environment;
 mod errors;
 mod events;
 mod examples;
+#[cfg(feature = "node")]
+mod fastify;
 mod fetch_plus;
 mod forms;
 mod hosts;
