@@ -56,7 +56,7 @@ export class HttpEvent extends BaseEvent {
     begun(event, response) {
       const exchange = event.#exchange;
       exchange.onEnd(event);
-      if (event.#parent === null) statesOf(response).follow(new Responder(exchange, event.#responding));
+      if (event.#parent === null) statesOf(response).follow(new EventResponder(exchange, event));
       else EventTargetPrototypeAddEventListener(response, "replace", () => event.#onResponse?.(response), { once: true });
     },
     refusal(event, args) {
@@ -246,13 +246,23 @@ export class HttpEvent extends BaseEvent {
   [kEnded]() {
     statesOf(BaseEvent.responseOf(this)).stop();
   }
+}
 
-  /** @type {import("../answer/answer.js").Responding} */
-  get #responding() {
-    return {
-      hasReturned: () => BaseEvent.hasReturned(this),
-      connect: (upstream) => relay(this.client, upstream, (error) => this.#exchange.fail(error)),
-    };
+/** Sends the response of an event's handler. */
+class EventResponder extends Responder {
+  #event;
+
+  constructor(exchange, event) {
+    super(exchange);
+    this.#event = event;
+  }
+
+  isReplaceable() {
+    return !BaseEvent.hasReturned(this.#event);
+  }
+
+  relay(upstream, report) {
+    return relay(this.#event.client, upstream, report);
   }
 }
 

@@ -79,6 +79,8 @@ async function runGroup(group, hostName) {
   let host;
   try {
     cpSync(join(folder, "apps", application), copy, { recursive: true });
+    const shared = join(folder, "apps/shared");
+    if (existsSync(shared)) cpSync(shared, join(copy, "shared"), { recursive: true });
     mkdirSync(data);
     host = await start({ folder: copy, data, packages, application, ...options });
     for (const script of group) results.push(await runScript(script, host, alone, place));

@@ -4,13 +4,17 @@ const DAY = 86_400_000;
 
 const PATTERNS = [
   [/\b(?:127\.0\.0\.1|localhost|\[::1\]):\d{2,5}\b/g, () => "<host>"],
-  [/\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?/g, () => "<time>"],
-  [/\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT/g, () => "<time>"],
+  [/\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?/g, (text) => recent(text)],
+  [/\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT/g, (text) => recent(text)],
   [/\b1[6-9]\d{11}\b/g, (number) => (isRecent(Number(number)) ? "<time>" : number)],
   [/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, "uuid"],
   [/\b[0-9a-f]{64}\b/g, "id"],
   [/\b[0-9a-f]{32}\b/g, "key"],
 ];
+
+function recent(text) {
+  return isRecent(Date.parse(text)) ? "<time>" : text;
+}
 
 function isRecent(milliseconds) {
   return Math.abs(milliseconds - Date.now()) < DAY;

@@ -32,6 +32,7 @@ class Socket {
   #client;
   #record;
   #arrived = new Queue();
+  #pongs = new Queue();
 
   constructor(client, record) {
     this.#client = client;
@@ -40,6 +41,7 @@ class Socket {
       this.#arrived.push(isBinary ? { binary: data.toString("base64") } : { text: data.toString("utf8") });
     });
     client.on("ping", (data) => this.#arrived.push({ ping: data.toString("utf8") }));
+    client.on("pong", (data) => this.#pongs.push(data.toString("utf8")));
     client.on("close", (code, reason) => {
       this.#arrived.push({ closed: { code, reason: reason.toString("utf8") } });
     });
@@ -60,6 +62,11 @@ class Socket {
 
   ping(data = "") {
     this.#client.ping(data);
+  }
+
+  /** Records the next answer to a ping. */
+  async pong() {
+    this.#record({ pong: await this.#pongs.take("a pong") });
   }
 
   /** Records the next message and returns it: text as a string, bytes as a Buffer; null if the socket closed instead. */

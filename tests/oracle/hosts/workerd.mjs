@@ -42,7 +42,7 @@ export async function start({ folder, data, environment, packages }) {
       return response.text();
     },
   };
-  async function begin() {
+  async function begin(tries = 3) {
     const port = await freePort();
     const inspector = await freePort();
     const arguments_ = [wrangler, "dev", "--local", "--ip", "127.0.0.1", "--port", String(port)];
@@ -53,6 +53,8 @@ export async function start({ folder, data, environment, packages }) {
       await process_.prints(/Ready on (http:\/\/\S+)/);
     } catch (error) {
       await process_.stop("SIGKILL");
+      // wrangler's bundler now and then ends in a deadlock of its own.
+      if (tries > 1) return begin(tries - 1);
       throw error;
     }
     host.origin = `http://127.0.0.1:${port}`;

@@ -1,0 +1,5 @@
+export const application = "alarms";
+
+export default async (t) => {
+  await t.request("GET", "/refused/refused");
+};

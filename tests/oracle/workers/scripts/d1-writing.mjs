@@ -1,0 +1,5 @@
+export const application = "database";
+
+export default async (t) => {
+  await t.request("GET", "/writing");
+};

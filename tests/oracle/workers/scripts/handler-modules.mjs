@@ -1,0 +1,6 @@
+export const application = "handler";
+
+export default async (t) => {
+  await t.request("GET", "/modules");
+  await t.request("GET", "/context");
+};

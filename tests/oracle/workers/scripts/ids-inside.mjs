@@ -1,0 +1,5 @@
+export const application = "objects";
+
+export default async (t) => {
+  await t.request("GET", "/inside");
+};

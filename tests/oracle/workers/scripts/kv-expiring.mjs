@@ -1,0 +1,5 @@
+export const application = "keyvalue";
+
+export default async (t) => {
+  await t.request("GET", "/expiring");
+};

@@ -1,0 +1,8 @@
+export const application = "keyvalue";
+export const alone = true;
+
+export default async (t) => {
+  await t.request("GET", "/write");
+  await t.restart({ kill: true });
+  await t.request("GET", "/kept");
+};

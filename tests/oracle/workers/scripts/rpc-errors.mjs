@@ -1,0 +1,5 @@
+export const application = "rpc";
+
+export default async (t) => {
+  await t.request("GET", "/errors");
+};

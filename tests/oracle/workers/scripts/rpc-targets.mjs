@@ -1,0 +1,6 @@
+export const application = "rpc";
+
+export default async (t) => {
+  await t.request("GET", "/targets");
+  await t.request("GET", "/pipelined");
+};

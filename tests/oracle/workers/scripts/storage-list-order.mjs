@@ -1,0 +1,5 @@
+export const application = "storage";
+
+export default async (t) => {
+  await t.request("GET", "/list-order/listOrder");
+};

@@ -1,0 +1,6 @@
+export const application = "sockets";
+
+export default async (t) => {
+  await t.request("GET", "/inside/closeCodes");
+  await t.request("GET", "/inside/closeReasons");
+};

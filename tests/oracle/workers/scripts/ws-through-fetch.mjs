@@ -1,0 +1,5 @@
+export const application = "sockets";
+
+export default async (t) => {
+  await t.request("GET", "/inside/throughFetch");
+};
