@@ -11,6 +11,8 @@ import { prepareRequests } from "./request.js";
 import { dropTimers, setTimeout } from "./timers.js";
 import { WebSocket } from "./websocket/client.js";
 import { heard } from "./websocket/pair.js";
+import { module as actorsModule } from "./actor/actors.js";
+import { mail, mailStopped } from "./actor/mail.js";
 import { countMemory } from "./wasm.js";
 import { LiveResponse } from "./live_response/live_response.js";
 import { fetchPlusClasses } from "./fetch/fetch_plus.js";
@@ -29,7 +31,7 @@ import { Client, client, openDatabase, SqlError, transactionsStopped } from "./s
 import { shared, sourcesStopped } from "./shared/shared.js";
 import { progressOf, track } from "./shared/upload.js";
 import { hash, verify } from "./password.js";
-import { dispose } from "./dispatch/dialects.js";
+import { configure, dispose, problems, started } from "./dispatch/dialects.js";
 import { addHandler, dispatch, setNodes } from "./dispatch/dispatch.js";
 import {
   ArrayPrototypeFilter,
@@ -63,7 +65,8 @@ setProgramOwner((dispose) => currentExchange()?.onEnd(dispose));
 define(SymbolFor("liveline:fetch-plus"), fetchPlusClasses);
 // Read by the statement that sets `import.meta.env` of a module.
 define(SymbolFor("liveline:env"), environment);
-// Read by the modules liveline:sql, liveline:shared, liveline:upload and liveline:password.
+// Read by the modules liveline:actors, liveline:sql, liveline:shared, liveline:upload and liveline:password.
+define(SymbolFor("liveline:actors"), actorsModule);
 define(SymbolFor("liveline:sql"), { client, Client, openDatabase, SqlError });
 define(SymbolFor("liveline:shared"), { shared });
 define(SymbolFor("liveline:upload"), { progressOf, track });
@@ -73,6 +76,7 @@ define(SymbolFor("liveline:password"), { hash, verify });
 function start(nodes) {
   setNodes(nodes);
   loaded();
+  started();
 }
 
 /** For the host, which calls it before it loads handlers: loads the web's classes, which most handlers use. */
@@ -166,6 +170,7 @@ function stopped(id, exchange, forMemory) {
   programsStopped();
   transactionsStopped(id);
   if (id === -1) sourcesStopped();
+  mailStopped();
 }
 
 /** deno_core wraps asynchronous ops in functions of these names. */
@@ -189,9 +194,11 @@ function begin() {
 
 // The host reads and deletes this before any other code runs.
 globalThis.__liveline = {
+  actorMail: mail,
   addHandler,
   begin,
   bindingsOf,
+  configure,
   dispatch,
   dispose,
   drained,
@@ -200,6 +207,7 @@ globalThis.__liveline = {
   mirrorConsole,
   opened,
   overhear,
+  problems,
   receive,
   relay,
   render: renderPage,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dev::Dev;
-use crate::ext::{Access, BodyLimits, EnvironmentFiles, Mode, Sessions, Shared};
+use crate::ext::{Access, Actors, BodyLimits, EnvironmentFiles, Mode, Sessions, Shared};
 use crate::http::KeptDocuments;
 use crate::lines::Hub;
 use crate::metrics::Metrics;
@@ -35,6 +35,8 @@ pub(crate) struct Config {
     pub hub: Hub,
     /// The sessions and their signing key.
     pub sessions: Sessions,
+    /// The actors, which isolates run.
+    pub actors: Actors,
     /// The states that isolates share.
     pub shared: Shared,
     /// Which hosts are served, and which proxies are trusted.

@@ -447,14 +447,20 @@ function answerPart(exchange, { status, headers, body }, response, last) {
 async function pump(exchange, source, stream) {
   const reader = ReadableStreamPrototypeGetReader(source);
   let failure = null;
+  let isWhole = false;
   const gone = PromisePrototypeThen(op_stream_gone(stream), () => {
+    // The request's signal aborts first: its listeners may close the source.
+    if (!isWhole) exchange.left();
     return ReadableStreamDefaultReaderPrototypeCancel(reader, nobodyLeft());
   });
   PromisePrototypeCatch(gone, () => {});
   try {
     while (true) {
       const { value, done } = await ReadableStreamDefaultReaderPrototypeRead(reader);
-      if (done) break;
+      if (done) {
+        isWhole = true;
+        break;
+      }
       const bytes = typeof value === "string" ? TextEncoderPrototypeEncode(new TextEncoder(), value) : value;
       if (!ArrayBufferIsView(bytes)) throw new TypeError("A response's stream yields Uint8Arrays or strings.");
       if (!await op_stream_write(stream, bytes)) break;

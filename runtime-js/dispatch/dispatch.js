@@ -15,6 +15,7 @@ import { HttpEvent, kExchange } from "../event/event.js";
 import { load } from "./dialects.js";
 import { isElsewhere, Trail, walk } from "./routing.js";
 import { handlerFor, methodsOf } from "./steps.js";
+import { noteThrower, throwerOf } from "./throwers.js";
 import {
   ArrayPrototypeFindLast,
   ArrayPrototypeJoin,
@@ -31,7 +32,6 @@ import {
   SafeArrayIterator,
   SafeMap,
   SafeSet,
-  SafeWeakMap,
   URL,
   URLPrototypeGetHref,
   URLPrototypeGetPathname,
@@ -147,26 +147,20 @@ function finish(event, value) {
 function thrown(event, error) {
   if (error instanceof Answered) return finish(event, error.response);
   const exchange = event[kExchange];
-  exchange.fail(error, throwerOf(error, nodes[exchange.node].steps, 0, -1, exchange.method));
+  exchange.fail(error, throwerIn(error, nodes[exchange.node].steps, 0, -1, exchange.method));
 }
 
-/** The handlers that threw, by what they threw: it may pass through others. */
-const throwers = new SafeWeakMap();
-
-/**
- * The file and the export of the handler that threw: unless a handler further in did, the first from step `index` on.
- * The stack of an error that comes from a socket does not name it.
- */
-function throwerOf(error, steps, index, skipDepth, method) {
-  if (error === null || typeof error !== "object") return undefined;
-  for (; index < steps.length && !throwers.has(error); index++) {
+/** The file and the export of the handler that threw: unless a handler further in did, the first from step `index` on. */
+function throwerIn(error, steps, index, skipDepth, method) {
+  for (; index < steps.length && throwerOf(error) === undefined; index++) {
     const { depth, filename, module } = steps[index];
     const handler = depth > skipDepth ? handlerFor(module, method) : undefined;
     if (handler === undefined) continue;
     const name = handler === module[method] ? method : handler === module.default ? "default" : "GET";
-    throwers.set(error, { filename, name });
+    noteThrower(error, filename, name);
+    if (throwerOf(error) === undefined) return undefined;
   }
-  return throwers.get(error);
+  return throwerOf(error);
 }
 
 /** Whether a handler's result is all there is: data, or a Response without a line. */
@@ -274,7 +268,7 @@ function runChild(child, trail, index) {
       },
       (error) => {
         const { steps, skipDepth } = trail.path;
-        const thrower = throwerOf(error, steps, index, skipDepth, trail.method);
+        const thrower = throwerIn(error, steps, index, skipDepth, trail.method);
         if (resolved) exchange.fail(error, thrower);
         else reject(error);
         exchange.returned();

@@ -163,6 +163,9 @@ pub(super) struct Folder {
     /// Folder of static files [default: DIR/public if there is one]
     #[arg(long, value_name = "DIR", help_heading = SITE)]
     pub public: Option<PathBuf>,
+    /// Environment of wrangler's configuration, such as production
+    #[arg(long = "env", value_name = "NAME", env = "CLOUDFLARE_ENV", help_heading = SITE)]
+    pub environment: Option<String>,
     #[command(flatten)]
     pub access: AccessFlags,
 }
@@ -322,6 +325,10 @@ pub(super) struct LimitFlags {
     /// How long to wait on shutdown for requests that are still being answered
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,
+    /// How long an actor whose clients only keep sockets open may be idle before it leaves memory; one without sockets
+    /// stays seven times as long
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub actor_idle: Duration,
     /// Memory of one isolate: its heap, buffers, blobs and WebAssembly memories
     #[arg(long, value_name = "SIZE", default_value = "512MiB")]
     pub max_heap: ByteSize,

@@ -12,7 +12,8 @@ use super::CliError;
 use super::args::{AccessFlags, Folder, LimitFlags, Server};
 use crate::config::{Config, ConnectionLimits, IsolateLimits};
 use crate::dev::Dev;
-use crate::ext::{Access, Bodies, BodyLimits, EnvironmentFiles, Grants, Mode, OwnFiles, Sessions, Shared};
+use crate::dialect;
+use crate::ext::{Access, ActorOptions, Actors, Bodies, BodyLimits, EnvironmentFiles, Grants, Mode, OwnFiles, Sessions, Shared};
 use crate::http::KeptDocuments;
 use crate::lines::Hub;
 use crate::metrics::{Budget, Budgets, Metrics};
@@ -32,13 +33,16 @@ const MIN_SESSION_KEY: usize = 16;
 impl Folder {
     /// The folders of the project. Fails where there is no such folder, with the name of a similar one.
     pub(super) fn layout(&self) -> Result<Layout, CliError> {
-        Layout::find(&self.dir, self.public.as_deref()).map_err(|error| match error {
+        let mut layout = Layout::find(&self.dir, self.public.as_deref()).map_err(|error| match error {
             LayoutError::Missing(folder) => match nearest_folder(&folder) {
                 Some(near) => CliError::NoFolder { folder, near },
                 None => LayoutError::Missing(folder).into(),
             },
-            error => error.into(),
-        })
+            error => CliError::from(error),
+        })?;
+        layout.environment = self.environment.clone().filter(|name| !name.is_empty());
+        dialect::arrange(&mut layout, self.public.is_some())?;
+        Ok(layout)
     }
 }
 
@@ -240,6 +244,7 @@ fn config(
     let results = ResultBudget::new(bytes(limits.max_result));
     let (hosts, proxies) = Default::default();
     let databases = Databases::new(Location { default: database, root, public }, results);
+    let hub = Hub::new(limits.lines(origins), tokio::runtime::Handle::current());
     Ok(Config {
         access: flags.access(&layout, session_store, &databases)?,
         environment: flags.environment(&layout, mode)?,
@@ -249,7 +254,8 @@ fn config(
         isolate: limits.isolate(),
         connections: limits.connections(),
         bodies: limits.bodies(),
-        hub: Hub::new(limits.lines(origins), tokio::runtime::Handle::current()),
+        actors: Actors::new(hub.clone(), ActorOptions { idle: limits.actor_idle }),
+        hub,
         sessions,
         shared: Shared::default(),
         trust: Arc::new(Trust { origin: None, hosts, proxies, listening: Vec::new() }),

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::browser::BrowserFiles;
 use crate::config::Config;
-use crate::dialect::{self, Exports};
+use crate::dialect::{self, Exports, Settings};
 use crate::ext::{Exchanges, Variables};
 use crate::router::{Handler, Layer, PublicFiles, Routes};
 use crate::script::survey::{self, Survey};
@@ -65,18 +65,17 @@ struct Found {
 pub(super) async fn examine(config: Config) -> Examination {
     let config = Arc::new(config);
     let layout = &config.layout;
-    let routes = match dialect::routes(layout) {
-        Ok(routes) => Arc::new(routes),
-        Err(error) => {
-            return Examination::failed(vec![Diagnostic::new(error.to_string())]);
-        }
+    let (routes, settings) = match dialect::read(layout) {
+        Ok((routes, settings)) => (Arc::new(routes), Arc::new(settings)),
+        Err(problems) => return Examination::failed(problems),
     };
     let environment = match config.environment.read() {
         Ok(environment) => environment,
         Err(problems) => return Examination::failed(problems),
     };
-    let Found { loaded, bindings } = run(config.clone(), routes.clone(), environment).await;
+    let Found { loaded, bindings } = run(config.clone(), routes.clone(), settings.clone(), environment).await;
     let mut surveys = [Survey::of(&layout.project), Survey::for_browsers(&layout.project)];
+    surveys[0].adopt(settings);
     let (mut problems, mut imported) = (Problems::default(), BTreeSet::new());
     let mut failures = Problems::default();
     let mut handlers = Vec::new();
@@ -168,7 +167,12 @@ impl Problems {
 }
 
 /// Loads the handlers and checks the bindings of pages, on a thread of its own.
-async fn run(config: Arc<Config>, routes: Arc<Routes>, environment: Variables) -> Found {
+async fn run(
+    config: Arc<Config>,
+    routes: Arc<Routes>,
+    settings: Arc<Settings>,
+    environment: Variables,
+) -> Found {
     let (sender, found) = oneshot::channel();
     let sender = Arc::new(Mutex::new(Some(sender)));
     let sends = sender.clone();
@@ -189,7 +193,7 @@ async fn run(config: Arc<Config>, routes: Arc<Routes>, environment: Variables) -
                 .enable_all()
                 .build_local(LocalOptions::default());
             if let Ok(runtime) = runtime {
-                runtime.block_on(look(&config, routes, environment, loading, send));
+                runtime.block_on(look(&config, routes, settings, environment, loading, send));
             }
         })
     };
@@ -207,6 +211,7 @@ async fn run(config: Arc<Config>, routes: Arc<Routes>, environment: Variables) -
 async fn look(
     config: &Config,
     routes: Arc<Routes>,
+    settings: Arc<Settings>,
     environment: Variables,
     loading: Arc<Mutex<PathBuf>>,
     send: impl Fn(Found) + Clone + Send + 'static,
@@ -217,6 +222,7 @@ async fn look(
         owner,
         config.sessions.clone(),
         config.shared.clone(),
+        config.actors.clone(),
         config.trust.clone(),
         config.mode,
         config.bodies.clone(),
@@ -247,10 +253,13 @@ async fn look(
         }
     };
     let files = PublicFiles::new(layout.public.as_deref(), config.files);
-    let site = Site { routes: routes.clone(), files, dev: None, environment, is_stand_in: false };
+    let site = Site { routes: routes.clone(), files, dev: None, environment, settings, is_stand_in: false };
     let loads = |file: &Path| *loading.lock().unwrap_or_else(PoisonError::into_inner) = file.to_owned();
     let loaded = isolate.examine(&site, loads).await;
-    let bindings = problems_of_pages(&isolate, &routes);
+    let mut bindings = problems_of_pages(&isolate, &routes);
+    if loaded.values().all(Result::is_ok) {
+        bindings.extend(isolate.problems());
+    }
     send(Found { loaded, bindings });
     config.hub.unregister(owner, CloseCode::IsolateLost);
 }

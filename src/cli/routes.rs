@@ -5,6 +5,7 @@ use std::path::Path;
 use super::args::Folder;
 use super::examine::{Examination, examine};
 use super::{CliError, config, paint, print};
+use crate::dialect;
 
 /// Runs the command. Fails where a handler does not load.
 pub(super) async fn run(args: &Folder) -> Result<(), CliError> {
@@ -28,6 +29,13 @@ pub(super) async fn run(args: &Folder) -> Result<(), CliError> {
     for row in &rows {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
         print(paint::visible(&cells.collect::<Vec<_>>().join("  ")).trim_end());
+    }
+    let listing = dialect::listing(&layout);
+    if !listing.is_empty() {
+        print("");
+    }
+    for line in listing {
+        print(&paint::visible(&line));
     }
     if handlers.is_empty() {
         print(&format!("no handlers below {}", layout.routes.display()));

@@ -13,6 +13,7 @@
 //! **Invariant:** an op converts its arguments, calls the engine or the hub, and converts the result. The
 //! engine makes the decisions.
 
+mod actor;
 mod answer;
 mod blobs;
 mod bodies;
@@ -42,7 +43,9 @@ mod sql;
 mod timers;
 mod wasm;
 mod websocket;
+mod workers;
 
+pub(crate) use actor::{ActorOptions, Actors, Counts, Running};
 pub(crate) use answer::Streams;
 pub(crate) use bodies::{Bodies, BodyLimits, Held};
 pub(crate) use dispatch::{FileAnswer, Route, Site};
@@ -57,6 +60,7 @@ pub(crate) use permissions::{Access, GrantError, Grants, OwnFiles};
 pub(crate) use session::Sessions;
 pub(crate) use shared::Shared;
 pub(crate) use timers::expect_packages;
+pub(crate) use workers::Background;
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
 
@@ -66,6 +70,37 @@ deno_core::extension!(
     liveline,
     deps = [deno_webidl, deno_web, deno_fetch],
     ops = [
+        actor::op_actor_again,
+        actor::op_actor_answered,
+        actor::op_actor_attachment,
+        actor::op_actor_automatic,
+        actor::op_actor_call,
+        actor::op_actor_durable,
+        actor::op_actor_end_accept,
+        actor::op_actor_end_again,
+        actor::op_actor_end_attach,
+        actor::op_actor_end_bytes,
+        actor::op_actor_end_close,
+        actor::op_actor_end_text,
+        actor::op_actor_id_of_name,
+        actor::op_actor_id_of_text,
+        actor::op_actor_id_unique,
+        actor::op_actor_idle,
+        actor::op_actor_is_open,
+        actor::op_actor_leave,
+        actor::op_actor_pipe,
+        actor::op_actor_post,
+        actor::op_actor_reply,
+        actor::op_actor_reset,
+        actor::op_actor_set_attachment,
+        actor::op_actor_set_automatic,
+        actor::op_actor_socket_count,
+        actor::op_actor_socket_forget,
+        actor::op_actor_sockets,
+        actor::op_actor_start,
+        actor::op_actor_tags,
+        actor::op_actor_take,
+        actor::op_answer_socket_end,
         answer::op_answer,
         answer::op_answer_bytes,
         answer::op_answer_data,
@@ -173,16 +208,22 @@ deno_core::extension!(
         websocket::pair::op_websocket_close,
         websocket::pair::op_websocket_text,
         websocket::pair::op_websocket_unsent,
+        workers::op_background,
+        workers::op_cron_next,
+        workers::op_trigger_begin,
+        workers::op_trigger_claim,
     ],
     esm_entry_point = "ext:liveline/main.js",
     options = { exchanges: Exchanges, databases: Databases, memory: Memory },
     middleware = blobs::in_place_of_denos,
     state = |state, options| {
+        state.put(options.exchanges.running());
         state.put(options.exchanges);
         state.put(options.databases);
         state.put(options.memory);
         state.put(answer::Streams::default());
         state.put(websocket::client::Sockets::default());
+        state.put(Background::default());
     },
     // The macro would store the paths of the files; the binary has to contain the sources.
     customizer = |extension: &mut deno_core::Extension| {
@@ -201,6 +242,19 @@ static SOURCES: &[ExtensionFileSource] = embed!(
     module,
     "runtime-js",
     [
+        "actor/actors.js",
+        "actor/bodies.js",
+        "actor/classes.js",
+        "actor/context.js",
+        "actor/errors.js",
+        "actor/http.js",
+        "actor/instance.js",
+        "actor/mail.js",
+        "actor/namespace.js",
+        "actor/sockets.js",
+        "actor/state.js",
+        "actor/stub.js",
+        "actor/values.js",
         "answer/answer.js",
         "answer/discard.js",
         "answer/ranges.js",
@@ -215,6 +269,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "dispatch/dispatch.js",
         "dispatch/routing.js",
         "dispatch/steps.js",
+        "dispatch/throwers.js",
         "dispatch/webflo.js",
         "environment.js",
         "errors/absent.js",
@@ -272,5 +327,18 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "wasm.js",
         "websocket/client.js",
         "websocket/pair.js",
+        "workers/actors.js",
+        "workers/assets.js",
+        "workers/context.js",
+        "workers/d1.js",
+        "workers/entrypoints.js",
+        "workers/environment.js",
+        "workers/functions.js",
+        "workers/globals.js",
+        "workers/kv.js",
+        "workers/queue.js",
+        "workers/scheduled.js",
+        "workers/url.js",
+        "workers/workers.js",
     ]
 );

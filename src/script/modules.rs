@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use deno_core::ModuleSpecifier;
 use deno_error::JsErrorBox;
@@ -11,23 +12,29 @@ use oxc_resolver::{ResolveOptions, Resolver};
 use super::border::{Border, Outside};
 use super::configs::Configs;
 use super::declared::Declarations;
-use crate::dialect::nearest;
+use crate::dialect::{FileKind, Settings, nearest};
 use crate::ext::packages;
 use liveline_compiler::Diagnostic;
 use liveline_compiler::common_js::Declared;
 use liveline_compiler::transpile::Options;
 
 /// Packages that the host itself provides, with the source of each as a module.
-const OWN: [(&str, &str); 4] = [
+const OWN: [(&str, &str); 5] = [
     ("@webqit/webflo", "export const { LiveResponse } = globalThis;"),
     ("@webqit/fetch-plus", FETCH_PLUS),
     ("@webqit/observer", OBSERVER),
+    ("cloudflare:workers", WORKERS),
     // Called by compiled live functions; see `live`.
     ("live", "export default globalThis[Symbol.for(\"liveline.live\")];"),
 ];
 
 /// Modules that are imported only by the host's own scheme: `liveline:sql`.
-const HOST: [(&str, &str); 4] = [
+const HOST: [(&str, &str); 5] = [
+    (
+        "actors",
+        "export const { Actor, actors, RpcTarget, WebSocketRequestResponsePair } = \
+         globalThis[Symbol.for(\"liveline:actors\")];",
+    ),
     (
         "sql",
         "export const { client, Client, openDatabase, SqlError } = globalThis[Symbol.for(\"liveline:sql\")];",
@@ -42,6 +49,9 @@ const HOST_NAMES: [&str; 1] = ["liveline:sql"];
 const FETCH_PLUS: &str = "export const { LiveResponse, Observer } = globalThis;
 export const { FormDataPlus, HeadersPlus, RequestPlus, ResponsePlus, fetchPlus } =
   globalThis[Symbol.for(\"liveline:fetch-plus\")]();";
+
+const WORKERS: &str = "export const { DurableObject, WorkerEntrypoint, RpcTarget, waitUntil, env, exports } =
+  globalThis[Symbol.for(\"liveline:workers\")];";
 
 const OBSERVER: &str = "const { Observer } = globalThis;
 export { Observer, Observer as default };
@@ -135,6 +145,8 @@ pub(crate) struct Modules {
     border: Border,
     /// Whether Node's modules can be there.
     runs_on_server: bool,
+    /// What the project's configuration decides.
+    settings: RefCell<Arc<Settings>>,
 }
 
 impl Modules {
@@ -179,7 +191,34 @@ impl Modules {
         let (configs, jsx, declarations) =
             (Configs::of(project), RefCell::default(), Declarations::default());
         let border = Border::around(project);
-        Modules { files, configs, jsx, packages, written, required, declarations, border, runs_on_server }
+        let settings = RefCell::default();
+        Modules {
+            files,
+            configs,
+            jsx,
+            packages,
+            written,
+            required,
+            declarations,
+            border,
+            runs_on_server,
+            settings,
+        }
+    }
+
+    /// From now on follows what the project's configuration decides.
+    pub(super) fn adopt(&self, settings: Arc<Settings>) {
+        *self.settings.borrow_mut() = settings;
+    }
+
+    /// What the default export of a file without code is; `None` for other files.
+    pub(super) fn kind_of(&self, file: &Path) -> Option<FileKind> {
+        self.settings.borrow().kind_of(file)
+    }
+
+    /// Whether JSX is compiled in a plain file of JavaScript: one of the project's own.
+    pub(super) fn has_jsx(&self, file: &Path) -> bool {
+        self.settings.borrow().has_jsx && !packages::holds(file)
     }
 
     /// How a file is compiled.

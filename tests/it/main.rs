@@ -100,3 +100,5 @@ mod visitors;
 mod webflo;
 mod websockets;
 mod without_sockets;
+#[cfg(feature = "node")]
+mod workers;

@@ -9,6 +9,7 @@
 //! | `live` | live functions, which follow the values that they read |
 //! | [`facts`] | the imports and exports of a module with their places, or its syntax error |
 //! | [`node_half`] | whether a module uses Node's half of the host |
+//! | [`shape`] | the shape of a module: its default export, its classes, the globals that it uses |
 //! | [`rest`] | whether a handler asks for the rest of the path |
 //! | [`first_await`] | where a module waits before it has loaded |
 //! | [`builtin`] | the scripts of Deno's crates, as the executable embeds them |
@@ -25,6 +26,7 @@ pub mod jsx;
 mod live;
 pub mod node_half;
 pub mod rest;
+pub mod shape;
 pub mod transpile;
 mod typescript;
 

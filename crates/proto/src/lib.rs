@@ -14,6 +14,7 @@
 //! | [`Incoming`] | a decoded client frame |
 //! | [`Numbered`] | a frame of `liveline.v1`, whose clients can resume a line |
 //! | [`Format`] | frames as server-sent events or lines of JSON |
+//! | [`actor`] | actors: one owner for each, gates, alarms, hibernation |
 //! | [`websocket`] | frames on a WebSocket (RFC 6455) |
 //! | [`http1`] | strictness that the HTTP/1.1 parser in use does not have |
 //! | [`multipart`] | forms (RFC 7578), the one kind of body that the host parses |
@@ -29,6 +30,7 @@
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test has to begin at some time"))]
 
+pub mod actor;
 mod channel;
 mod close;
 mod envelope;

@@ -8,6 +8,8 @@
 //! | [`Transaction`] | the one transaction that may be open in a database; dropping it rolls back |
 //! | [`Follower`] | the subscription to a live query: its result, then one change after the other |
 //! | [`Change`] | the difference between two results of a live query |
+//! | [`actor`] | a SQLite file for each actor, alarms, durability |
+//! | [`bindings`] | D1 databases, namespaces of keys, queues |
 //! | [`SessionStore`] | the values of visitors' sessions: [`MemorySessions`], [`SqliteSessions`] |
 //!
 //! ```text
@@ -20,14 +22,18 @@
 
 #![warn(missing_docs)]
 
+pub mod actor;
+pub mod bindings;
 mod database;
 mod databases;
 mod difference;
 mod error;
+mod guarded;
 mod live_query;
 mod results;
 mod session;
 mod sqlite;
+mod thread;
 mod value;
 
 pub use database::{Database, Follower, Transaction};

@@ -13,7 +13,7 @@ use super::slot::{Begun, BodyFault, Call, Cause, Failure, Reply, Slot, Unanswere
 use crate::dev::Dev;
 use crate::ext::log::{Context, about};
 use crate::ext::session::ExchangeSession;
-use crate::ext::{BodyLimits, OpError, Sessions, Shared, Show, Site};
+use crate::ext::{Actors, BodyLimits, OpError, Running, Sessions, Shared, Show, Site};
 use crate::http::{Answer, Audience};
 use crate::lines::Hub;
 use crate::metrics::{HANDLER, RequestId};
@@ -42,6 +42,7 @@ pub(in crate::ext) struct Host {
     pub hub: Hub,
     pub sessions: Sessions,
     pub shared: Shared,
+    pub actors: Actors,
     pub trust: Arc<Trust>,
     pub bodies: BodyLimits,
     pub site: Option<Box<dyn Site>>,
@@ -116,12 +117,19 @@ impl Exchanges {
         owner: OwnerId,
         sessions: Sessions,
         shared: Shared,
+        actors: Actors,
         trust: Arc<Trust>,
         mode: Mode,
         bodies: BodyLimits,
     ) -> Exchanges {
-        let host = Host { hub, sessions, shared, trust, bodies, site: None, code: 0, owner, mode, dev: None };
+        let host =
+            Host { hub, sessions, shared, actors, trust, bodies, site: None, code: 0, owner, mode, dev: None };
         Exchanges { slots: Slots::default(), turn: Turn::default(), host }
+    }
+
+    /// The table of the actors that the isolate runs, which receives their mail from now on.
+    pub(in crate::ext) fn running(&self) -> Running {
+        Running::new(self.host.actors.clone(), self.host.owner)
     }
 
     /// Reports failures to open pages from now on.

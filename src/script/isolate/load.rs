@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use deno_core::error::CoreError;
 use deno_core::{ModuleId, ModuleSpecifier, v8};
+use serde::Deserialize;
 
 use super::functions::Function;
 use super::{Isolate, describe};
@@ -46,6 +47,9 @@ impl Isolate {
                 failures.extend(reasons.into_iter().filter(|it| !failures.contains(it)).collect::<Vec<_>>());
             }
         }
+        if failures.is_empty() {
+            failures = self.problems();
+        }
         if !failures.is_empty() {
             return Err(failures);
         }
@@ -67,9 +71,17 @@ impl Isolate {
     /// Sets what the code that is about to load serves.
     fn serve(&self, site: &Site, code: u64) {
         self.state.borrow_mut().borrow::<Environment>().replace(site.environment.clone());
+        self.loader.adopt(site.settings.clone());
         self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone()), code));
         // Before any code of handlers runs, because that may change classes that are loaded later.
         self.warm();
+        self.enter(|scope, functions| {
+            for (dialect, settings) in &site.settings.scripts {
+                let is_development = v8::Boolean::new(scope, site.dev.is_some()).into();
+                let arguments = [string(scope, dialect), string(scope, settings), is_development];
+                functions.call(scope, Function::Configure, &arguments);
+            }
+        });
     }
 
     /// Loads one handler. If its modules cannot be linked, returns every reason, not only V8's first.
@@ -206,6 +218,29 @@ impl Isolate {
             examined.insert(handler.id, loaded.map(|namespace| self.exports_of(&namespace)));
         }
         examined
+    }
+
+    /// Why handlers that have loaded cannot serve together.
+    pub(crate) fn problems(&self) -> Vec<Diagnostic> {
+        #[derive(Deserialize)]
+        struct Problem {
+            message: String,
+            file: Option<PathBuf>,
+            line: Option<usize>,
+            help: Option<String>,
+        }
+        let mut found = String::new();
+        self.enter(|scope, functions| {
+            if let Some(problems) = functions.call(scope, Function::Problems, &[]) {
+                found = problems.to_rust_string_lossy(scope);
+            }
+        });
+        let problems: Vec<Problem> = serde_json::from_str(&found).unwrap_or_default();
+        let diagnostic = |Problem { message, file, line, help }: Problem| match file {
+            Some(file) => Diagnostic::at(message, file, line.unwrap_or(1), 1).with_help(help),
+            None => Diagnostic::new(message).with_help(help),
+        };
+        problems.into_iter().map(diagnostic).collect()
     }
 
     fn exports_of(&self, namespace: &v8::Global<v8::Object>) -> Exports {

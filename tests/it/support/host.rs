@@ -67,6 +67,15 @@ impl Host {
         }
     }
 
+    /// Kills the process, and serves the same folder again.
+    #[track_caller]
+    pub fn killed(mut self) -> Self {
+        self.process.kill().expect("the host can be killed");
+        self.process.wait().expect("the host ends");
+        let site = std::mem::replace(&mut self.site, Site::new());
+        Self::start(site, "serve")
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -1,7 +1,7 @@
 // How long the harness waits, and for what.
 
 /** How long one answer, frame or condition may take, in milliseconds: a loaded machine is slow, a failure rare. */
-export const PATIENCE = 30_000;
+export const PATIENCE = Number(process.env.LIVELINE_ORACLE_PATIENCE ?? 30_000);
 
 /** The promise's result, or an error that names `what` was waited for. */
 export async function within(promise, what, patience = PATIENCE) {
