@@ -117,7 +117,6 @@ export const routes = async () => ({
   undefinedSchema: await boot((app) => app.post("/", { schema: { body: undefined } }, handler)),
   schemaOfStatus: await boot((app) => app.get("/", { schema: { response: { 777: { type: "object" } } } }, handler)),
   constraint: await boot((app) => app.get("/", { constraints: { unknown: "x" } }, handler)),
-  constraintIsText: await boot((app) => app.get("/", { constraints: "x" }, handler)),
   pattern: await boot((app) => app.get("/:id(^(a+)+$)", handler)),
 });
 

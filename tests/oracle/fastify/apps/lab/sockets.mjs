@@ -48,7 +48,7 @@ export const ownPreClose = async () => {
     preClose(done) {
       log.push(`preClose ${typeof this.websocketServer} ${this.websocketServer.clients.size}`);
       for (const client of this.websocketServer.clients) client.close(4100, "restarting");
-      this.websocketServer.close(done);
+      done();
     },
   });
   app.get("/", { websocket: true }, () => {});
