@@ -45,7 +45,10 @@ export class Script {
     const body = init.brief ? { length: answer.body.length } : recordedBody(answer.body, this.#isExact ? "" : headers["content-type"]);
     // Pages about errors are each host's own.
     const isErrorPage = status >= 500 && init.errorText !== true && !this.#isExact && typeof body === "string";
-    const recorded = { status, headers: chosen(headers, this.#headers), body: isErrorPage ? "<error page>" : body };
+    const kept = chosen(headers, this.#headers);
+    // It has no body: whether a host writes that its length is 0 does not matter.
+    if (status === 204) delete kept["content-length"];
+    const recorded = { status, headers: kept, body: isErrorPage ? "<error page>" : body };
     if (isErrorPage) delete recorded.headers["content-type"];
     this.#record(init.as ?? `${method} ${path}`, { answer: recorded });
     return answer;

@@ -18,7 +18,7 @@ const isNode = words.includes("--node");
 const wanted = words.filter((word) => !word.startsWith("--"));
 const upstream = join(packages, "node_modules/@fastify/websocket/test");
 /** How long a test may take with the start of its process, in milliseconds. */
-const PATIENCE = 60_000;
+const PATIENCE = Number(process.env.LIVELINE_ORACLE_PATIENCE ?? 60_000);
 
 mkdirSync(join(packages, ".run"), { recursive: true });
 const place = mkdtempSync(join(packages, ".run", "upstream-"));
