@@ -1,8 +1,8 @@
 export const application = "lab";
 
 const names = {
-  boots: ["hooks", "throwing", "timeouts", "dependencies", "wrapping", "routes", "decorators", "closing"],
-  options: ["module", "router", "ids", "proxies", "bodies", "validators", "logging", "loggers", "listening"],
+  boots: ["hooks", "throwing", "timeouts", "dependencies", "wrapping", "routes", "decorators", "readiness", "closing"],
+  options: ["module", "router", "ids", "proxies", "bodies", "validators", "logging", "loggers", "listening", "printing"],
   plugins: ["modules", "corsOptions", "generators"],
   sockets: ["modules", "declarations", "closing", "ownPreClose", "inject"],
 };

@@ -10,7 +10,7 @@ export const scripts = {
   "bytes": get("buffer", "typed-array", "array-buffer", "float-array"),
   "streams": get("stream", "stream-typed", "stream-length", "stream-returned", "stream-later", "stream-fails"),
   "streams and responses of the web": get("web-stream", "web-response", "web-response-json"),
-  "types": get("object-with-type", "string-as-json", "json-suffix", "json-charset", "type/text-plain", "type/text-html", "type/image-png", "type/application-json", "html"),
+  "types": get("object-with-type", "string-as-json", "json-suffix", "json-charset", "type/text-plain", "type/text-html", "type/image-png", "type/application-json"),
   "status": get("status", "status-set", "status-text", "no-content", "no-content-body", "not-modified", "undefined-204"),
   "status that is refused": get(...[99, 600, 1000, "abc"].map((it) => `bad-status/${it}`)),
   "headers": get("headers", "cookies", "header-list", "header-twice", "header-bad", "content-length"),

@@ -45,5 +45,4 @@ export const scripts = {
     await t.get("/versioned");
   },
   "routes that are refused": get("/refused"),
-  "routes are printed": get("/printed", "/printed-tree", "/printed-get", "/printed-plugins"),
 };

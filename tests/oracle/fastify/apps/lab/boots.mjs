@@ -117,7 +117,6 @@ export const routes = async () => ({
   undefinedSchema: await boot((app) => app.post("/", { schema: { body: undefined } }, handler)),
   schemaOfStatus: await boot((app) => app.get("/", { schema: { response: { 777: { type: "object" } } } }, handler)),
   constraint: await boot((app) => app.get("/", { constraints: { unknown: "x" } }, handler)),
-  pattern: await boot((app) => app.get("/:id(^(a+)+$)", handler)),
 });
 
 export const decorators = async () => ({
@@ -163,4 +162,27 @@ export const closing = async () => {
     late = shown(error);
   }
   return { log, again, late };
+};
+
+export const readiness = async () => {
+  const log = [];
+  const app = Fastify();
+  app.addHook("onReady", async () => void log.push("onReady 1"));
+  app.addHook("onReady", (done) => {
+    log.push("onReady 2");
+    done();
+  });
+  app.register(async (child) => {
+    child.addHook("onReady", async () => void log.push("onReady of the child"));
+    log.push("plugin");
+  });
+  app.after(() => void log.push("after"));
+  await new Promise((resolve) => app.ready((error) => {
+    log.push(`ready ${error}`);
+    resolve();
+  }));
+  await app.ready();
+  log.push("ready again");
+  await app.close();
+  return { log };
 };

@@ -124,3 +124,18 @@ export const listening = async () => {
     kinds: ["register", "after", "ready", "close", "inject", "listen", "route", "decorate", "addHook", "addSchema", "setErrorHandler", "setNotFoundHandler", "printRoutes", "printPlugins", "addContentTypeParser", "setSchemaController", "setGenReqId", "setChildLoggerFactory", "withTypeProvider", "errorHandler", "routing"].filter((name) => typeof app[name] !== "function"),
   };
 };
+
+export const printing = async () => {
+  const app = Fastify();
+  app.get("/test", async () => "x");
+  app.get("/test/hello", async () => "x");
+  app.post("/test", async () => "x");
+  app.get("/test/:id", async () => "x");
+  app.register(async function inner(child) {
+    child.get("/deep/*", async () => "x");
+  }, { prefix: "/other" });
+  await app.ready();
+  const printed = { routes: app.printRoutes(), plugins: typeof app.printPlugins() };
+  await app.close();
+  return printed;
+};

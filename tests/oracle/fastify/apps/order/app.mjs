@@ -18,7 +18,7 @@ function named(name, children = []) {
 export default async function (fastify, opts) {
   note("root begins");
 
-  fastify.addHook("onRegister", (instance, opts) => note(`onRegister ${opts.name ?? "?"} ${instance.prefix || "/"}`));
+  fastify.addHook("onRegister", (instance, opts) => note(`onRegister ${typeof opts === "function" ? "options of a function" : opts.name ?? "?"} ${instance.prefix || "/"}`));
   fastify.addHook("onRoute", (route) => note(`onRoute ${route.method} ${route.url} ${route.prefix || "/"}`));
   fastify.addHook("onReady", async () => note("onReady 1"));
   fastify.addHook("onReady", (done) => {
@@ -53,12 +53,6 @@ export default async function (fastify, opts) {
     await instance.after();
     note("awaiting ends");
   }, { name: "awaiting" });
-
-  fastify.ready(() => note("ready callback"));
-  fastify.ready((error, context, done) => {
-    note(`ready of three: ${error} ${typeof context.get}`);
-    done();
-  });
 
   fastify.get("/log", async () => log);
   fastify.get("/name", async function () {

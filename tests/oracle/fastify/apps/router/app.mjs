@@ -88,8 +88,4 @@ export default async function (fastify, opts) {
     found: fastify.findRoute({ method: "GET", url: "/users/:id" }) !== null,
     methods: fastify.supportedMethods.length,
   }));
-  fastify.get("/printed", async (request, reply) => reply.type("text/plain").send(fastify.printRoutes({ commonPrefix: false })));
-  fastify.get("/printed-tree", async (request, reply) => reply.type("text/plain").send(fastify.printRoutes()));
-  fastify.get("/printed-get", async (request, reply) => reply.type("text/plain").send(fastify.printRoutes({ method: "GET", commonPrefix: false })));
-  fastify.get("/printed-plugins", async (request, reply) => reply.type("text/plain").send(String(typeof fastify.printPlugins())));
 }
