@@ -68,7 +68,7 @@ async function scan(fs, path, options, dir, prefix, depth, hooks) {
   const { autoHooks, autoHooksPattern, cascadeHooks, ignoreFilter, ignorePattern, indexPattern, matchFilter, maxDepth, overwriteHooks, scriptPattern } = options;
   const entries = await fs.promises.readdir(dir, { withFileTypes: true });
   ArrayPrototypeSort(entries, (a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
-  const isIgnored = (name) => ignorePattern !== undefined && RegExpPrototypeTest(ignorePattern, name);
+  const isIgnored = (name) => ignorePattern !== undefined && RegExpPrototypeTest(ignorePattern, path.relative(options.dir, path.join(dir, name)));
   const group = { hooks: [], plugins: [], folders: [] };
   let inherited = hooks;
   if (autoHooks) {
@@ -133,11 +133,7 @@ async function described(file, prefix, options, server) {
   const setting = (name) => main?.[name] ?? whole?.[name] ?? content[name];
   if (setting("autoload") === false) return null;
   const func = pluginOf(main);
-  if (func === undefined) {
-    const { length } = primordials.ObjectKeys(Object(content));
-    if (length === 0) return null;
-    throw new Error(`@fastify/autoload cannot import plugin at '${file}'. Plugin must be a function, a promise or an array of routes`);
-  }
+  if (func === undefined) return null;
   const configured = setting("autoConfig");
   const config = typeof configured === "function" ? ObjectAssign({}, configured(server), configured.prefix === undefined ? {} : { prefix: configured.prefix }) : configured ?? {};
   const own = ObjectAssign({}, config, options.options);
@@ -149,8 +145,6 @@ async function described(file, prefix, options, server) {
   const meta = func[SymbolFor("plugin-meta")] ?? {};
   return { func, options: own, file, name: meta.name ?? file, dependencies: meta.dependencies ?? [], shares: setting("encapsulate") === false };
 }
-
-const Object = primordials.Object;
 
 /** Plugins in the order of what they depend on. */
 function ordered(plugins) {
@@ -208,15 +202,10 @@ export async function autoload(server, given) {
   const fs = core.createLazyLoader("node:fs")().default, path = core.createLazyLoader("node:path")().default;
   let { dir } = options;
   if (dir !== null && typeof dir === "object") dir = core.createLazyLoader("node:url")().fileURLToPath(dir);
+  if (typeof options.ignorePattern === "string") options.ignorePattern = new SafeRegExp(options.ignorePattern);
   if (typeof dir !== "string") throw new TypeError("@fastify/autoload: the option dir is the folder to load");
   options.dir = dir;
-  let entries;
-  try {
-    entries = await scan(fs, path, options, dir, "", 0, []);
-  } catch (error) {
-    if (error?.code === "ENOENT" && !fs.existsSync(dir)) throw new Error(`@fastify/autoload: there is no folder ${dir}`, { cause: error });
-    throw error;
-  }
+  const entries = await scan(fs, path, options, dir, "", 0, []);
   const found = [];
   await collect(entries, options, server, found);
   const register = (target, it) => {

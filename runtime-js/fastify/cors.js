@@ -83,12 +83,7 @@ export function cors(server, options, done) {
   server.decorateRequest("corsPreflightEnabled", false);
   let hideOptionsRoute = true, logLevel, hook = "onRequest", delegator = null;
   if (typeof options === "function" || typeof options.delegator === "function") {
-    delegator = typeof options === "function" ? options(server) : options.delegator;
-    if (delegator === undefined || delegator.length !== 2 && typeof options === "function") {
-      if (typeof delegator !== "function" || delegator.length !== 2) {
-        return done(new TypeError("Invalid CORS origin option"));
-      }
-    }
+    delegator = typeof options === "function" ? options : options.delegator;
   } else {
     if (options.hook !== undefined) hook = options.hook;
     if (options.hideOptionsRoute !== undefined) hideOptionsRoute = options.hideOptionsRoute;

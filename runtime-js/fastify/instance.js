@@ -5,7 +5,7 @@ import { op_log_error } from "ext:core/ops";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { checkHook, copyOf, emptyHooks, runOnce } from "ext:liveline_fastify/hooks.js";
 import { chain, inject } from "ext:liveline_fastify/inject.js";
-import { BODYLESS, dispatch } from "ext:liveline_fastify/lifecycle.js";
+import { BODYLESS, dispatch, notFoundAfterAll } from "ext:liveline_fastify/lifecycle.js";
 import { loggerOf, missingMethods, silent, useCore } from "ext:liveline_fastify/logger.js";
 import { jsonParser, Parsers, textParser } from "ext:liveline_fastify/parsers.js";
 import { checkPlugin, loadedNames } from "ext:liveline_fastify/plugin.js";
@@ -561,12 +561,7 @@ ObjectAssign(instance, {
   },
   callNotFound(request, reply) {
     const { app } = this[kState];
-    const context = app.notFoundContextFor(request.url);
-    const run = FunctionPrototypeCall(context.handler, context.server, request, reply);
-    if (isThenable(run)) PromisePrototypeThen(PromiseResolve(run), (value) => {
-      if (value !== undefined && value !== reply && !reply.sent) reply.send(value);
-    }, (error) => reply.send(error));
-    else if (run !== undefined && run !== reply && !reply.sent) reply.send(run);
+    notFoundAfterAll(app.notFoundContextFor(request.url), request, reply);
   },
 
   // -- requests of its own, and the outside --------------------------------------------------------------------------

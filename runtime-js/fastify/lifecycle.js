@@ -6,7 +6,7 @@ import { runHooks, runPayloadHooks, runQuietly } from "ext:liveline_fastify/hook
 import { parseBody } from "ext:liveline_fastify/parsers.js";
 import { isThenable } from "ext:liveline_fastify/queue.js";
 import { answered, followResult, kHeaders, sendError, STATUS_CODES } from "ext:liveline_fastify/reply.js";
-import { kReply, kTransport } from "ext:liveline_fastify/request.js";
+import { kContext, kReply, kTransport } from "ext:liveline_fastify/request.js";
 import { Router } from "ext:liveline_fastify/router.js";
 import { validate } from "ext:liveline_fastify/schemas.js";
 import { upgrade } from "ext:liveline_fastify/websocket.js";
@@ -205,6 +205,17 @@ function beforeHandler(context, request, reply) {
     if (error) sendError(reply, error);
     else handle(context, request, reply);
   });
+}
+
+/** A handler of another route has nothing at this path: the handler of such paths answers, behind its own hooks. */
+export function notFoundAfterAll(context, request, reply) {
+  if (request.is404) {
+    reply.log.warn("Trying to send a NotFound error inside a 404 handler. Sending basic 404 response.");
+    reply.code(404).send("404 Not Found");
+    return;
+  }
+  request[kContext] = context;
+  beforeHandler(context, request, reply);
 }
 
 function handle(context, request, reply) {

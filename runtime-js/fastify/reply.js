@@ -1,6 +1,7 @@
 // The reply that hooks and handlers get: its head, what it sends, and what becomes of errors.
 
 import { primordials } from "ext:core/mod.js";
+import { globalThis } from "ext:liveline/primordials.js";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { runPayloadHooks, runQuietly } from "ext:liveline_fastify/hooks.js";
 import { LEVELS } from "ext:liveline_fastify/logger.js";
@@ -16,7 +17,6 @@ const {
   ArrayPrototypeJoin,
   ArrayPrototypeMap,
   ArrayPrototypePush,
-  DateNow,
   Error,
   FunctionPrototypeCall,
   JSONStringify,
@@ -46,6 +46,12 @@ const kNextHandler = Symbol("fastify.reply.nextErrorHandler");
 const kInOnError = Symbol("fastify.reply.isRunningOnErrorHook");
 const kSerializer = Symbol("fastify.reply.serializer");
 const kTrailers = Symbol("fastify.reply.trailers");
+const { performance } = globalThis;
+const readClock = performance.now;
+/** Milliseconds with fractions. */
+const now = () => primordials.ReflectApply(readClock, performance, []);
+
+const kSkipsOnSend = Symbol("fastify.reply.skipsOnSend");
 const kBegan = Symbol("fastify.reply.began");
 const kTook = Symbol("fastify.reply.took");
 const kRawUsed = Symbol("fastify.reply.raw");
@@ -71,7 +77,8 @@ export function Reply(transport, request) {
   this[kInOnError] = false;
   this[kSerializer] = null;
   this[kTrailers] = null;
-  this[kBegan] = DateNow();
+  this[kSkipsOnSend] = false;
+  this[kBegan] = now();
   this[kTook] = -1;
   this[kRawUsed] = null;
 }
@@ -107,7 +114,7 @@ accessor("statusCode", function () {
   this.code(status);
 });
 accessor("elapsedTime", function () {
-  return this[kTook] !== -1 ? this[kTook] : DateNow() - this[kBegan];
+  return this[kTook] !== -1 ? this[kTook] : now() - this[kBegan];
 });
 accessor("routeOptions", function () {
   return this.request.routeOptions;
@@ -319,11 +326,17 @@ function serialized(context, payload, status, type) {
 function beforeSending(reply, payload) {
   const context = reply.request[kContext];
   const hooks = context.onSend;
-  if (hooks === null || reply[kTransport].isOver) return write(reply, payload);
+  if (hooks === null || reply[kSkipsOnSend] || reply[kTransport].isOver) return write(reply, payload);
   runPayloadHooks(hooks, context.server, reply.request, reply, payload, (error, value) => {
     if (error) sendError(reply, error, true);
     else write(reply, value);
   });
+}
+
+/** A hook before sending has left something that cannot be sent: the error is sent without these hooks. */
+function refuse(reply, payload) {
+  reply[kSkipsOnSend] = true;
+  sendError(reply, new codes.FST_ERR_REP_INVALID_PAYLOAD_TYPE(typeof payload));
 }
 
 /** Statuses of answers without a body. */
@@ -345,15 +358,17 @@ function write(reply, payload) {
     }
     return payload.body === null ? transport.answer(reply.statusCode, headerList(reply), null) : stream(reply, payload.body);
   }
-  if (payload === undefined || payload === null || EMPTY.has(status) || status < 200) {
-    if (payload === undefined || payload === null) {
-      if (status >= 200 && !EMPTY.has(status) && transport.method !== "HEAD") headers["content-length"] = "0";
-    }
-    if (payload !== undefined && payload !== null) {
-      delete headers["content-type"];
-      delete headers["content-length"];
-      if (typeof payload === "object" && isStream(payload)) payload.on?.("error", () => {});
-    }
+  if (payload === undefined || payload === null) {
+    if (status >= 200 && !EMPTY.has(status) && transport.method !== "HEAD") headers["content-length"] = "0";
+    if (status === 204 || status < 200) delete headers["content-type"];
+    reply[kIsSent] = true;
+    return transport.answer(status, headerList(reply), null);
+  }
+  if (EMPTY.has(status) || status < 200) {
+    // 304 tells what the body would be.
+    if (status !== 304) delete headers["content-type"];
+    else if (typeof payload === "string" || ArrayBufferIsView(payload)) headers["content-length"] ??= String(transport.lengthOf(payload));
+    if (isStream(payload)) payload.on?.("error", () => {});
     reply[kIsSent] = true;
     return transport.answer(status, headerList(reply), null);
   }
@@ -369,7 +384,7 @@ function write(reply, payload) {
     }
   }
   if (typeof payload !== "string" && !ArrayBufferIsView(payload)) {
-    return sendError(reply, new codes.FST_ERR_REP_INVALID_PAYLOAD_TYPE(typeof payload));
+    return refuse(reply, payload);
   }
   reply[kIsSent] = true;
   if (transport.method === "HEAD") headers["content-length"] ??= String(transport.lengthOf(payload));
@@ -427,7 +442,7 @@ function headerList(reply) {
 export function answered(reply, error) {
   const { request } = reply;
   const context = request[kContext];
-  reply[kTook] = DateNow() - reply[kBegan];
+  reply[kTook] = now() - reply[kBegan];
   reply[kIsSent] = true;
   const log = () => {
     if (error) context.server.logController.failed(request, reply, error);

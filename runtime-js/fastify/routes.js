@@ -107,14 +107,6 @@ export class Context {
   }
 }
 
-function joined(prefix, url) {
-  if (StringPrototypeEndsWith(prefix, "/") && StringPrototypeStartsWith(url, "/")) return prefix + StringPrototypeSlice(url, 1);
-  if (prefix !== "" && url !== "" && !StringPrototypeStartsWith(url, "/") && !StringPrototypeEndsWith(prefix, "/")) {
-    return `${prefix}/${url}`;
-  }
-  return prefix + url;
-}
-
 /** Declares a route of an instance. */
 export function addRoute(server, given, isAddedByHost = false) {
   const state = server[kState];
@@ -192,7 +184,7 @@ export function addRoute(server, given, isAddedByHost = false) {
 function putRoute(server, options, path, prefix, methods, isAddedByHost, isSocket, isSecond = false) {
   const state = server[kState];
   const { app } = state;
-  const url = joined(prefix, path) || "/";
+  const url = prefix + path || "/";
   options.url = url;
   options.path = url;
   options.prefix = prefix;
