@@ -108,7 +108,7 @@ export function cors(server, options, done) {
     if (delegator === null) return apply(server, own, request, reply, next);
     const given = (error, chosen) => {
       if (error) return next(error);
-      apply(server, settingsOf(chosen), request, reply, next);
+      apply(server, settingsOf(chosen), request, reply, next, true);
     };
     const result = FunctionPrototypeCall(delegator, server, request, given);
     if (isThenable(result)) PromisePrototypeThen(PromiseResolve(result), (chosen) => given(null, chosen), given);
@@ -129,13 +129,17 @@ export function cors(server, options, done) {
   done();
 }
 
-function apply(server, settings, request, reply, next) {
+function apply(server, settings, request, reply, next, isDelegated = false) {
   decide(server, settings.origin, request, (error, allowed) => {
     if (error !== null) {
       vary(reply, "Origin");
       return next(error);
     }
-    if (allowed === false) return next();
+    if (allowed === false) {
+      // Another request may be answered otherwise.
+      if (isDelegated || typeof settings.origin === "function") vary(reply, "Origin");
+      return next();
+    }
     if (allowed === undefined || allowed === null) return next(new Error("Invalid CORS origin option"));
     if (settings.preflight && request.method === "OPTIONS") return preflight(settings, allowed, request, reply, next);
     heads(settings, allowed, request, reply);

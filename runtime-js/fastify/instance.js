@@ -797,7 +797,11 @@ function instanceFor(app, parent, func, options) {
   ObjectDefineProperty(child, kState, { __proto__: null, value: own });
   ArrayPrototypePush(state.children, child);
   const named = func[SymbolFor("plugin-meta")]?.name;
-  if (named) ArrayPrototypePush(own.plugins, named);
+  if (named) {
+    // It is known beside it, too.
+    ArrayPrototypePush(own.plugins, named);
+    ArrayPrototypePush(state.plugins, named);
+  }
   if (options?.logLevel || options?.logSerializers) {
     child.log = parent.log.child({}, { level: own.logLevel || undefined, serializers: options.logSerializers });
   }

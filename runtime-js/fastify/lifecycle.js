@@ -53,7 +53,7 @@ export function dispatch(app, transport) {
     if (!(error instanceof URIError)) throw error;
     return badUrl(app, transport, path, query);
   }
-  if (found !== null && found.isTooLong) return failEarly(app, transport, new codes.FST_ERR_MAX_PARAM_LENGTH(path));
+  if (found !== null && found.isTooLong) return malformed(app, transport, new codes.FST_ERR_MAX_PARAM_LENGTH(path), query);
   const isClosing = app.isClosing && app.options.return503OnClosing !== false;
   if (isClosing) {
     return transport.answer(503, [["content-type", "application/json"], ["connection", "close"]],
@@ -89,13 +89,18 @@ function failEarly(app, transport, error) {
 
 /** A path whose escapes are not valid. */
 function badUrl(app, transport, path, query) {
-  const error = new codes.FST_ERR_BAD_URL(path);
+  malformed(app, transport, new codes.FST_ERR_BAD_URL(path), query);
+}
+
+/** An error that no route is to blame for. */
+function malformed(app, transport, error, query) {
   if (app.options.frameworkErrors) {
     const { request, reply } = make(app, transport, app.notFoundContextFor("/"), {}, query);
     return app.options.frameworkErrors(error, request, reply);
   }
-  transport.answer(400, [["content-type", "application/json"]],
-    JSONStringify({ error: "Bad Request", code: error.code, message: error.message, statusCode: 400 }));
+  const { code, message, statusCode } = error;
+  transport.answer(statusCode, [["content-type", "application/json"]],
+    JSONStringify({ error: "Bad Request", code, message, statusCode }));
   transport.over();
 }
 

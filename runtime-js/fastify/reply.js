@@ -328,8 +328,13 @@ function beforeSending(reply, payload) {
   const hooks = context.onSend;
   if (hooks === null || reply[kSkipsOnSend] || reply[kTransport].isOver) return write(reply, payload);
   runPayloadHooks(hooks, context.server, reply.request, reply, payload, (error, value) => {
-    if (error) sendError(reply, error, true);
-    else write(reply, value);
+    if (error) {
+      // They are not run again for the answer that the error makes.
+      reply[kSkipsOnSend] = true;
+      sendError(reply, error, true);
+    } else {
+      write(reply, value);
+    }
   });
 }
 

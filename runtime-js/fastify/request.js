@@ -92,7 +92,7 @@ export function Request(id, params, transport, query, context) {
   this[kLog] = null;
   this[kReply] = null;
   this.body = undefined;
-  this.validationError = null;
+  this.validationError = undefined;
 }
 
 function define(name, get, set = undefined) {

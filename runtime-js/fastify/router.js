@@ -80,7 +80,7 @@ function parametersOf(segment, isSensitive) {
     } else if (end === segment.length) {
       source += names.length === 1 ? "(.*)" : "(.*?)";
     } else {
-      source += "(.+?)";
+      source += "(.+)";
       isPlain = false;
     }
     at = end;

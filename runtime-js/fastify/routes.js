@@ -31,7 +31,7 @@ const {
 export const kState = Symbol("fastify.state");
 const kAddedByHost = Symbol("fastify.addedByHost");
 
-export const METHODS = ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT", "OPTIONS", "TRACE", "QUERY"];
+export const METHODS = ["GET", "HEAD", "TRACE", "DELETE", "OPTIONS", "PATCH", "PUT", "POST", "QUERY"];
 
 /** What a route needs while it answers, made of its options and of the instance that it belongs to. */
 export class Context {

@@ -280,7 +280,7 @@ function part(context, request, names, index, end) {
 
 /** The error of a validation, or false. A validator returns a boolean, `{ error, value }`, or throws. */
 function outcome(check, result, name, request, context) {
-  if (result === false) return wrapped(check.errors, name, context);
+  if (result === false) return check.errors ? wrapped(check.errors, name, context) : false;
   if (result === null || typeof result !== "object") return false;
   if (result.error) return wrapped(result.error, name, context);
   if ("value" in result) request[name === "querystring" ? "query" : name] = result.value;
