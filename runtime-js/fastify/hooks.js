@@ -9,6 +9,7 @@ const {
   ArrayPrototypePush,
   ArrayPrototypeSlice,
   FunctionPrototypeCall,
+  ObjectPrototypeToString,
   Promise,
   PromisePrototypeThen,
   SafeArrayIterator,
@@ -59,7 +60,7 @@ export function checkHook(name, hook) {
 
 export function checkFunction(name, hook) {
   if (typeof hook !== "function") {
-    throw new codes.FST_ERR_HOOK_INVALID_HANDLER(name, hook === null ? "null" : typeof hook);
+    throw new codes.FST_ERR_HOOK_INVALID_HANDLER(name, ObjectPrototypeToString(hook));
   }
   if (MOST[name] !== undefined && hook.length > MOST[name] && isAsync(hook)) throw new codes.FST_ERR_HOOK_INVALID_ASYNC_HANDLER();
 }

@@ -364,6 +364,7 @@ ObjectAssign(instance, {
   addHttpMethod(name, { hasBody = false } = {}) {
     const { app } = this[kState];
     const method = StringPrototypeToUpperCase(name);
+    if (!ArrayPrototypeIncludes(core.createLazyLoader("node:http")().default.METHODS, method)) throw new codes.FST_ERR_ROUTE_METHOD_INVALID();
     if (!ArrayPrototypeIncludes(app.methods, method)) ArrayPrototypePush(app.methods, method);
     if (!hasBody) {
       ArrayPrototypePush(app.bodyless, method);
@@ -376,7 +377,6 @@ ObjectAssign(instance, {
 
   register(func, options = undefined) {
     const { app } = this[kState];
-    if (app.isListening) throw new codes.FST_ERR_INSTANCE_ALREADY_LISTENING("Cannot call \"register\"!");
     app.boot.register(func, options, placeOf(instance.register));
     return this;
   },
@@ -499,6 +499,7 @@ ObjectAssign(instance, {
   },
   setSchemaController(controller) {
     const state = this[kState];
+    closed("setSchemaController")(state.app);
     const { buildValidator, buildSerializer } = controller.compilersFactory ?? {};
     const { ajv, serializerOpts } = state.app.options;
     if (buildValidator) {
@@ -568,10 +569,8 @@ ObjectAssign(instance, {
 
   inject(options, callback) {
     const { app } = this[kState];
-    if (app.isClosing && callback === undefined && options !== undefined) {
-      // A closed application answers 503.
-    }
     const send = async (given) => {
+      if (app.isClosing) throw new codes.FST_ERR_REOPENED_CLOSE_SERVER();
       if (!app.isReady) await awaitReady(app);
       return inject((transport) => app.dispatch(transport), given);
     };
@@ -813,7 +812,8 @@ function trustOf(option) {
   if (option === undefined || option === false) return null;
   if (option === true) return () => true;
   if (typeof option === "function") return option;
-  if (typeof option === "number") return (_, hop) => hop < option;
+  // A number of hops does not say who the nearest one is: a client could name as many as it likes.
+  if (typeof option === "number") return () => false;
   const list = ArrayIsArray(option) ? option : ArrayPrototypeMap(StringPrototypeSplit(option, ","), (part) => primordials.StringPrototypeTrim(part));
   const { BlockList, isIPv6 } = core.createLazyLoader("node:net")().default;
   const block = new BlockList();
@@ -849,7 +849,7 @@ function checkOptions(options) {
   if (logger && typeof logger !== "boolean" && typeof logger.info === "function") throw new codes.FST_ERR_LOG_INVALID_LOGGER_CONFIG();
   if (loggerInstance) {
     const missing = missingMethods(loggerInstance);
-    if (missing.length > 0) throw new codes.FST_ERR_LOG_INVALID_LOGGER(primordials.ArrayPrototypeJoin(missing, ","));
+    if (missing.length > 0) throw new codes.FST_ERR_LOG_INVALID_LOGGER_INSTANCE();
   }
 }
 

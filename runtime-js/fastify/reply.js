@@ -364,7 +364,8 @@ function write(reply, payload) {
     return payload.body === null ? transport.answer(reply.statusCode, headerList(reply), null) : stream(reply, payload.body);
   }
   if (payload === undefined || payload === null) {
-    if (status >= 200 && !EMPTY.has(status) && transport.method !== "HEAD") headers["content-length"] = "0";
+    const hasLength = transport.method !== "HEAD" || reply.request[kContext].isAutomatic;
+    if (status >= 200 && !EMPTY.has(status) && hasLength) headers["content-length"] = "0";
     if (status === 204 || status < 200) delete headers["content-type"];
     reply[kIsSent] = true;
     return transport.answer(status, headerList(reply), null);

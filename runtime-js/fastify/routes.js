@@ -50,6 +50,7 @@ export class Context {
   serializers = null;
   compiled = new SafeWeakMap();
   isNotFound = false;
+  exposesHead = false;
   isDefault = false;
   /** @type {Function | null} answers sockets */
   wsHandler = null;
@@ -58,9 +59,10 @@ export class Context {
     this.server = server;
     this.route = route;
     this.handler = handler;
-    this.config = route.config ?? {};
+    this.config = ObjectAssign({}, route.config, { url: route.url, method: route.method });
     this.constraints = route.constraints === undefined || ObjectKeys(route.constraints).length === 0 ? null : route.constraints;
     this.schema = route.schema;
+    this.exposesHead = server[kState].app.options.exposeHeadRoutes;
     this.attachValidation = route.attachValidation === true;
     this.logLevel = route.logLevel ?? server[kState].logLevel;
     this.logSerializers = route.logSerializers;
@@ -112,8 +114,12 @@ export function addRoute(server, given, isAddedByHost = false) {
   const state = server[kState];
   const { app } = state;
   app.checkNotListening();
+  if (given === undefined) throw new codes.FST_ERR_ROUTE_MISSING_HANDLER("undefined", "");
   if (given === null || typeof given !== "object") throw new codes.FST_ERR_ROUTE_OPTIONS_NOT_OBJ(given?.method, given?.url);
   const options = ObjectAssign({}, given);
+  if (options.wsHandler !== undefined && options.wsHandler !== null && typeof options.wsHandler !== "function") {
+    throw new primordials.TypeError("invalid wsHandler function");
+  }
   const { prefix } = state;
   const path = options.url ?? options.path ?? "";
   const list = ArrayIsArray(options.method) ? options.method : [options.method];
@@ -185,8 +191,10 @@ function putRoute(server, options, path, prefix, methods, isAddedByHost, isSocke
   const state = server[kState];
   const { app } = state;
   const url = prefix + path || "/";
-  options.url = url;
-  options.path = url;
+  // The second path of a route in a prefix goes by the name of the first one.
+  const named = isSecond ? prefix : url;
+  options.url = named;
+  options.path = named;
   options.prefix = prefix;
   options.routePath = path;
   options.logLevel = options.logLevel ?? state.logLevel;
@@ -220,7 +228,7 @@ function putRoute(server, options, path, prefix, methods, isAddedByHost, isSocke
   for (const method of new SafeArrayIterator(methods)) app.router.add(method, url, context);
   ArrayPrototypePush(app.contexts, context);
   if (app.isReady) context.complete();
-  const exposes = (options.exposeHeadRoute ?? app.options.exposeHeadRoutes) && !isSocket;
+  const exposes = (options.exposeHeadRoute ?? app.options.exposeHeadRoutes) && (!isSocket || context.handler !== null);
   if (exposes && ArrayPrototypeIncludes(methods, "GET") && !isAddedByHost && app.router.find("HEAD", url, constraints) === undefined) {
     const copy = ObjectAssign({}, options, { method: "HEAD" });
     putRoute(server, copy, path, prefix, ["HEAD"], true, false);
