@@ -150,7 +150,9 @@ class Application {
     this.notFound.complete();
     this.isReady = true;
     await each(this.root, async (server) => {
-      for (const hook of new SafeArrayIterator(server[kState].hooks.onReady)) await runOnce(hook, server, []);
+      for (const hook of new SafeArrayIterator(server[kState].hooks.onReady)) {
+        await runOnce(hook, server, [], this.options.pluginTimeout, "onReady");
+      }
     });
   }
 
@@ -329,6 +331,7 @@ function shortcut(name, method) {
     } else if (handler !== undefined && typeof handler !== "function") {
       throw new codes.FST_ERR_ROUTE_HANDLER_NOT_FN(ArrayIsArray(method(this)) ? "ALL" : method(this), url);
     }
+    if (handler === undefined && typeof options !== "object") throw new codes.FST_ERR_ROUTE_MISSING_HANDLER(method(this), url);
     if (options !== undefined && (options === null || typeof options !== "object" || ArrayIsArray(options))) {
       throw new codes.FST_ERR_ROUTE_OPTIONS_NOT_OBJ(method(this), url);
     }
@@ -779,7 +782,7 @@ function prefixOf(parent, options) {
 }
 
 /** The instance in which a plugin runs. */
-function instanceFor(app, parent, func, options) {
+function instanceFor(app, parent, func, options, raw) {
   const state = parent[kState];
   const isShared = func[SKIP_OVERRIDE] === true;
   const name = nameOf(func, options);
@@ -804,7 +807,7 @@ function instanceFor(app, parent, func, options) {
   if (options?.logLevel || options?.logSerializers) {
     child.log = parent.log.child({}, { level: own.logLevel || undefined, serializers: options.logSerializers });
   }
-  for (const hook of new SafeArrayIterator(state.hooks.onRegister)) FunctionPrototypeCall(hook, parent, child, options);
+  for (const hook of new SafeArrayIterator(state.hooks.onRegister)) FunctionPrototypeCall(hook, parent, child, raw);
   return child;
 }
 
@@ -885,7 +888,7 @@ export function fastify(options = {}) {
   });
   app.notFound = new NotFound(root);
   app.boot = new Boot(root, app.options.pluginTimeout, {
-    instanceFor: (parent, func, given) => instanceFor(app, parent, func, given),
+    instanceFor: (parent, func, given, raw) => instanceFor(app, parent, func, given, raw),
     loaded: loadedNames,
     beforeReady: () => app.beforeReady(),
   });
