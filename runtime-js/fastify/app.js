@@ -8,7 +8,7 @@ import { staticResponse } from "ext:liveline/files.js";
 import { INFO, print } from "ext:liveline/log.js";
 import { setTimeout } from "ext:liveline/timers.js";
 import { adoptedServers, answerOn, upgradeOn } from "ext:liveline_fastify/adopted.js";
-import { applicationOf, fastify, setAdoption } from "ext:liveline_fastify/instance.js";
+import { applicationOf, fastify, listening } from "ext:liveline_fastify/instance.js";
 import { autoload } from "ext:liveline_fastify/autoload.js";
 import { Logger } from "ext:liveline_fastify/logger.js";
 import { setProject } from "ext:liveline_fastify/schemas.js";
@@ -27,14 +27,6 @@ const {
   StringPrototypeSplit,
   StringPrototypeToLowerCase,
 } = primordials;
-
-/** Applications of Fastify that are listening, in the order in which they began. */
-const listening = [];
-
-setAdoption((app, options) => {
-  ArrayPrototypePush(listening, { app, port: options.port ?? 0 });
-  return { address: "127.0.0.1", family: "IPv4", port: options.port ?? 0 };
-});
 
 /** The options of an application that the host itself makes. */
 function optionsOf(module) {

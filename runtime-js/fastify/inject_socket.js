@@ -115,6 +115,7 @@ class SocketTransport extends Transport {
   }
 
   openSocket(socket) {
+    this.hasSocket = true;
     this.done();
     const carrier = new Neighbour(socket);
     this.opened(socket, carrier);

@@ -743,18 +743,15 @@ function decorateClass(server, kind, Class, name, value, dependencies, above) {
 const OF_REQUESTS = ["id", "params", "body", "validationError"];
 const OF_REPLIES = ["request"];
 
-/** Where an application listens: nowhere of its own; the host's listener leads to it. */
-let adopt = null;
-
-/** Sets what gives an application to the host. @param {(app: object, options: object) => object} given */
-export function setAdoption(given) {
-  adopt = given;
-}
+/** Applications that listen: nowhere of their own; the host's listener leads to the first. */
+export const listening = [];
 
 async function listen(app, options) {
   if (app.isClosing) throw new codes.FST_ERR_REOPENED_CLOSE_SERVER();
   await awaitReady(app);
-  const address = adopt === null ? { address: "127.0.0.1", family: "IPv4", port: options.port ?? 0 } : adopt(app, options);
+  const port = +options.port || 0;
+  const address = { address: "127.0.0.1", family: "IPv4", port };
+  ArrayPrototypePush(listening, { app, port });
   app.listenAt(address);
   await each(app.root, async (server) => {
     for (const hook of new SafeArrayIterator(server[kState].hooks.onListen)) {

@@ -426,6 +426,8 @@ function headerList(reply) {
 /** An answer was sent, or could not be. */
 export function answered(reply, error) {
   const { request } = reply;
+  // A socket is no answer that hooks or the log follow.
+  if (reply[kTransport].hasSocket) return;
   const context = request[kContext];
   reply[kTook] = DateNow() - reply[kBegan];
   reply[kIsSent] = true;

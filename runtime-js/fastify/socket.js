@@ -85,7 +85,8 @@ function make(EventEmitter) {
     #drops = false;
 
     constructor() {
-      super();
+      // What an async listener rejects with concerns this socket alone.
+      super({ captureRejections: true });
       // For what was written for version 9: not enumerable, or it would be printed without end.
       ObjectDefineProperty(this, "socket", { __proto__: null, configurable: true, value: this, writable: true });
       this.on("newListener", (name) => {

@@ -52,6 +52,8 @@ export class Transport {
   /** Whether the client has left or everything was sent. */
   isOver = false;
   isUpgrade = false;
+  /** Whether the answer was a socket. */
+  hasSocket = false;
   #listeners = [];
   #waiting = [];
   #isDone = false;
@@ -262,6 +264,7 @@ export class HostTransport extends Transport {
   openSocket(socket, list, maxPayload) {
     const exchange = this.#exchange;
     const isOpen = op_served_open(exchange.id, writeHeaders(list), maxPayload);
+    this.hasSocket = true;
     this.done();
     if (isOpen) {
       exchange.hold();
