@@ -206,7 +206,7 @@ pub(crate) const NODE: &[(&str, &str, &str)] = &[
     (
         "deno_node/polyfills/_http_server.js",
         "Server.prototype.listen = function listen(...args) {",
-        "Server.prototype.listen = function listen(...args) {\n  Deno.checkListen(args[0]);",
+        "Server.prototype.listen = function listen(...args) {\n  if (Deno.adoptServer(this, args)) return this;",
     ),
     (
         "deno_node/polyfills/worker_threads.ts",

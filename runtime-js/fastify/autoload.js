@@ -74,7 +74,7 @@ async function scan(fs, path, options, dir, prefix, depth, hooks) {
   if (autoHooks) {
     const found = ArrayPrototypeFind(entries, (it) => RegExpPrototypeTest(autoHooksPattern, it.name));
     if (found !== undefined) {
-      const own = { file: path.join(dir, found.name) };
+      const own = { file: path.resolve(dir, found.name) };
       inherited = cascadeHooks && !overwriteHooks ? ArrayPrototypeConcat(hooks, [own]) : [own];
     }
     group.hooks = inherited;
@@ -82,7 +82,7 @@ async function scan(fs, path, options, dir, prefix, depth, hooks) {
   const below = cascadeHooks ? inherited : [];
   const index = ArrayPrototypeFind(entries, (it) => RegExpPrototypeTest(indexPattern, it.name) && !isIgnored(it.name));
   const add = (name) => {
-    const file = path.join(dir, name);
+    const file = path.resolve(dir, name);
     const relative = `/${path.relative(options.dir, file)}`;
     if (matchFilter !== undefined && !fits(matchFilter, relative)) return;
     if (ignoreFilter !== undefined && fits(ignoreFilter, relative)) return;
@@ -94,14 +94,14 @@ async function scan(fs, path, options, dir, prefix, depth, hooks) {
     if (isIgnored(name)) continue;
     let isFolder = entry.isDirectory(), isFile = entry.isFile();
     if (entry.isSymbolicLink()) {
-      const stat = await fs.promises.stat(path.join(dir, name));
+      const stat = await fs.promises.stat(path.resolve(dir, name));
       isFolder = stat.isDirectory();
       isFile = stat.isFile();
     }
     if (isFolder) {
       if (maxDepth !== undefined && depth >= maxDepth) continue;
       const part = prefixOf(options, dir, name);
-      ArrayPrototypePush(group.folders, await scan(fs, path, options, path.join(dir, name), prefix + part, depth + 1, below));
+      ArrayPrototypePush(group.folders, await scan(fs, path, options, path.resolve(dir, name), prefix + part, depth + 1, below));
     } else if (index === undefined && isFile && RegExpPrototypeTest(scriptPattern, name)) {
       if (autoHooks && RegExpPrototypeTest(autoHooksPattern, name)) continue;
       if (RegExpPrototypeTest(AUTOHOOKS, name) && !autoHooks) continue;

@@ -4,7 +4,7 @@ import { core, primordials } from "ext:core/mod.js";
 import { Request as WebRequest, URL } from "ext:liveline/primordials.js";
 import { STATUS_CODES } from "ext:liveline_fastify/reply.js";
 import { headersOf } from "ext:liveline_fastify/request.js";
-import { node, settleRaw, Transport } from "ext:liveline_fastify/transport.js";
+import { eachChunk, node, settleRaw, textOf, Transport } from "ext:liveline_fastify/transport.js";
 
 const {
   ArrayBufferIsView,
@@ -21,6 +21,7 @@ const {
   ObjectKeys,
   Promise,
   PromisePrototypeThen,
+  ReflectApply,
   SafeArrayIterator,
   String,
   StringPrototypeIncludes,
@@ -89,7 +90,7 @@ class InjectTransport extends Transport {
   async answerStream(status, list, source, failed, ended) {
     const chunks = [];
     try {
-      for await (const chunk of source) ArrayPrototypePush(chunks, this.bytesOf(chunk));
+      await eachChunk(source, (chunk) => void ArrayPrototypePush(chunks, this.bytesOf(chunk)));
     } catch (error) {
       if (chunks.length === 0) return failed(error);
       ended(error);
@@ -102,11 +103,11 @@ class InjectTransport extends Transport {
     this.#end(status, list, this.concatenated(chunks), false);
   }
 
-  async respond(response) {
+  async settleWith(response) {
     if (this.isDone) return;
     const list = [];
-    primordials.ReflectApply(response.headers.forEach, response.headers, [(value, name) => ArrayPrototypePush(list, [name, value])]);
-    const bytes = this.bytesOf(new primordials.Uint8Array(await response.arrayBuffer()));
+    ReflectApply(response.headers.forEach, response.headers, [(value, name) => ArrayPrototypePush(list, [name, value])]);
+    const bytes = this.bytesOf(new primordials.Uint8Array(await ReflectApply(response.arrayBuffer, response, [])));
     this.#end(response.status, list, bytes, true);
   }
 
@@ -134,7 +135,7 @@ class InjectTransport extends Transport {
 /** The answer, as tests read it. */
 function responseOf(status, list, bytes, transport) {
   const headers = headersOf(list);
-  const text = bytes.toString("utf8");
+  const text = textOf(bytes);
   return {
     get raw() {
       return transport.raw ?? { req: { method: transport.method, url: transport.url }, res: {} };
@@ -234,8 +235,8 @@ async function requestOf(given) {
   if (payload !== null && typeof payload === "object") {
     if (typeof payload.pipe === "function") {
       const chunks = [];
-      for await (const chunk of payload) ArrayPrototypePush(chunks, node().Buffer.from(chunk));
-      payload = node().Buffer.concat(chunks);
+      await eachChunk(payload, (chunk) => void ArrayPrototypePush(chunks, node().Buffer.from(chunk)));
+      payload = node().joined(chunks);
     } else if (!ArrayBufferIsView(payload)) {
       if (!has("content-type")) ArrayPrototypePush(list, ["content-type", "application/json"]);
       payload = JSONStringify(payload);

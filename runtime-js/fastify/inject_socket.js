@@ -106,7 +106,7 @@ class SocketTransport extends Transport {
     this.answer(status);
   }
 
-  respond(response) {
+  settleWith(response) {
     this.answer(response.status);
   }
 
@@ -115,6 +115,7 @@ class SocketTransport extends Transport {
   }
 
   openSocket(socket) {
+    this.hasSocket = true;
     this.done();
     const carrier = new Neighbour(socket);
     this.opened(socket, carrier);

@@ -92,7 +92,7 @@ class Application {
   }
 
   notFoundContextFor(path) {
-    return this.notFound.find(path);
+    return this.notFound.innermost(path);
   }
 
   nextRequestId(transport) {
@@ -135,6 +135,10 @@ class Application {
   /** Node's server, for code that asks for it. */
   get server() {
     return this.#server ??= makeServer(this);
+  }
+
+  get hasServer() {
+    return this.#server !== null;
   }
 
   /** Everything is registered. */
@@ -311,11 +315,8 @@ class State {
 function derived(Parent) {
   function Derived(...parameters) {
     primordials.ReflectApply(Parent, this, parameters);
-    const { made } = Derived;
-    for (let i = 0; i < made.length; i++) this[made[i].name] = made[i].value;
   }
   Derived.prototype = { __proto__: Parent.prototype };
-  Derived.made = [];
   return Derived;
 }
 
@@ -357,11 +358,11 @@ ObjectAssign(instance, {
   },
   hasRoute({ method, url, constraints } = {}) {
     const { router } = this[kState].app;
-    return router.find(StringPrototypeToUpperCase(`${method ?? ""}`), url ?? "", constraints ?? {}) !== undefined;
+    return router.declared(StringPrototypeToUpperCase(`${method ?? ""}`), url ?? "", constraints ?? {}) !== undefined;
   },
   findRoute({ method, url, constraints } = {}) {
     const { router } = this[kState].app;
-    const found = router.find(StringPrototypeToUpperCase(`${method ?? ""}`), url ?? "", constraints ?? {});
+    const found = router.declared(StringPrototypeToUpperCase(`${method ?? ""}`), url ?? "", constraints ?? {});
     return found === undefined ? null : { handler: found.handler, params: [], store: found, searchParams: {} };
   },
   addHttpMethod(name, { hasBody = false } = {}) {
@@ -718,11 +719,7 @@ function put(target, name, value) {
 }
 
 function hasMember(Class, name) {
-  return ReflectHas(Class.prototype, name) || primordials.ArrayPrototypeSome(membersOf(Class), (it) => it.name === name);
-}
-
-function membersOf(Class) {
-  return Class.made;
+  return ReflectHas(Class.prototype, name);
 }
 
 function decorateClass(server, kind, Class, name, value, dependencies, above) {
@@ -743,18 +740,15 @@ function decorateClass(server, kind, Class, name, value, dependencies, above) {
 const OF_REQUESTS = ["id", "params", "body", "validationError"];
 const OF_REPLIES = ["request"];
 
-/** Where an application listens: nowhere of its own; the host's listener leads to it. */
-let adopt = null;
-
-/** Sets what gives an application to the host. @param {(app: object, options: object) => object} given */
-export function setAdoption(given) {
-  adopt = given;
-}
+/** Applications that listen: nowhere of their own; the host's listener leads to the first. */
+export const listening = [];
 
 async function listen(app, options) {
   if (app.isClosing) throw new codes.FST_ERR_REOPENED_CLOSE_SERVER();
   await awaitReady(app);
-  const address = adopt === null ? { address: "127.0.0.1", family: "IPv4", port: options.port ?? 0 } : adopt(app, options);
+  const port = +options.port || 0;
+  const address = { address: "127.0.0.1", family: "IPv4", port };
+  ArrayPrototypePush(listening, { app, port });
   app.listenAt(address);
   await each(app.root, async (server) => {
     for (const hook of new SafeArrayIterator(server[kState].hooks.onListen)) {

@@ -3,11 +3,11 @@
 import { primordials } from "ext:core/mod.js";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { isThenable } from "ext:liveline_fastify/queue.js";
+import { textOf } from "ext:liveline_fastify/transport.js";
 
 const {
   ArrayIsArray,
   ArrayPrototypeFilter,
-  ArrayPrototypePush,
   ArrayPrototypeUnshift,
   JSONParse,
   NumberIsNaN,
@@ -17,7 +17,6 @@ const {
   PromiseResolve,
   RegExpPrototypeTest,
   RegExp,
-  SafeArrayIterator,
   SafeMap,
   SafeRegExp,
   StringPrototypeIndexOf,
@@ -145,7 +144,7 @@ export class Parsers {
     this.#any = null;
   }
 
-  find(type) {
+  parserFor(type) {
     const whole = StringPrototypeToLowerCase(type);
     const exact = this.#named.get(whole);
     if (exact !== undefined) return exact;
@@ -171,7 +170,7 @@ function normalised(type) {
 
 /** Reads and parses the body of a request; `end` gets the error or the body. */
 export function parseBody(context, request, type, payload, end) {
-  const parser = context.parsers.find(type);
+  const parser = context.parsers.parserFor(type);
   if (parser === null || parser === undefined) {
     const error = new codes.FST_ERR_CTP_INVALID_MEDIA_TYPE();
     return end(error);
@@ -200,7 +199,7 @@ export function parseBody(context, request, type, payload, end) {
     if (bytes.length > limit) return end(new codes.FST_ERR_CTP_BODY_TOO_LARGE());
     const received = payload?.receivedEncodedLength ?? bytes.length;
     if (!NumberIsNaN(announced) && received !== announced) return end(new codes.FST_ERR_CTP_INVALID_CONTENT_LENGTH());
-    run(parser.as === "string" ? bytes.toString("utf8") : bytes);
+    run(parser.as === "string" ? textOf(bytes) : bytes);
   }, (error) => {
     if (error?.name === "QuotaExceededError" || error?.code === "FST_ERR_CTP_BODY_TOO_LARGE") {
       return end(new codes.FST_ERR_CTP_BODY_TOO_LARGE());
@@ -209,5 +208,3 @@ export function parseBody(context, request, type, payload, end) {
     end(error);
   });
 }
-
-export { ArrayPrototypePush, SafeArrayIterator };

@@ -29,7 +29,7 @@ let unnamed = 0;
 function automaticName(given) {
   if (given) return `${given}-auto-${unnamed++}`;
   const holder = {};
-  primordials.Error.captureStackTrace(holder, plugin);
+  primordials.ErrorCaptureStackTrace(holder, plugin);
   const found = RegExpPrototypeExec(FILE, holder.stack);
   return `${found === null ? "anonymous" : found[1]}-auto-${unnamed++}`;
 }

@@ -11,13 +11,13 @@ const {
   ArrayPrototypeShift,
   ArrayPrototypeSplice,
   Error,
+  ErrorCaptureStackTrace,
   FunctionPrototypeToString,
   ObjectDefineProperty,
   Promise,
   PromiseResolve,
   PromisePrototypeThen,
   SafeArrayIterator,
-  SafePromiseAll,
   SafeRegExp,
   RegExpPrototypeTest,
   StringPrototypeIndexOf,
@@ -53,7 +53,7 @@ export function nameOf(func, options) {
 /** The frames of the code that called `above`, for errors that are only seen later. */
 export function placeOf(above) {
   const place = {};
-  Error.captureStackTrace(place, above);
+  ErrorCaptureStackTrace(place, above);
   const { stack } = place;
   const end = StringPrototypeIndexOf(stack, "\n");
   return end === -1 ? "" : StringPrototypeSlice(stack, end);
@@ -335,5 +335,3 @@ export class Boot {
     return shown(this.root);
   }
 }
-
-export { SafePromiseAll };

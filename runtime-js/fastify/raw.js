@@ -20,6 +20,6 @@ export function rawOf(transport) {
     transport.raw = { req, res };
   });
   // The response that was written on Node's object is the answer.
-  PromisePrototypeThen(answered, (response) => transport.respond(response), (error) => transport.failed(error));
+  PromisePrototypeThen(answered, (response) => transport.settleWith(response), (error) => transport.failed(error));
   return transport.raw;
 }

@@ -447,6 +447,8 @@ function headerList(reply) {
 /** An answer was sent, or could not be. */
 export function answered(reply, error) {
   const { request } = reply;
+  // A socket is no answer that hooks or the log follow.
+  if (reply[kTransport].hasSocket) return;
   const context = request[kContext];
   reply[kTook] = now() - reply[kBegan];
   reply[kIsSent] = true;

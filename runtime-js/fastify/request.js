@@ -2,13 +2,13 @@
 
 import { primordials } from "ext:core/mod.js";
 import { codes } from "ext:liveline_fastify/errors.js";
+import { eachChunk } from "ext:liveline_fastify/transport.js";
 import { rawOf } from "ext:liveline_fastify/raw.js";
 
 const {
   ArrayPrototypePush,
   ArrayIsArray,
   ObjectDefineProperty,
-  ObjectHasOwn,
   SafeArrayIterator,
   StringPrototypeIncludes,
   StringPrototypeIndexOf,
@@ -230,11 +230,11 @@ method("collect", async function (stream, limit) {
   }
   const chunks = [];
   let length = 0;
-  for await (const chunk of stream) {
+  await eachChunk(stream, (chunk) => {
     length += chunk.length;
     if (length > limit) throw new codes.FST_ERR_CTP_BODY_TOO_LARGE();
     ArrayPrototypePush(chunks, typeof chunk === "string" ? this[kTransport].bytesOf(chunk) : chunk);
-  }
+  });
   return this[kTransport].concatenated(chunks);
 });
 
@@ -268,5 +268,3 @@ method("setDecorator", function (name, value) {
   if (!(name in this)) throw new codes.FST_ERR_DEC_UNDECLARED(name, "request");
   this[name] = value;
 });
-
-export { ObjectHasOwn };

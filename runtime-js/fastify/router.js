@@ -5,7 +5,6 @@ import { primordials } from "ext:core/mod.js";
 
 const {
   ArrayPrototypeFilter,
-  ArrayPrototypeIncludes,
   ArrayPrototypeJoin,
   ArrayPrototypePush,
   ArrayPrototypeSlice,
@@ -23,7 +22,6 @@ const {
   SafeRegExp,
   StringPrototypeEndsWith,
   StringPrototypeIncludes,
-  StringPrototypeIndexOf,
   StringPrototypeReplace,
   StringPrototypeSlice,
   StringPrototypeSplit,
@@ -190,7 +188,7 @@ export class Router {
       this.#strategies[name]?.validate?.(value);
     }
     for (const variant of new SafeArrayIterator(this.#variants(path))) {
-      if (this.find(method, variant, route.constraints ?? {}) !== undefined) return false;
+      if (this.declared(method, variant, route.constraints ?? {}) !== undefined) return false;
     }
     for (const variant of new SafeArrayIterator(this.#variants(path))) this.#insert(method, variant, route);
     ArrayPrototypePush(this.routes, { method, path, route });
@@ -271,7 +269,7 @@ export class Router {
   }
 
   /** The route that was declared for exactly this method, pattern and constraints. */
-  find(method, path, constraints = {}) {
+  declared(method, path, constraints = {}) {
     const wanted = this.#normalised(path);
     const same = (a, b) => {
       const keys = ObjectKeys(a);
@@ -403,5 +401,3 @@ export class Router {
     };
   }
 }
-
-export { ArrayPrototypeIncludes, StringPrototypeIndexOf };

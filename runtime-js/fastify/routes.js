@@ -202,7 +202,7 @@ function putRoute(server, options, path, prefix, methods, isAddedByHost, isSocke
   options.constraints = constraints;
   if (isSocket) options.schema = ObjectAssign({}, options.schema, { hide: options.handler !== undefined && options.wsHandler !== undefined ? options.schema?.hide : true });
   for (const method of new SafeArrayIterator(methods)) {
-    const there = app.router.find(method, url, constraints);
+    const there = app.router.declared(method, url, constraints);
     if (there !== undefined) {
       if (there.isAutomatic) app.router.remove(there);
       else if (!(isAddedByHost && method === "HEAD")) throw duplicate(method, url, there);
@@ -229,7 +229,7 @@ function putRoute(server, options, path, prefix, methods, isAddedByHost, isSocke
   ArrayPrototypePush(app.contexts, context);
   if (app.isReady) context.complete();
   const exposes = (options.exposeHeadRoute ?? app.options.exposeHeadRoutes) && (!isSocket || context.handler !== null);
-  if (exposes && ArrayPrototypeIncludes(methods, "GET") && !isAddedByHost && app.router.find("HEAD", url, constraints) === undefined) {
+  if (exposes && ArrayPrototypeIncludes(methods, "GET") && !isAddedByHost && app.router.declared("HEAD", url, constraints) === undefined) {
     const copy = ObjectAssign({}, options, { method: "HEAD" });
     putRoute(server, copy, path, prefix, ["HEAD"], true, false);
   }
@@ -289,7 +289,7 @@ export class NotFound {
   }
 
   /** The innermost one for a path. */
-  find(path) {
+  innermost(path) {
     let best = this.#byPrefix.get(""), length = -1;
     if (this.#byPrefix.size === 1) return best;
     for (const { 0: prefix, 1: context } of this.#byPrefix.entries()) {
@@ -300,10 +300,6 @@ export class NotFound {
       }
     }
     return best;
-  }
-
-  get(prefix) {
-    return this.#byPrefix.get(prefix === "/" ? "" : prefix);
   }
 }
 

@@ -5,7 +5,7 @@ import { core, primordials } from "ext:core/mod.js";
 import { op_log_error } from "ext:core/ops";
 import { kClosed } from "ext:liveline/port/port.js";
 import { setTimeout } from "ext:liveline/timers.js";
-import { node } from "ext:liveline_fastify/transport.js";
+import { node, textOf } from "ext:liveline_fastify/transport.js";
 
 const {
   ArrayBufferIsView,
@@ -85,7 +85,8 @@ function make(EventEmitter) {
     #drops = false;
 
     constructor() {
-      super();
+      // What an async listener rejects with concerns this socket alone.
+      super({ captureRejections: true });
       // For what was written for version 9: not enumerable, or it would be printed without end.
       ObjectDefineProperty(this, "socket", { __proto__: null, configurable: true, value: this, writable: true });
       this.on("newListener", (name) => {
@@ -150,7 +151,7 @@ function make(EventEmitter) {
       }
       const isBinary = options?.binary ?? typeof data !== "string";
       if (isBinary) this.#carrier.bytes(bytesOf(data));
-      else this.#carrier.text(typeof data === "string" ? data : bytesOf(data).toString("utf8"));
+      else this.#carrier.text(typeof data === "string" ? data : textOf(bytesOf(data)));
       if (typeof callback === "function") setTimeout(callback, 0);
     }
 
@@ -159,7 +160,7 @@ function make(EventEmitter) {
       if (code !== undefined && (typeof code !== "number" || !isValidCode(code))) {
         throw new TypeError("First argument must be a valid error code number");
       }
-      const text = reason === undefined ? "" : typeof reason === "string" ? reason : bytesOf(reason).toString("utf8");
+      const text = reason === undefined ? "" : typeof reason === "string" ? reason : textOf(bytesOf(reason));
       if (node().Buffer.byteLength(text) > 123) throw new RangeError("The message must not be greater than 123 bytes");
       this.#readyState = CLOSING;
       this.#carrier.close(code ?? 1005, text);
@@ -233,7 +234,7 @@ function make(EventEmitter) {
       const data = isBinary ? (this.#binaryType === "arraybuffer" ? message : Buffer.from(message)) : Buffer.from(message);
       this.#emit("message", this.#binaryType === "fragments" ? [data] : data, isBinary);
       if (this.listenerCount("data") === 0) return;
-      this.#emit("data", this.#encoding === null ? (isBinary ? data : message) : data.toString(this.#encoding));
+      this.#emit("data", this.#encoding === null ? (isBinary ? data : message) : textOf(data, this.#encoding));
     }
 
     /** Calls listeners; what one of them throws concerns this socket alone. */
@@ -273,9 +274,9 @@ function make(EventEmitter) {
         else FunctionPrototypeCall(handler, this, event);
       };
       const wrapper = type === "message"
-        ? (data, isBinary) => call(new SocketEvent(type, this, { data: isBinary ? data : data.toString() }))
+        ? (data, isBinary) => call(new SocketEvent(type, this, { data: isBinary ? data : textOf(data) }))
         : type === "close"
-        ? (code, reason) => call(new SocketEvent(type, this, { code, reason: reason.toString(), wasClean: code !== 1006 }))
+        ? (code, reason) => call(new SocketEvent(type, this, { code, reason: textOf(reason), wasClean: code !== 1006 }))
         : type === "error"
         ? (error) => call(new SocketEvent(type, this, { error, message: error.message }))
         : () => call(new SocketEvent(type, this, {}));
@@ -363,6 +364,9 @@ function make(EventEmitter) {
       ObjectDefineProperty(holder, name, { __proto__: null, enumerable: true, value });
     }
   }
+  const { addEventListener, removeEventListener } = WebSocket.prototype;
+  const add = (socket, type, handler) => FunctionPrototypeCall(addEventListener, socket, type, handler);
+  const remove = (socket, type, handler) => FunctionPrototypeCall(removeEventListener, socket, type, handler);
   for (const type of new SafeArrayIterator(["open", "message", "close", "error"])) {
     const listeners = new SafeWeakMap();
     ObjectDefineProperty(WebSocket.prototype, `on${type}`, {
@@ -374,11 +378,11 @@ function make(EventEmitter) {
       },
       set(handler) {
         const known = listeners.get(this);
-        if (known !== undefined) this.removeEventListener(type, known);
+        if (known !== undefined) remove(this, type, known);
         listeners.delete(this);
         if (typeof handler !== "function") return;
         listeners.set(this, handler);
-        this.addEventListener(type, handler);
+        add(this, type, handler);
       },
     });
   }

@@ -33,6 +33,7 @@ const {
   ArrayBufferIsView,
   ArrayPrototypePush,
   ArrayPrototypeSplice,
+  FunctionPrototypeCall,
   PromisePrototypeThen,
   PromiseResolve,
   SafeArrayIterator,
@@ -40,6 +41,7 @@ const {
   StringPrototypeSlice,
   StringPrototypeStartsWith,
   Symbol,
+  SymbolAsyncIterator,
   queueMicrotask,
 } = primordials;
 
@@ -50,6 +52,8 @@ export class Transport {
   /** Whether the client has left or everything was sent. */
   isOver = false;
   isUpgrade = false;
+  /** Whether the answer was a socket. */
+  hasSocket = false;
   #listeners = [];
   #waiting = [];
   #isDone = false;
@@ -66,7 +70,7 @@ export class Transport {
   }
 
   concatenated(chunks) {
-    return node().Buffer.concat(chunks);
+    return node().joined(chunks);
   }
 
   lengthOf(payload) {
@@ -75,9 +79,13 @@ export class Transport {
 
   /** Calls `listener` when the exchange is over. */
   onEnd(listener) {
+    this.followEnd();
     if (this.isOver) listener();
     else ArrayPrototypePush(this.#listeners, listener);
   }
+
+  /** For a way on which an end has to be asked for. */
+  followEnd() {}
 
   /** Calls `listener` with the error, if any, when the answer was given to the host. */
   whenDone(listener) {
@@ -130,12 +138,10 @@ export class HostTransport extends Transport {
     });
   }
 
-  onEnd(listener) {
-    if (!this.#isFollowing) {
-      this.#isFollowing = true;
-      this.#exchange.onEnd(() => this.over());
-    }
-    super.onEnd(listener);
+  followEnd() {
+    if (this.#isFollowing) return;
+    this.#isFollowing = true;
+    this.#exchange.onEnd(() => this.over());
   }
   #isFollowing = false;
 
@@ -218,15 +224,14 @@ export class HostTransport extends Transport {
   async #sendReadable(source, begin, failed, ended) {
     let stream = null, failure = null;
     try {
-      for await (const chunk of source) {
+      await eachChunk(source, async (chunk) => {
         if (stream === null) {
           stream = begin();
           PromisePrototypeThen(op_stream_gone(stream), () => source.destroy?.());
         }
-        // The op keeps the bytes until they are written, and small Buffers share one store.
-        const bytes = this.bytesOf(chunk);
-        if (!await op_stream_write(stream, bytes)) break;
-      }
+        // The op keeps the bytes until they are written.
+        return await op_stream_write(stream, this.bytesOf(chunk)) ? undefined : false;
+      });
       if (stream === null) stream = begin();
     } catch (error) {
       if (stream === null) return this.#exchange.ended ? undefined : failed(error);
@@ -239,7 +244,7 @@ export class HostTransport extends Transport {
   }
 
   /** What was answered on Node's object. */
-  respond(response) {
+  settleWith(response) {
     if (this.isDone || this.#exchange.ended) return;
     this.#resolve(response);
     this.done();
@@ -259,6 +264,7 @@ export class HostTransport extends Transport {
   openSocket(socket, list, maxPayload) {
     const exchange = this.#exchange;
     const isOpen = op_served_open(exchange.id, writeHeaders(list), maxPayload);
+    this.hasSocket = true;
     this.done();
     if (isOpen) {
       exchange.hold();
@@ -341,7 +347,36 @@ const kPast = Symbol("past");
 let loaded = null;
 
 export function node() {
-  return loaded ??= { Buffer: core.createLazyLoader("node:buffer")().Buffer };
+  return loaded ??= load();
+}
+
+function load() {
+  const { Buffer } = core.createLazyLoader("node:buffer")();
+  return { Buffer, joined: Buffer.concat, toText: Buffer.prototype.toString };
+}
+
+/** The text of a Buffer. */
+export function textOf(bytes, encoding = "utf8") {
+  return FunctionPrototypeCall(node().toText, bytes, encoding);
+}
+
+/**
+ * Calls `call` with each chunk of a stream, and waits for what it returns. The stream is left where that is false, or
+ * where `call` throws.
+ */
+export async function eachChunk(stream, call) {
+  const iterator = stream[SymbolAsyncIterator]();
+  try {
+    while (true) {
+      const { value, done } = await iterator.next();
+      if (done) return;
+      if (await call(value) === false) break;
+    }
+  } catch (error) {
+    await iterator.return?.();
+    throw error;
+  }
+  await iterator.return?.();
 }
 
 /** The path and the query of an absolute URL. */

@@ -2,6 +2,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import {
+  op_adopts_listeners,
   op_engine_version,
   op_environment,
   op_environment_delete,
@@ -140,6 +141,18 @@ function checkListen(address) {
   );
 }
 
+/** Programs that listen themselves are reached by the host's listener. Returns whether a server is one of those. */
+function adoptServer(server, given) {
+  if (!op_adopts_listeners()) {
+    checkListen(given[0]);
+    return false;
+  }
+  loadAdopted().adopt(server, given);
+  return true;
+}
+
+const loadAdopted = core.createLazyLoader("ext:liveline_fastify/adopted.js");
+
 /** A handler that ends the process would end every visitor's lines. */
 function refuseToEnd(call) {
   throw refusal(
@@ -237,7 +250,7 @@ export const deno = {
   watchFs() {
     refuse("fs.watch()", "use fs.watchFile(), which asks for a file's state at intervals");
   },
-  checkListen,
+  adoptServer,
   addSignalListener() {},
   removeSignalListener() {},
 };

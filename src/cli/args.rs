@@ -140,7 +140,7 @@ pub(super) enum Command {
     Dev(Server),
     /// List the routes of a folder, with the methods that each handler answers
     #[command(after_help = ROUTES_EXAMPLES)]
-    Routes(Folder),
+    Routes(RoutesArgs),
     /// Load every handler and page of a folder, and list all errors
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Check),
@@ -189,6 +189,15 @@ pub(super) struct AccessFlags {
     /// (repeatable)
     #[arg(long, value_name = "HOST", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = ACCESS)]
     pub deny_net: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(super) struct RoutesArgs {
+    #[command(flatten)]
+    pub folder: Folder,
+    /// Show which dialect each file has, and where the packages of Fastify come from
+    #[arg(long)]
+    pub why: bool,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

@@ -56,6 +56,10 @@ impl Dialect for Fastify {
         HandlerOptions { csrf: Some(false), admits_all_origins: true }
     }
 
+    fn adopts_listeners(&self) -> bool {
+        true
+    }
+
     fn explain(&self, _: &HandlerFacts<'_>) -> Explanation {
         Explanation { answers: vec!["*".to_owned()], problems: Vec::new() }
     }

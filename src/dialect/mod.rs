@@ -47,6 +47,11 @@ pub(crate) trait Dialect: Sync {
     /// What a handler's exports ask of the host, besides answering requests.
     fn load(&self, exports: &Exports) -> HandlerOptions;
 
+    /// Whether servers that the dialect's code makes are reached by the host's listener.
+    fn adopts_listeners(&self) -> bool {
+        false
+    }
+
     /// What a handler answers, and what is wrong with its exports.
     fn explain(&self, handler: &HandlerFacts<'_>) -> Explanation;
 

@@ -13,6 +13,7 @@ pub(crate) static SCRIPTS: &[(&str, &str)] = embed!(
     module,
     "runtime-js/fastify",
     [
+        "adopted.js",
         "app.js",
         "autoload.js",
         "cors.js",
@@ -37,6 +38,7 @@ pub(crate) static SCRIPTS: &[(&str, &str)] = embed!(
         "sensible.js",
         "socket.js",
         "transport.js",
+        "upgrade.js",
         "websocket.js",
     ]
 );

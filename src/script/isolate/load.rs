@@ -15,6 +15,8 @@ use super::functions::Function;
 use super::{Isolate, describe};
 use crate::dialect::{self, Exports};
 use crate::ext::Environment;
+#[cfg(feature = "node")]
+use crate::ext::node::AdoptsListeners;
 use crate::router::{Handler, Layer, Step};
 use crate::script::site::Site;
 use crate::script::sources::Sources;
@@ -80,6 +82,8 @@ impl Isolate {
         survey: &mut Survey,
         stalled: impl Fn(&Stall),
     ) -> Result<v8::Global<v8::Object>, Vec<Diagnostic>> {
+        #[cfg(feature = "node")]
+        self.state.borrow_mut().put(AdoptsListeners(dialect::named(handler.dialect).adopts_listeners()));
         match self.link(handler) {
             Ok(module) => self.evaluate(handler, module, stalled).await.map_err(|failure| vec![failure]),
             Err(failure) => Err(survey.reasons(&handler.path, failure)),
@@ -218,6 +222,19 @@ impl Isolate {
         let settled = self.runtime.borrow_mut().resolve(promise);
         let settled = Box::pin(async move { settled.await.map(drop).map_err(CoreError::from) });
         self.drive(handler, settled, stalled).await
+    }
+
+    /// The routes of applications that the isolate has loaded: methods, path and kind of each.
+    pub(crate) fn listed_routes(&self) -> Vec<[String; 3]> {
+        let mut flat = Vec::new();
+        self.enter(|scope, functions| {
+            let list = functions.call(scope, Function::ListedRoutes, &[]);
+            let Some(list) = list.and_then(|list| v8::Local::<v8::Array>::try_from(list).ok()) else { return };
+            flat.extend((0..list.length()).filter_map(|index| {
+                Some(list.get_index(scope, index)?.to_rust_string_lossy(scope))
+            }));
+        });
+        flat.chunks_exact(3).map(|row| [row[0].clone(), row[1].clone(), row[2].clone()]).collect()
     }
 
     /// Loads every handler of the server's layer, to find the exports of each or why it does not load. The isolate
