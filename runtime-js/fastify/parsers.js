@@ -19,6 +19,7 @@ const {
   RegExp,
   SafeMap,
   SafeRegExp,
+  StringPrototypeIncludes,
   StringPrototypeIndexOf,
   StringPrototypeSlice,
   StringPrototypeStartsWith,
@@ -105,6 +106,7 @@ export class Parsers {
     const isText = typeof type === "string";
     if (!isText && !(type instanceof RegExp)) throw new codes.FST_ERR_CTP_INVALID_TYPE();
     if (isText && StringPrototypeTrim(type) === "") throw new codes.FST_ERR_CTP_EMPTY_TYPE();
+    if (isText && type !== "*" && !StringPrototypeIncludes(type, "/")) throw new codes.FST_ERR_CTP_INVALID_TYPE();
     if (typeof func !== "function") throw new codes.FST_ERR_CTP_INVALID_HANDLER();
     const { parseAs, bodyLimit } = options;
     if (parseAs !== undefined && parseAs !== "string" && parseAs !== "buffer") {

@@ -51,6 +51,8 @@ const readClock = performance.now;
 /** Milliseconds with fractions. */
 const now = () => primordials.ReflectApply(readClock, performance, []);
 
+/** Whether the request became a socket. */
+export const kIsUpgraded = Symbol("fastify.reply.isUpgraded");
 const kSkipsOnSend = Symbol("fastify.reply.skipsOnSend");
 const kBegan = Symbol("fastify.reply.began");
 const kTook = Symbol("fastify.reply.took");
@@ -78,6 +80,7 @@ export function Reply(transport, request) {
   this[kSerializer] = null;
   this[kTrailers] = null;
   this[kSkipsOnSend] = false;
+  this[kIsUpgraded] = false;
   this[kBegan] = now();
   this[kTook] = -1;
   this[kRawUsed] = null;
@@ -446,6 +449,8 @@ function headerList(reply) {
 
 /** An answer was sent, or could not be. */
 export function answered(reply, error) {
+  // A socket is no answer.
+  if (reply[kIsUpgraded]) return;
   const { request } = reply;
   // A socket is no answer that hooks or the log follow.
   if (reply[kTransport].hasSocket) return;

@@ -122,6 +122,7 @@ export function addRoute(server, given, isAddedByHost = false) {
   }
   const { prefix } = state;
   const path = options.url ?? options.path ?? "";
+  if (typeof path !== "string") throw new codes.FST_ERR_INVALID_URL(typeof path);
   const list = ArrayIsArray(options.method) ? options.method : [options.method];
   const methods = ArrayPrototypeMap(list, (name) => {
     if (typeof name !== "string") throw new codes.FST_ERR_ROUTE_METHOD_INVALID();
@@ -190,7 +191,7 @@ export function addRoute(server, given, isAddedByHost = false) {
 function putRoute(server, options, path, prefix, methods, isAddedByHost, isSocket, isSecond = false) {
   const state = server[kState];
   const { app } = state;
-  const url = prefix + path || "/";
+  const url = prefix + path;
   // The second path of a route in a prefix goes by the name of the first one.
   const named = isSecond ? prefix : url;
   options.url = named;
@@ -228,7 +229,7 @@ function putRoute(server, options, path, prefix, methods, isAddedByHost, isSocke
   for (const method of new SafeArrayIterator(methods)) app.router.add(method, url, context);
   ArrayPrototypePush(app.contexts, context);
   if (app.isReady) context.complete();
-  const exposes = (options.exposeHeadRoute ?? app.options.exposeHeadRoutes) && (!isSocket || context.handler !== null);
+  const exposes = (options.exposeHeadRoute ?? app.options.exposeHeadRoutes);
   if (exposes && ArrayPrototypeIncludes(methods, "GET") && !isAddedByHost && app.router.declared("HEAD", url, constraints) === undefined) {
     const copy = ObjectAssign({}, options, { method: "HEAD" });
     putRoute(server, copy, path, prefix, ["HEAD"], true, false);

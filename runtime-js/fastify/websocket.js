@@ -3,7 +3,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { isThenable } from "ext:liveline_fastify/queue.js";
-import { kHeaders, kIsHijacked, sendError } from "ext:liveline_fastify/reply.js";
+import { kHeaders, kIsHijacked, kIsUpgraded, sendError } from "ext:liveline_fastify/reply.js";
 import { kTransport } from "ext:liveline_fastify/request.js";
 import { kState } from "ext:liveline_fastify/routes.js";
 import { kAttach, OPEN, socketClass } from "ext:liveline_fastify/socket.js";
@@ -155,6 +155,7 @@ function open(context, request, reply, sockets) {
   }
   if (protocol !== "") ArrayPrototypePush(list, ["sec-websocket-protocol", protocol]);
   reply[kIsHijacked] = true;
+  reply[kIsUpgraded] = true;
   const carrier = transport.openSocket(socket, list, maxPayload ?? MAX_PAYLOAD);
   if (carrier === null) return;
   if (sockets.options.clientTracking !== false) sockets.clients.add(socket);
