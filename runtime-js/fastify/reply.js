@@ -354,6 +354,8 @@ function write(reply, payload) {
   if (reply[kIsSent]) return;
   const transport = reply[kTransport];
   const headers = reply[kHeaders];
+  const invalid = invalidHeader(headers);
+  if (invalid !== null) return withoutHeaders(reply, invalid);
   const status = reply.statusCode;
   if (payload !== undefined && payload !== null && typeof payload === "object" && tagOf(payload) === "[object Response]") {
     reply[kIsSent] = true;
@@ -425,6 +427,37 @@ function headersOfResponse(response) {
 }
 
 /** The head as a flat list of pairs, with what was set on Node's response. */
+const TOKEN = new SafeRegExp("^[\\^_`a-zA-Z\\-0-9!#$%&'*+.|~]+$");
+/** What no value of a header may have: a line break in it would begin another header. */
+const CONTROL = new SafeRegExp("[^\\t\\x20-\\x7e\\x80-\\xff]");
+
+/** The error about the first header that cannot be sent, or null. */
+function invalidHeader(headers) {
+  for (const name in headers) {
+    const value = headers[name];
+    const isBad = ArrayIsArray(value)
+      ? ArrayPrototypeSome(value, (one) => RegExpPrototypeTest(CONTROL, `${one}`))
+      : value !== undefined && RegExpPrototypeTest(CONTROL, typeof value === "string" ? value : `${value}`);
+    if (isBad) return coded(new TypeError(`Invalid character in header content ["${name}"]`), "ERR_INVALID_CHAR");
+    if (!RegExpPrototypeTest(TOKEN, name)) {
+      return coded(new TypeError(`Header name must be a valid HTTP token ["${name}"]`), "ERR_INVALID_HTTP_TOKEN");
+    }
+  }
+  return null;
+}
+
+function coded(error, code) {
+  error.code = code;
+  return error;
+}
+
+/** The headers that hooks and the handler have set cannot be sent: the error goes without them. */
+function withoutHeaders(reply, error) {
+  reply[kHeaders] = { __proto__: null };
+  reply[kSkipsOnSend] = true;
+  sendError(reply, error);
+}
+
 function headerList(reply) {
   const headers = reply[kHeaders];
   const list = [];
