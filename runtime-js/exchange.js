@@ -48,6 +48,8 @@ const RETURNED = 1;
 const HOLD = 2;
 const RELEASE = 3;
 const DONE = 4;
+const WORK_BEGAN = 5;
+const WORK_ENDED = 6;
 
 /** The exchange whose first turn runs. The host receives its object after that turn, which it may terminate before. */
 let beginning = null;
@@ -115,6 +117,8 @@ export class Exchange {
     this.channels = null;
     /** The socket that is the answer. */
     this.socket = null;
+    /** Settles when the host has answered with a topic. @type {Promise<void> | null} */
+    this.carried = null;
     /** The event of its first handler. */
     this.event = null;
     /** LiveResponses that are published on the client's port. */
@@ -266,6 +270,42 @@ export class Exchange {
 
   release() {
     op_exchange_input(this.id, RELEASE);
+  }
+
+  /** Work begins that the answer does not wait for. Returns false if the exchange has ended. */
+  began() {
+    if (this.#end !== null) return false;
+    try {
+      op_exchange_input(this.id, WORK_BEGAN);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Such work has ended. */
+  ran() {
+    op_exchange_input(this.id, WORK_ENDED);
+  }
+
+  /** Calls `listener` if the client leaves before it has the whole answer, or the exchange fails. */
+  onLeave(listener) {
+    this.#onLeave = this.#onLeave === null ? [listener] : ArrayPrototypeConcat(this.#onLeave, listener);
+    if (this.#onLeave.length === 1) this.onEnd(() => this.#end === OVER && this.left());
+  }
+  #onLeave = null;
+
+  /** The client has left, and its answer is not complete. */
+  left() {
+    const listeners = this.#onLeave;
+    this.#onLeave = null;
+    for (const listener of new SafeArrayIterator(listeners ?? [])) {
+      try {
+        listener();
+      } catch (error) {
+        op_log_error("when the client left", error);
+      }
+    }
   }
 
   /** Counts one more handler that runs for this exchange. */

@@ -11,6 +11,8 @@ import { prepareRequests } from "./request.js";
 import { dropTimers, setTimeout } from "./timers.js";
 import { WebSocket } from "./websocket/client.js";
 import { heard } from "./websocket/pair.js";
+import { module as actorsModule } from "./actor/actors.js";
+import { mail, mailStopped } from "./actor/mail.js";
 import { countMemory } from "./wasm.js";
 import { LiveResponse } from "./live_response/live_response.js";
 import { fetchPlusClasses } from "./fetch/fetch_plus.js";
@@ -28,8 +30,9 @@ import { live, programsStopped, setProgramOwner } from "./live/live.js";
 import { Client, client, openDatabase, SqlError, transactionsStopped } from "./sql.js";
 import { shared, sourcesStopped } from "./shared/shared.js";
 import { progressOf, track } from "./shared/upload.js";
+import { topic, topics } from "./topic/topic.js";
 import { hash, verify } from "./password.js";
-import { dispose } from "./dispatch/dialects.js";
+import { configure, dispose, problems, started } from "./dispatch/dialects.js";
 import { listedRoutes } from "./dispatch/fastify.js";
 import { addHandler, dispatch, setNodes } from "./dispatch/dispatch.js";
 import {
@@ -64,9 +67,12 @@ setProgramOwner((dispose) => currentExchange()?.onEnd(dispose));
 define(SymbolFor("liveline:fetch-plus"), fetchPlusClasses);
 // Read by the statement that sets `import.meta.env` of a module.
 define(SymbolFor("liveline:env"), environment);
-// Read by the modules liveline:sql, liveline:shared, liveline:upload and liveline:password.
+// Read by the modules liveline:actors, liveline:sql, liveline:shared, liveline:topics, liveline:upload and
+// liveline:password.
+define(SymbolFor("liveline:actors"), actorsModule);
 define(SymbolFor("liveline:sql"), { client, Client, openDatabase, SqlError });
 define(SymbolFor("liveline:shared"), { shared });
+define(SymbolFor("liveline:topics"), { topic, topics });
 define(SymbolFor("liveline:upload"), { progressOf, track });
 define(SymbolFor("liveline:password"), { hash, verify });
 
@@ -74,6 +80,7 @@ define(SymbolFor("liveline:password"), { hash, verify });
 function start(nodes) {
   setNodes(nodes);
   loaded();
+  started();
 }
 
 /** For the host, which calls it before it loads handlers: loads the web's classes, which most handlers use. */
@@ -167,6 +174,7 @@ function stopped(id, exchange, forMemory) {
   programsStopped();
   transactionsStopped(id);
   if (id === -1) sourcesStopped();
+  mailStopped();
 }
 
 /** deno_core wraps asynchronous ops in functions of these names. */
@@ -190,9 +198,11 @@ function begin() {
 
 // The host reads and deletes this before any other code runs.
 globalThis.__liveline = {
+  actorMail: mail,
   addHandler,
   begin,
   bindingsOf,
+  configure,
   dispatch,
   dispose,
   drained,
@@ -202,6 +212,7 @@ globalThis.__liveline = {
   mirrorConsole,
   opened,
   overhear,
+  problems,
   receive,
   relay,
   render: renderPage,

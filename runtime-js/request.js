@@ -23,11 +23,12 @@ import {
 
 /**
  * @param {import("./exchange.js").Exchange} exchange
+ * @param {boolean} [isForClient] its signal aborts only if the client leaves, and not at every end
  * @returns {Request}
  */
-export function requestOf(exchange) {
+export function requestOf(exchange, isForClient = false) {
   prepareRequests();
-  return fromInnerRequest(new ReceivedRequest(exchange), "immutable");
+  return fromInnerRequest(new ReceivedRequest(exchange, isForClient), "immutable");
 }
 
 let fromInnerRequest = null;
@@ -43,6 +44,7 @@ export function prepareRequests() {
 /** What Deno's Request is made of, read from the host bit by bit. */
 class ReceivedRequest {
   #exchange;
+  #isForClient;
   #headerList = null;
   #body = undefined;
 
@@ -51,8 +53,9 @@ class ReceivedRequest {
   clientRid = null;
   blobUrlEntry = null;
 
-  constructor(exchange) {
+  constructor(exchange, isForClient) {
     this.#exchange = exchange;
+    this.#isForClient = isForClient;
   }
 
   get method() {
@@ -89,9 +92,10 @@ class ReceivedRequest {
     return this.#body;
   }
 
-  /** The request's signal aborts with the exchange. */
+  /** The request's signal aborts with the exchange, or when its client leaves. */
   onCancel(callback) {
-    this.#exchange.onEnd(callback);
+    if (this.#isForClient) this.#exchange.onLeave(callback);
+    else this.#exchange.onEnd(callback);
   }
 }
 

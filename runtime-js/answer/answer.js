@@ -60,20 +60,11 @@ import {
 } from "../primordials.js";
 
 /**
- * The handler whose response a {@link Responder} sends.
- * @typedef {object} Responding
- * @property {() => boolean} hasReturned so that it cannot make up for a failed source
- * @property {(upstream: RemotePort) => () => void} connect relays between the client's line and the one that states
- *   come from; returns what ends that
- */
-
-/**
  * Sends the frames of a response to the client of `exchange`: the first over HTTP, later ones on the line, and
  * what changes inside a body in between as deltas.
  */
 export class Responder {
   #exchange;
-  #handler;
   #stopRelay = null;
   /** Ends the observation of bodies that may still change; null as long as none could. */
   #observed = null;
@@ -90,13 +81,27 @@ export class Responder {
 
   /**
    * @param {import("../exchange.js").Exchange} exchange
-   * @param {Responding | null} handler null where it has returned
    * @param {boolean} [isDone] the first state is the last
    */
-  constructor(exchange, handler = null, isDone = false) {
+  constructor(exchange, isDone = false) {
     this.#exchange = exchange;
-    this.#handler = handler;
     this.#isDone = isDone;
+  }
+
+  /** Whether a handler runs that may replace a source that failed. A subclass that sends for one overrides this. */
+  isReplaceable() {
+    return false;
+  }
+
+  /**
+   * Relays messages between the client's line and the one that states come from. Returns what ends that; null where
+   * nothing is relayed. A subclass overrides it.
+   * @param {import("../port/remote_port.js").RemotePort} _upstream
+   * @param {(error: unknown) => void} _report called with errors of messages that cannot be relayed
+   * @returns {(() => void) | null}
+   */
+  relay(_upstream, _report) {
+    return null;
   }
 
   /** Whether a Response can go out as it is, its stream unread. */
@@ -136,7 +141,7 @@ export class Responder {
   /** The line that the states come by may carry messages after the last of them, as long as it is open. */
   connected(upstream) {
     const exchange = this.#exchange;
-    this.#stopRelay = this.#handler?.connect(upstream) ?? null;
+    this.#stopRelay = this.relay(upstream, (error) => exchange.fail(error));
     if (this.#stopRelay === null || !exchange.canJoin || exchange.ended) return;
     exchange.hold();
     const release = this.#release = () => {
@@ -158,7 +163,7 @@ export class Responder {
   }
 
   failed(error) {
-    if (this.#handler?.hasReturned() ?? true) this.#exchange.fail(error);
+    if (!this.isReplaceable()) this.#exchange.fail(error);
   }
 
   /** Follows the body that HTTP carried, or will carry where it waits for the last state. */
@@ -238,7 +243,7 @@ export function answerPlain(exchange, value) {
   else answerValue(exchange, value, PLAIN, true);
   exchange.isLive();
   exchange.returned();
-  if (isPlain(value) && !exchange.ended) new Responder(exchange, null, true).observeFirst(value, PLAIN);
+  if (isPlain(value) && !exchange.ended) new Responder(exchange, true).observeFirst(value, PLAIN);
 }
 
 /** Sends changes of a body or of a live message. Where they cannot be sent, the client's copy would differ. */
@@ -364,7 +369,7 @@ export function answerAtOnce(exchange, value) {
   const taken = op_answer_plain(exchange.id, kind, text);
   if (taken === REFUSED) return false;
   exchange.isLive();
-  if (taken === KEPT && isPlain(value)) new Responder(exchange, null, true).observeFirst(value, PLAIN);
+  if (taken === KEPT && isPlain(value)) new Responder(exchange, true).observeFirst(value, PLAIN);
   return true;
 }
 
@@ -442,14 +447,20 @@ function answerPart(exchange, { status, headers, body }, response, last) {
 export async function pump(exchange, source, stream) {
   const reader = ReadableStreamPrototypeGetReader(source);
   let failure = null;
+  let isWhole = false;
   const gone = PromisePrototypeThen(op_stream_gone(stream), () => {
+    // The request's signal aborts first: its listeners may close the source.
+    if (!isWhole) exchange.left();
     return ReadableStreamDefaultReaderPrototypeCancel(reader, nobodyLeft());
   });
   PromisePrototypeCatch(gone, () => {});
   try {
     while (true) {
       const { value, done } = await ReadableStreamDefaultReaderPrototypeRead(reader);
-      if (done) break;
+      if (done) {
+        isWhole = true;
+        break;
+      }
       const bytes = typeof value === "string" ? TextEncoderPrototypeEncode(new TextEncoder(), value) : value;
       if (!ArrayBufferIsView(bytes)) throw new TypeError("A response's stream yields Uint8Arrays or strings.");
       if (!await op_stream_write(stream, bytes)) break;

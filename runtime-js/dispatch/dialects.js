@@ -3,22 +3,50 @@
 
 import { fastify } from "./fastify.js";
 import { webflo } from "./webflo.js";
+import { workers } from "../workers/workers.js";
+import { ArrayPrototypePush, JSONStringify, SafeArrayIterator } from "../primordials.js";
 
 /**
  * @typedef {object} Dialect
- * @property {(module: object, filename: string) => object | Promise<object>} load for each handler that was evaluated: its functions, by
+ * @property {(json: string, isDevelopment: boolean) => void} [configure] before any handler is loaded: what
+ *   `src/dialect/` has read in the project's configuration
+ * @property {(module: object, filename: string) => object | Promise<object>} load for each handler that was evaluated:
+ *   its functions, by
  *   the method that each answers, and `default` for every other method. The walk invokes them with `(event, next,
  *   fetch)`, and their results become answers. A dialect with other arguments returns functions that call the
  *   handler's.
+ * @property {() => { message: string, file?: string, line?: number, help?: string }[]} [problems] once all handlers are
+ *   loaded: why they cannot serve together
+ * @property {() => void} [start] all handlers are loaded and serve from now on
  * @property {() => void} [dispose] ends what the dialect holds, when a generation of the code gets no more requests
  */
 
 /** By name. @type {Record<string, Dialect>} */
-const DIALECTS = { __proto__: null, fastify, webflo };
+const DIALECTS = { __proto__: null, fastify, webflo, workers };
 
 /** The functions of a handler's module. */
 export function load(dialect, module, filename) {
   return DIALECTS[dialect].load(module, filename);
+}
+
+/** For the host, before any handler is loaded: what the configuration of a project decides for a dialect. */
+export function configure(dialect, json, isDevelopment) {
+  DIALECTS[dialect].configure?.(json, isDevelopment);
+}
+
+/** For the host, once all handlers are loaded: why they cannot serve together, as JSON. */
+export function problems() {
+  const found = [];
+  for (const name in DIALECTS) {
+    const own = DIALECTS[name].problems?.() ?? [];
+    for (const problem of new SafeArrayIterator(own)) ArrayPrototypePush(found, problem);
+  }
+  return JSONStringify(found);
+}
+
+/** All handlers are loaded. */
+export function started() {
+  for (const name in DIALECTS) DIALECTS[name].start?.();
 }
 
 /** For the host: this generation gets no more requests. */

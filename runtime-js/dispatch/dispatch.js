@@ -10,11 +10,13 @@ import { answerAtOnce, answerPlain, isUntouched } from "../answer/answer.js";
 import { discard } from "../answer/discard.js";
 import { staticResponse } from "../files.js";
 import { kTap } from "../port/client_port.js";
+import { answerTopic, isByLine, isTopic, statesOfTopic } from "../topic/answer.js";
 import { BaseEvent } from "../event/base.js";
 import { HttpEvent, kExchange } from "../event/event.js";
 import { load } from "./dialects.js";
 import { isElsewhere, Trail, walk } from "./routing.js";
 import { handlerFor, methodsOf } from "./steps.js";
+import { noteThrower, throwerOf } from "./throwers.js";
 import {
   ArrayPrototypeFindLast,
   ArrayPrototypeJoin,
@@ -140,6 +142,10 @@ function finish(event, value) {
       BaseEvent.returned(event);
       return exchange.returned();
     }
+    if (exchange.carried !== null || isTopic(value)) {
+      if (exchange.carried !== null || !isByLine(exchange)) return finishTopic(event, exchange, value);
+      value = statesOfTopic(exchange, value);
+    }
     const isAll = BaseEvent.responseOf(event) === null && exchange.publications === 0 && isFinal(value);
     if (isAll && answerAtOnce(exchange, value)) {
       BaseEvent.returned(event);
@@ -159,30 +165,34 @@ function finish(event, value) {
   }
 }
 
+/** The host answers with a topic; the handler counts as running until then. */
+function finishTopic(event, exchange, value) {
+  exchange.carried ??= answerTopic(exchange, value);
+  const done = () => {
+    BaseEvent.returned(event);
+    exchange.returned();
+  };
+  PromisePrototypeThen(exchange.carried, done, throwCurrent);
+}
+
 /** The first handler threw. */
 function thrown(event, error) {
   if (error instanceof Answered) return finish(event, error.response);
   const exchange = event[kExchange];
-  exchange.fail(error, throwerOf(error, nodes[exchange.node].steps, 0, -1, exchange.method));
+  exchange.fail(error, throwerIn(error, nodes[exchange.node].steps, 0, -1, exchange.method));
 }
 
-/** The handlers that threw, by what they threw: it may pass through others. */
-const throwers = new SafeWeakMap();
-
-/**
- * The file and the export of the handler that threw: unless a handler further in did, the first from step `index` on.
- * The stack of an error that comes from a socket does not name it.
- */
-function throwerOf(error, steps, index, skipDepth, method) {
-  if (error === null || typeof error !== "object") return undefined;
-  for (; index < steps.length && !throwers.has(error); index++) {
+/** The file and the export of the handler that threw: unless a handler further in did, the first from step `index` on. */
+function throwerIn(error, steps, index, skipDepth, method) {
+  for (; index < steps.length && throwerOf(error) === undefined; index++) {
     const { depth, filename, module } = steps[index];
     const handler = depth > skipDepth ? handlerFor(module, method) : undefined;
     if (handler === undefined) continue;
     const name = handler === module[method] ? method : handler === module.default ? "default" : "GET";
-    throwers.set(error, { filename, name });
+    noteThrower(error, filename, name);
+    if (throwerOf(error) === undefined) return undefined;
   }
-  return throwers.get(error);
+  return throwerOf(error);
 }
 
 /** Whether a handler's result is all there is: data, or a Response without a line. */
@@ -290,7 +300,7 @@ function runChild(child, trail, index) {
       },
       (error) => {
         const { steps, skipDepth } = trail.path;
-        const thrower = throwerOf(error, steps, index, skipDepth, trail.method);
+        const thrower = throwerIn(error, steps, index, skipDepth, trail.method);
         if (resolved) exchange.fail(error, thrower);
         else reject(error);
         exchange.returned();

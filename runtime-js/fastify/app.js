@@ -1,7 +1,7 @@
 // An application of Fastify as the one handler of a project: its modules are loaded, and then its tree is run.
 
 import { core, primordials } from "ext:core/mod.js";
-import { op_request_header } from "ext:core/ops";
+import { op_is_provided, op_request_header } from "ext:core/ops";
 import { kExchange } from "ext:liveline/event/event.js";
 import { ANSWERED } from "ext:liveline/dispatch/dispatch.js";
 import { staticResponse } from "ext:liveline/files.js";
@@ -59,6 +59,7 @@ export async function boot(module, file) {
         "(fastify, opts) {}, or call listen()",
     );
   }
+  if (!op_is_provided("fastify")) return bootInstalled(func, module, file);
   const options = optionsOf(module);
   if (options.logger === undefined) options.loggerInstance = new Logger({ level: "info" });
   if (options.logger === undefined) options.disableRequestLogging = true;
@@ -67,6 +68,18 @@ export async function boot(module, file) {
   const app = applicationOf(server);
   await ready(app);
   return handlerOf(app);
+}
+
+/** Runs a plugin in the application that the project's own Fastify makes. */
+async function bootInstalled(func, module, file) {
+  const make = core.createLazyLoader("node:module")().createRequire(file)("fastify");
+  const options = ObjectAssign({}, module.options);
+  const server = make(options);
+  server.register(func, options);
+  await new Promise((resolve, reject) => {
+    server.listen({ port: 0 }, (error) => error ? reject(error) : resolve());
+  });
+  return listeningIn(false);
 }
 
 /** How long a program has to listen after its modules were evaluated, in milliseconds. */

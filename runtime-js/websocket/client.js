@@ -89,6 +89,8 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 export const kUnaddressed = Symbol("unaddressed");
 /** For the host: opens a socket over this transport. */
 export const kCarry = Symbol("carry");
+/** For the host: sends a close frame with any code. */
+export const kClose = Symbol("close");
 /** For the host: dispatches a message, a string or bytes. */
 export const kReceive = Symbol("receive");
 
@@ -211,6 +213,13 @@ export class WebSocket extends EventTarget {
     if (this.#readyState >= CLOSING) return;
     if (this.#readyState === CONNECTING) this.#fail("The WebSocket was closed before it was open.");
     else this.#enqueue(() => this.#carrier.close(status, text));
+    this.#readyState = CLOSING;
+  }
+
+  [kClose](code, reason = undefined) {
+    const { 1: text } = closeOf(undefined, reason);
+    if (this.#readyState >= CLOSING) return;
+    this.#enqueue(() => this.#carrier.close(code, text));
     this.#readyState = CLOSING;
   }
 

@@ -3,7 +3,17 @@
 
 import { core } from "ext:core/mod.js";
 import {
+  op_actor_attachment,
+  op_actor_end_accept,
+  op_actor_end_again,
+  op_actor_end_attach,
+  op_actor_end_bytes,
+  op_actor_end_close,
+  op_actor_end_text,
+  op_actor_pipe,
+  op_actor_set_attachment,
   op_answer_socket,
+  op_answer_socket_end,
   op_messages_heard,
   op_websocket_accept,
   op_websocket_bytes,
@@ -12,11 +22,15 @@ import {
   op_websocket_unsent,
 } from "ext:core/ops";
 import { define, defineLazy } from "../globals.js";
+import { settings } from "../actor/classes.js";
+import { currentActor } from "../actor/context.js";
+import { domException } from "../errors/exceptions.js";
 import { inContextOf } from "../exchange.js";
 import { writeHeaders } from "../request.js";
 import {
   CLOSING,
   kCarry,
+  kClose,
   kReceive,
   kUnaddressed,
   NO_STATUS,
@@ -32,8 +46,10 @@ import {
   ArrayBufferViewPrototypeGetBuffer,
   ArrayBufferViewPrototypeGetByteLength,
   ArrayBufferViewPrototypeGetByteOffset,
+  ArrayPrototypeIncludes,
   ArrayPrototypePush,
   DateNow,
+  Error,
   FunctionPrototypeCall,
   HeadersPrototypeEntries,
   ObjectDefineProperty,
@@ -44,6 +60,7 @@ import {
   ResponsePrototypeGetHeaders,
   ResponsePrototypeGetStatus,
   SafeArrayIterator,
+  SafeMap,
   SafeWeakMap,
   TypeError,
 } from "../primordials.js";
@@ -55,35 +72,68 @@ const { close: closeSocket, send: sendOn } = WebSocket.prototype;
 
 /** A close frame, as a message. */
 class Close {
-  constructor(code, reason) {
+  constructor(code, reason, wasClean = true) {
     this.code = code === 0 ? NO_STATUS : code;
     this.reason = reason;
+    this.wasClean = wasClean;
   }
 }
 
 /** The end behind each socket of a pair. @type {WeakMap<PairedSocket, End>} */
 const ends = new SafeWeakMap();
 
-/** One end of a pair, behind its socket. The other end is in this isolate, or was sent to the client of an exchange. */
+/** The ends of pipes that this isolate receives messages for, by number. @type {Map<number, End>} */
+const attached = new SafeMap();
+
+/** The number by which the host knows code that belongs to no actor. */
+const NO_ACTOR = -1;
+
+/** The longest attachment of a socket, in bytes. */
+const MAX_ATTACHMENT = 16_384;
+
+/**
+ * One end of a pair, behind its socket. The other end is in this isolate, or was sent to the client of an exchange, or
+ * is elsewhere: then a pipe of the host is between them.
+ */
 class End {
   #far = null;
   /** Messages that came before accept(); null after it. @type {Message[] | null} */
   #held = [];
-  /** Whether this end was sent to the client of an exchange. */
+  /** Whether this end was sent to the client of an exchange, or elsewhere. */
   #isSent = false;
   /** The exchange whose client has the other end. */
   #exchange = null;
+  /** The number of this end of a pipe; -1 if there is none. */
+  #pipe = -1;
+  /** The actor that accepted this end. */
+  #actor = undefined;
+  /** Whether its actor may hibernate with it. */
+  #hibernates = false;
+  /** What was attached before an actor accepted it, as bytes. */
+  #attachment = null;
+  /** The async context in which messages are received. */
+  #context = undefined;
 
   constructor() {
     this.socket = new PairedSocket();
     ends.set(this.socket, this);
-    takesBuffers(this.socket);
+    if (settings.binaryType === "arraybuffer") takesBuffers(this.socket);
   }
 
   /** Makes this the other end of `far`. */
   connect(far) {
     this.#far = far;
     this.socket[kCarry](new Neighbour(far));
+  }
+
+  /** The number of this end of a pipe; -1 if there is none. */
+  get pipe() {
+    return this.#pipe;
+  }
+
+  /** The actor that accepted it, for what leaves that. */
+  get instance() {
+    return this.#actor?.ended === false ? this.#actor.number : NO_ACTOR;
   }
 
   checkHere(method) {
@@ -103,9 +153,19 @@ class End {
     if (this.#held === null) throw new TypeError("accept(): this end of the WebSocketPair was accepted before.");
     const held = this.#held;
     this.#held = null;
+    this.#actor = currentActor();
+    this.#context = core.getAsyncContext();
+    this.#actor?.sockets.add(this);
     // Listeners may be added after this call.
     queueMicrotask(() => { for (const message of new SafeArrayIterator(held)) this.#dispatch(message); });
+    if (this.#pipe >= 0) this.#attach();
     if (this.#exchange !== null) op_websocket_accept(this.#exchange.id);
+  }
+
+  #attach() {
+    attached.set(this.#pipe, this);
+    const instance = this.instance;
+    op_actor_end_attach(instance, this.#pipe, instance === NO_ACTOR ? 0 : settings.messageRate);
   }
 
   /** Receives a message of the client that has the other end. */
@@ -123,18 +183,145 @@ class End {
   #dispatch(message) {
     if (!(message instanceof Close)) return this.socket[kReceive](message);
     this[kClosed](message.code, message.reason, true);
-    this.#far[kClosed](message.code, message.reason, true);
+    this.#far?.[kClosed](message.code, message.reason, true);
   }
 
   [kClosed](code, reason, wasClean) {
+    this.#actor?.sockets.delete(this);
+    if (this.#pipe >= 0) attached.delete(this.#pipe);
     this.socket[kClosed](code, reason, wasClean);
+    this.#actor?.quiet();
   }
+
+  // -- pipes ---------------------------------------------------------------------------------------------------------
+
+  /** From now on the other end is behind this end of a pipe. */
+  bePiped(pipe) {
+    this.#pipe = pipe;
+    this.#far = null;
+    this.socket[kCarry](new Pipe(this));
+    if (this.#held === null) this.#attach();
+  }
+
+  /** The number by which this end passes to another isolate, an actor or a client. It is not used here any more. */
+  leave() {
+    if (this.#isSent || this.#held === null) {
+      throw new TypeError("A Response's webSocket is an end that nobody accepted and no other Response has.");
+    }
+    if (this.#pipe < 0) this.#openPipe();
+    this.#isSent = true;
+    return this.#pipe;
+  }
+
+  /** Puts a pipe between this end and the other one, which is in this isolate. */
+  #openPipe() {
+    const pipe = op_actor_pipe();
+    const far = this.#far;
+    const held = this.#held ?? [];
+    far.bePiped(pipe);
+    for (const message of new SafeArrayIterator(held)) sendHeld(far, pipe, message);
+    this.#held = this.#held === null ? null : [];
+    this.bePiped(pipe + 1);
+  }
+
+  /** Joins the other end with what is behind a pipe's end that this isolate has; both ends here are out of use then. */
+  beJoined(behind) {
+    if (this.#held === null || this.#isSent) {
+      throw new TypeError("A WebSocket as the body of a request is an end that nobody accepted.");
+    }
+    if (this.#far === null) throw new TypeError("A WebSocket that came from elsewhere cannot be the body of a request.");
+    const far = this.#far;
+    this.#isSent = true;
+    far.bePiped(behind.leave());
+  }
+
+  /** For an actor: accepts this end, with which the actor may hibernate. */
+  acceptFor(instance, tags) {
+    this.checkHere("acceptWebSocket");
+    if (this.#held === null) {
+      throw new TypeError("acceptWebSocket(): this end of the WebSocketPair was accepted before.");
+    }
+    if (this.#pipe < 0) this.#openPipe();
+    this.#held = null;
+    this.#hold(instance);
+    op_actor_end_accept(instance.number, this.#pipe, tags, settings.messageRate);
+    if (this.#attachment !== null) op_actor_set_attachment(this.#pipe, this.#attachment);
+  }
+
+  /** For an actor: this is the end of a pipe with which it may hibernate. */
+  beHeld(instance, pipe) {
+    this.#held = null;
+    this.bePipedQuietly(pipe);
+    this.#hold(instance);
+  }
+
+  bePipedQuietly(pipe) {
+    this.#pipe = pipe;
+    this.socket[kCarry](new Pipe(this));
+  }
+
+  #hold(instance) {
+    this.#actor = instance;
+    this.#hibernates = true;
+    instance.hibernating.set(this.#pipe, this);
+  }
+
+  /** For the host: a message or the end came through the pipe. */
+  deliver(message) {
+    const dispatch = () => {
+      if (message instanceof Close) this.closed(message.code, message.reason, message.wasClean);
+      else this.receive(message);
+    };
+    if (this.#actor !== undefined) return this.#actor.receive({ run: async () => dispatch(), fail() {} });
+    const outer = core.getAsyncContext();
+    core.setAsyncContext(this.#context);
+    try {
+      dispatch();
+    } finally {
+      core.setAsyncContext(outer);
+    }
+  }
+
+  /** The other end has closed; the host answers for this one. */
+  closed(code, reason, wasClean) {
+    if (readyStateOf(this.socket) !== CLOSING) op_actor_end_close(this.instance, this.#pipe, code, reason);
+    this[kClosed](code, reason, wasClean);
+  }
+
+  /** Its actor was reset. */
+  abandon(code, reason) {
+    if (this.#pipe >= 0) op_actor_end_close(NO_ACTOR, this.#pipe, code, reason);
+    this[kClosed](code, reason, false);
+  }
+
+  // -- attachments ---------------------------------------------------------------------------------------------------
+
+  attach(value) {
+    const bytes = core.serialize(value, { forStorage: true }, (message) => {
+      throw domException("DataCloneError", message);
+    });
+    if (bytes.length > MAX_ATTACHMENT) {
+      throw new Error(
+        `A WebSocket 'attachment' cannot be larger than ${MAX_ATTACHMENT} bytes. 'attachment' was ${bytes.length} bytes.`,
+      );
+    }
+    if (this.#hibernates) op_actor_set_attachment(this.#pipe, bytes);
+    else this.#attachment = bytes;
+  }
+
+  get attachment() {
+    const bytes = this.#hibernates ? op_actor_attachment(this.#pipe) : this.#attachment;
+    return bytes === null ? null : core.deserialize(bytes, { forStorage: true });
+  }
+
+  // -- clients -------------------------------------------------------------------------------------------------------
 
   /** Sends this end to the client of `exchange`, if its request was for a WebSocket. */
   giveTo(exchange, headers) {
     if (this.#isSent || this.#held === null) {
       throw new TypeError("A Response's webSocket is an end that nobody accepted and no other Response has.");
     }
+    if (this.#pipe >= 0) return this.#givePipeTo(exchange, headers);
     const { 0: near, 1: held } = [this.#far, this.#held];
     const isOpen = op_answer_socket(exchange.id, headers);
     this.#isSent = true;
@@ -150,13 +337,67 @@ class End {
     if (near.#held === null && !exchange.ended) op_websocket_accept(exchange.id);
   }
 
+  /** The client's messages go directly to the other end, wherever that is; the exchange is over. */
+  #givePipeTo(exchange, headers) {
+    this.#isSent = true;
+    const refused = op_answer_socket_end(exchange.id, headers, this.#pipe, settings.maxSockets);
+    if (refused !== "") op_actor_end_close(NO_ACTOR, this.#pipe, 1013, refused);
+  }
+
   /** The client to which this end was to be sent has left. */
-  abandon() {
+  abandonClient() {
     if (this.#isSent) return;
     this.#isSent = true;
-    this.#far[kClosed](1006, "The client left.", false);
+    if (this.#pipe >= 0) op_actor_end_close(NO_ACTOR, this.#pipe, 1006, "The client left.");
+    else this.#far[kClosed](1006, "The client left.", false);
   }
 }
+
+/** Sends a message into a pipe that waited for the other end to be accepted. */
+function sendHeld(end, pipe, message) {
+  if (typeof message === "string") op_actor_end_text(end.instance, pipe, message);
+  else if (message instanceof Close) op_actor_end_close(end.instance, pipe, message.code, message.reason);
+  else op_actor_end_bytes(end.instance, pipe, message);
+}
+
+/** The text that was sent last through a pipe: for the next socket the host sends the same bytes again. */
+let lastText = null;
+
+/** Carries messages through a pipe of the host. @implements {import("./client.js").Transport} */
+class Pipe {
+  #end;
+
+  constructor(end) {
+    this.#end = end;
+  }
+
+  text(text) {
+    const { instance, pipe } = this.#end;
+    if (text === lastText) return op_actor_end_again(instance, pipe);
+    op_actor_end_text(instance, pipe, text);
+    if (lastText === null) queueMicrotask(forgetText);
+    lastText = text;
+  }
+
+  bytes(bytes) {
+    op_actor_end_bytes(this.#end.instance, this.#end.pipe, bytes);
+  }
+
+  close(code, reason) {
+    op_actor_end_close(this.#end.instance, this.#end.pipe, code === 0 ? NO_STATUS : code, reason);
+  }
+
+  unsent() {
+    return 0;
+  }
+}
+
+function forgetText() {
+  lastText = null;
+}
+
+/** Close codes that only say how a connection ended (RFC 6455 section 7.4.1). */
+const UNSENDABLE = [1004, 1005, 1006, 1015];
 
 /** The socket of one end. */
 class PairedSocket extends WebSocket {
@@ -165,7 +406,7 @@ class PairedSocket extends WebSocket {
   }
 
   /** Begins to dispatch messages, those that came before first. */
-  accept() {
+  accept(_options = undefined) {
     ends.get(this).accept();
   }
 
@@ -176,7 +417,20 @@ class PairedSocket extends WebSocket {
 
   close(code = undefined, reason = undefined) {
     ends.get(this).checkHere("close");
-    FunctionPrototypeCall(closeSocket, this, code, reason);
+    if (code === undefined || !(code > 1000 && code < 3000) || ArrayPrototypeIncludes(UNSENDABLE, code)) {
+      return FunctionPrototypeCall(closeSocket, this, code, reason);
+    }
+    // A server may close with the codes of the protocol, too.
+    this[kClose](code, reason);
+  }
+
+  /** Attaches a value, at most 16 KB, which lasts while the socket's actor hibernates. */
+  serializeAttachment(value) {
+    ends.get(this).attach(value);
+  }
+
+  deserializeAttachment() {
+    return ends.get(this).attachment;
   }
 }
 
@@ -291,6 +545,69 @@ defineLazy("Response", () => {
   return Response;
 });
 
+// -- between isolates ------------------------------------------------------------------------------------------------
+
+/** The socket of a Response; null if it has none. */
+export function socketOf(response) {
+  return given.get(response)?.socket ?? null;
+}
+
+/** The number by which a socket that nobody accepted passes to another isolate. */
+export function exportSocket(socket) {
+  return ends.get(socket).leave();
+}
+
+/** The socket that another isolate has sent. */
+export function importSocket(pipe) {
+  const end = new End();
+  end.bePiped(pipe);
+  return end.socket;
+}
+
+/** A socket that is the body of a request; null for other bodies. */
+export function socketOfBody(body) {
+  return typeof body === "object" && body !== null && ends.has(body) ? body : null;
+}
+
+/** Joins the other end of a socket with the one that a Response has, if it has one. */
+export function spliceSockets(socket, response) {
+  const behind = given.get(response);
+  if (behind !== undefined) ends.get(socket).beJoined(behind);
+}
+
+/** For an actor: accepts a socket, with which the actor may hibernate. */
+export function acceptSocket(instance, socket, tags) {
+  const end = ends.get(socket);
+  if (end === undefined) {
+    throw new TypeError("Failed to execute 'acceptWebSocket': parameter 1 is not of type 'WebSocket'.");
+  }
+  end.acceptFor(instance, tags);
+}
+
+/** The number of a socket's end of a pipe. */
+export function pipeOf(socket) {
+  return ends.get(socket)?.pipe ?? -1;
+}
+
+/** The end of a pipe with which an actor hibernates. */
+export function heldEnd(instance, pipe) {
+  const known = instance.hibernating.get(pipe);
+  if (known !== undefined) return known;
+  const end = new End();
+  end.beHeld(instance, pipe);
+  return end;
+}
+
+/** For the host: a message came through a pipe. */
+export function deliverMessage(pipe, data) {
+  attached.get(pipe)?.deliver(data);
+}
+
+/** For the host: the other end of a pipe has closed. */
+export function deliverClose(pipe, code, reason, wasClean) {
+  attached.get(pipe)?.deliver(new Close(code, reason, wasClean));
+}
+
 /** Answers with a socket: sends the end that `response` has to the client. */
 export function answerSocket(exchange, response) {
   const end = given.get(response);
@@ -306,7 +623,7 @@ export function answerSocket(exchange, response) {
 
 /** The client that was to receive a Response's socket has left: closes the other end. */
 export function abandonSocket(response) {
-  given.get(response)?.abandon();
+  given.get(response)?.abandonClient();
 }
 
 /**

@@ -163,6 +163,9 @@ pub(super) struct Folder {
     /// Folder of static files [default: DIR/public if there is one]
     #[arg(long, value_name = "DIR", help_heading = SITE)]
     pub public: Option<PathBuf>,
+    /// Environment of wrangler's configuration, such as production
+    #[arg(long = "env", value_name = "NAME", env = "CLOUDFLARE_ENV", help_heading = SITE)]
+    pub environment: Option<String>,
     #[command(flatten)]
     pub access: AccessFlags,
 }
@@ -262,9 +265,15 @@ pub(super) struct Server {
     /// File of the default database of liveline:sql [default: in memory]
     #[arg(long, value_name = "PATH", env = "LIVELINE_DATABASE", help_heading = DATA)]
     pub database: Option<PathBuf>,
+    /// Folder of the files of actors, of which each has one [default: .liveline in the project]
+    #[arg(long, value_name = "DIR", env = "LIVELINE_DATA", help_heading = DATA)]
+    pub data: Option<PathBuf>,
     /// Where sessions are stored: memory, or the path of a file
     #[arg(long, value_name = "PATH", default_value = "memory", env = "LIVELINE_SESSION_STORE", help_heading = DATA)]
     pub session_store: PathBuf,
+    /// File of the topics, which then outlive the process [default: in memory]
+    #[arg(long, value_name = "FILE", env = "LIVELINE_TOPIC_STORE", help_heading = DATA)]
+    pub topic_store: Option<PathBuf>,
     /// Secret that signs session cookies, at least 16 bytes [default: the one in the sessions' file, or a random one]
     #[arg(long, value_name = "SECRET", env = "SESSION_KEY", hide_env_values = true, help_heading = DATA)]
     pub session_key: Option<String>,
@@ -331,6 +340,10 @@ pub(super) struct LimitFlags {
     /// How long to wait on shutdown for requests that are still being answered
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,
+    /// How long an actor whose clients only keep sockets open may be idle before it leaves memory; one without sockets
+    /// stays seven times as long
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub actor_idle: Duration,
     /// Memory of one isolate: its heap, buffers, blobs and WebAssembly memories
     #[arg(long, value_name = "SIZE", default_value = "512MiB")]
     pub max_heap: ByteSize,
@@ -368,6 +381,15 @@ pub(super) struct LimitFlags {
     /// Largest number of live lines of one address; 0 for no limit
     #[arg(long, value_name = "N", default_value_t = 8192)]
     pub max_lines_per_address: usize,
+    /// Largest number of topics
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub max_topics: usize,
+    /// Largest number of subscribers of all topics
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub max_topic_subscribers: usize,
+    /// Memory for the messages of all topics
+    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+    pub max_topic_bytes: ByteSize,
     /// Largest number of connections, live lines included [default: derived from the limit of open files]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,

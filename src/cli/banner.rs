@@ -96,7 +96,7 @@ fn rows(args: &Server, mode: Mode, layout: &Layout, listener: &Listener) -> Vec<
 /// How many handlers there are, and in which folder.
 fn handlers(layout: &Layout) -> String {
     let folder = shown(&layout.routes);
-    let Ok(routes) = dialect::routes(layout) else { return folder };
+    let Ok((routes, _)) = dialect::read(layout) else { return folder };
     let count = |layer: Layer| routes.handlers().iter().filter(|handler| handler.layer == layer).count();
     let counts = [
         (count(Layer::Server), "handler", "handlers"),

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::browser::BrowserFiles;
 use crate::config::Config;
-use crate::dialect::{self, Exports};
+use crate::dialect::{self, Exports, Settings};
 use crate::ext::{Exchanges, Variables};
 use crate::router::{Handler, Layer, PublicFiles, Routes};
 use crate::script::survey::{self, Survey};
@@ -67,18 +67,18 @@ struct Found {
 pub(super) async fn examine(config: Config) -> Examination {
     let config = Arc::new(config);
     let layout = &config.layout;
-    let routes = match dialect::routes(layout) {
-        Ok(routes) => Arc::new(routes),
-        Err(error) => {
-            return Examination::failed(vec![Diagnostic::new(error.to_string())]);
-        }
+    let (routes, settings) = match dialect::read(layout) {
+        Ok((routes, settings)) => (Arc::new(routes), Arc::new(settings)),
+        Err(problems) => return Examination::failed(problems),
     };
     let environment = match config.environment.read() {
         Ok(environment) => environment,
         Err(problems) => return Examination::failed(problems),
     };
-    let Found { loaded, listed, bindings } = run(config.clone(), routes.clone(), environment).await;
+    let Found { loaded, listed, bindings } =
+        run(config.clone(), routes.clone(), settings.clone(), environment).await;
     let mut surveys = [Survey::of(&layout.project), Survey::for_browsers(&layout.project)];
+    surveys[0].adopt(settings);
     let (mut problems, mut imported) = (Problems::default(), BTreeSet::new());
     let mut failures = Problems::default();
     let mut handlers = Vec::new();
@@ -195,7 +195,12 @@ impl Problems {
 }
 
 /// Loads the handlers and checks the bindings of pages, on a thread of its own.
-async fn run(config: Arc<Config>, routes: Arc<Routes>, environment: Variables) -> Found {
+async fn run(
+    config: Arc<Config>,
+    routes: Arc<Routes>,
+    settings: Arc<Settings>,
+    environment: Variables,
+) -> Found {
     let (sender, found) = oneshot::channel();
     let sender = Arc::new(Mutex::new(Some(sender)));
     let sends = sender.clone();
@@ -216,7 +221,7 @@ async fn run(config: Arc<Config>, routes: Arc<Routes>, environment: Variables) -
                 .enable_all()
                 .build_local(LocalOptions::default());
             if let Ok(runtime) = runtime {
-                runtime.block_on(look(&config, routes, environment, loading, send));
+                runtime.block_on(look(&config, routes, settings, environment, loading, send));
             }
         })
     };
@@ -234,20 +239,13 @@ async fn run(config: Arc<Config>, routes: Arc<Routes>, environment: Variables) -
 async fn look(
     config: &Config,
     routes: Arc<Routes>,
+    settings: Arc<Settings>,
     environment: Variables,
     loading: Arc<Mutex<PathBuf>>,
     send: impl Fn(Found) + Clone + Send + 'static,
 ) {
     let owner = config.hub.register(|_| {});
-    let exchanges = Exchanges::new(
-        config.hub.clone(),
-        owner,
-        config.sessions.clone(),
-        config.shared.clone(),
-        config.trust.clone(),
-        config.mode,
-        config.bodies.clone(),
-    );
+    let exchanges = Exchanges::new(owner, config.services());
     let lost = {
         let (send, loading, routes) = (send.clone(), loading.clone(), routes.clone());
         move |_| {
@@ -274,11 +272,14 @@ async fn look(
         }
     };
     let files = PublicFiles::new(layout.public.as_deref(), config.files);
-    let site = Site { routes: routes.clone(), files, dev: None, environment, is_stand_in: false };
+    let site = Site { routes: routes.clone(), files, dev: None, environment, settings, is_stand_in: false };
     let loads = |file: &Path| *loading.lock().unwrap_or_else(PoisonError::into_inner) = file.to_owned();
     let loaded = isolate.examine(&site, loads).await;
+    let mut bindings = problems_of_pages(&isolate, &routes);
+    if loaded.values().all(Result::is_ok) {
+        bindings.extend(isolate.problems());
+    }
     let listed = isolate.listed_routes();
-    let bindings = problems_of_pages(&isolate, &routes);
     send(Found { loaded, listed, bindings });
     config.hub.unregister(owner, CloseCode::IsolateLost);
 }

@@ -8,7 +8,6 @@ use super::{CliError, config, paint, print};
 use crate::dialect;
 use crate::router::Layout;
 use crate::script::provided::{self, Provided};
-use liveline_compiler::Diagnostic;
 
 /// Runs the command. Fails where a handler does not load.
 pub(super) async fn run(args: &RoutesArgs) -> Result<(), CliError> {
@@ -34,6 +33,13 @@ pub(super) async fn run(args: &RoutesArgs) -> Result<(), CliError> {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
         print(paint::visible(&cells.collect::<Vec<_>>().join("  ")).trim_end());
     }
+    let listing = dialect::listing(&layout);
+    if !listing.is_empty() {
+        print("");
+    }
+    for line in listing {
+        print(&paint::visible(&line));
+    }
     if handlers.is_empty() {
         print(&format!("no handlers below {}", layout.routes.display()));
     }
@@ -45,7 +51,7 @@ pub(super) async fn run(args: &RoutesArgs) -> Result<(), CliError> {
 
 /// Prints which dialect has each file, and which packages are the host's.
 fn explain(layout: &Layout) -> Result<(), CliError> {
-    let routes = dialect::routes(layout).map_err(|error| CliError::from(vec![Diagnostic::new(error.to_string())]))?;
+    let (routes, _) = dialect::read(layout).map_err(CliError::from)?;
     print("");
     for handler in routes.handlers() {
         let file = handler.path.strip_prefix(&layout.root).unwrap_or(&handler.path).display().to_string();

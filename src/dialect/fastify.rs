@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{Claim, Dialect, Explanation, Exports, HandlerFacts, HandlerOptions};
+use super::{Claim, Dialect, Explanation, Exports, HandlerFacts, HandlerOptions, Part};
 use crate::ext::packages;
 use crate::router::{Layer, Layout, RouteFolder, Routes};
 use liveline_compiler::Diagnostic;
@@ -39,7 +39,7 @@ impl Dialect for Fastify {
 
     fn detect(&self, layout: &Layout, _: &[RouteFolder]) -> Vec<Claim> {
         let claim = |(file, score)| {
-            vec![Claim { route: "/".to_owned(), layer: Layer::Server, file, score }]
+            vec![Claim { route: "/".to_owned(), layer: Layer::Server, file, score, part: Part::Step }]
         };
         if let Some(entry) = &layout.entry {
             return claim((entry.clone(), PACKAGE + PARAMETERS));
@@ -72,7 +72,8 @@ impl Dialect for Fastify {
 /// The application file of a project, and how sure it is that it is one.
 fn application(root: &Path) -> Option<(PathBuf, u32)> {
     let has_folders = ["plugins", "routes"].iter().any(|name| root.join(name).is_dir());
-    let file = |stem: &'static str| EXTENSIONS.iter().map(move |extension| root.join(format!("{stem}.{extension}")));
+    let file =
+        |stem: &'static str| EXTENSIONS.iter().map(move |extension| root.join(format!("{stem}.{extension}")));
     let plugin = file("app").filter(|file| file.is_file()).find_map(|file| {
         let facts = Facts::of(&file)?;
         let score = facts.plugin() + if has_folders { FOLDER } else { 0 };
@@ -98,11 +99,16 @@ fn folder_of_plugins(root: &Path) -> Option<(PathBuf, u32)> {
         paths.sort();
         for path in &paths {
             let is_script = path.extension().is_some_and(|it| EXTENSIONS.iter().any(|known| it == *known));
-            if is_script && let Some(facts) = Facts::of(path) && facts.plugin() > 0 {
+            if is_script
+                && let Some(facts) = Facts::of(path)
+                && facts.plugin() > 0
+            {
                 return Some((path.clone(), facts.plugin() + FOLDER));
             }
         }
-        waiting.extend(paths.into_iter().rev().filter(|path| path.is_dir() && !path.ends_with(packages::FOLDER)));
+        waiting.extend(
+            paths.into_iter().rev().filter(|path| path.is_dir() && !path.ends_with(packages::FOLDER)),
+        );
     }
     None
 }
@@ -136,7 +142,8 @@ impl Facts {
         let names = self.main.parameters.as_deref().unwrap_or_default();
         let is_named = |at: usize, known: &[&str]| names.get(at).is_some_and(|name| known.contains(&&**name));
         let takes_instance = is_named(0, &INSTANCE) && (names.len() == 1 || is_named(1, &OPTIONS));
-        let wrapped = self.main.call.as_deref().is_some_and(|call| WRAPPERS.contains(&call)) && self.imports("fastify-plugin");
+        let wrapped = self.main.call.as_deref().is_some_and(|call| WRAPPERS.contains(&call))
+            && self.imports("fastify-plugin");
         let configured = ["autoPrefix", "autoConfig", "prefixOverride"]
             .iter()
             .any(|name| self.exports.iter().any(|it| it == name));
@@ -214,7 +221,8 @@ mod tests {
 
     #[test]
     fn a_file_that_listens_is_an_application() {
-        let server = ("server.mjs", "import fastify from 'fastify'; const app = fastify(); app.listen({ port: 1 });");
+        let server =
+            ("server.mjs", "import fastify from 'fastify'; const app = fastify(); app.listen({ port: 1 });");
         assert_eq!(found(&[server]), ["fastify / server.mjs"]);
     }
 

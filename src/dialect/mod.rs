@@ -16,21 +16,25 @@
 //! of each dialect. A new dialect is a file here, a file there, and one entry in each of the two lists ([`ALL`] is this
 //! one).
 
+mod directive;
 mod fastify;
+mod settings;
 mod spelling;
 mod webflo;
+mod workers;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use crate::router::{DetectedHandler, Layer, Layout, RouteFolder, Routes, Scan, ScanError};
+use crate::router::{DetectedHandler, Layer, Layout, Part, RouteFolder, Routes, Scan, ScanError};
 use liveline_compiler::Diagnostic;
 use liveline_compiler::facts::Facts;
 
+pub(crate) use settings::{FileKind, FileRule, Settings};
 pub(crate) use spelling::{nearest, nearest_within};
 
 /// Every dialect that is served. One that claims the same file as another has to be surer than that one.
-static ALL: [&dyn Dialect; 2] = [&webflo::Webflo, &fastify::Fastify];
+static ALL: [&dyn Dialect; 3] = [&webflo::Webflo, &workers::Workers, &fastify::Fastify];
 
 /// The part of a dialect that is Rust.
 pub(crate) trait Dialect: Sync {
@@ -39,6 +43,11 @@ pub(crate) trait Dialect: Sync {
 
     /// The handlers among the files of a project. `folders` are those that may be routes, parents first.
     fn detect(&self, layout: &Layout, folders: &[RouteFolder]) -> Vec<Claim>;
+
+    /// What the project's configuration decides, besides which files are handlers. `claims` are the dialect's own.
+    fn settings(&self, _layout: &Layout, _claims: &[Claim]) -> Result<Settings, Vec<Diagnostic>> {
+        Ok(Settings::default())
+    }
 
     /// Whether a file, by its name alone, holds code that only the server may read: no browser gets it, even where
     /// a module of a page imports it.
@@ -77,6 +86,8 @@ pub(crate) struct Claim {
     /// How sure the dialect is: the sum of the evidence in the file, between 1 and 100 for each piece. Of two dialects
     /// that claim a file the surer one has it.
     pub score: u32,
+    /// What the file does for the route.
+    pub part: Part,
 }
 
 /// What a module exports, by name.
@@ -155,9 +166,20 @@ pub(crate) struct Explanation {
     pub problems: Vec<Diagnostic>,
 }
 
-/// Reads a project's folders into its table of routes.
-pub(crate) fn routes(layout: &Layout) -> Result<Routes, ScanError> {
-    routes_of(&ALL, layout)
+/// Reads a project's folders and its configuration.
+pub(crate) fn read(layout: &Layout) -> Result<(Routes, Settings), Vec<Diagnostic>> {
+    read_of(&ALL, layout)
+}
+
+/// Completes what is known of a project's folders by its configuration. `has_public` says that the folder of static files
+/// was named elsewhere.
+pub(crate) fn arrange(layout: &mut Layout, has_public: bool) -> Result<(), Vec<Diagnostic>> {
+    workers::arrange(layout, has_public)
+}
+
+/// What a project's configuration adds to the list of its routes, a line each.
+pub(crate) fn listing(layout: &Layout) -> Vec<String> {
+    workers::listing(layout)
 }
 
 /// Whether a file, by its name alone, is private to the server in any dialect.
@@ -180,14 +202,39 @@ pub(crate) fn explain_folder(
     ALL.iter().flat_map(|dialect| dialect.explain_folder(layout, routes, imported)).collect()
 }
 
-fn routes_of(dialects: &[&dyn Dialect], layout: &Layout) -> Result<Routes, ScanError> {
-    let mut scan = Scan::read(layout)?;
-    let claims: Vec<(&'static str, Claim)> = dialects
+fn read_of(dialects: &[&dyn Dialect], layout: &Layout) -> Result<(Routes, Settings), Vec<Diagnostic>> {
+    let failed = |error: ScanError| vec![Diagnostic::new(error.to_string())];
+    let mut scan = Scan::read(layout).map_err(failed)?;
+    let claims = claims(dialects, layout, &scan).map_err(failed)?;
+    let mut settings = Settings::default();
+    for dialect in dialects {
+        let own = claims.iter().filter(|(name, _)| *name == dialect.name());
+        let own: Vec<_> = own.map(|(_, claim)| claim.clone()).collect();
+        settings.extend(dialect.settings(layout, &own)?);
+    }
+    for (dialect, Claim { route, layer, file, part, .. }) in claims {
+        scan.add(DetectedHandler { route, layer, file, dialect, part }).map_err(failed)?;
+    }
+    Ok((scan.into_routes(), settings))
+}
+
+/// The claims of dialects, each file with the dialect that has it.
+fn claims(
+    dialects: &[&dyn Dialect],
+    layout: &Layout,
+    scan: &Scan,
+) -> Result<Vec<(&'static str, Claim)>, ScanError> {
+    let mut claims: Vec<(&'static str, Claim)> = dialects
         .iter()
         .flat_map(|dialect| {
             dialect.detect(layout, scan.folders()).into_iter().map(|claim| (dialect.name(), claim))
         })
         .collect();
+    let mut named = HashMap::new();
+    claims.retain(|(dialect, claim)| {
+        let directive = named.entry(claim.file.clone()).or_insert_with(|| directive::of(&claim.file));
+        directive.as_deref().is_none_or(|name| name == *dialect)
+    });
     let mut owners: HashMap<PathBuf, (&'static str, u32)> = HashMap::new();
     for (dialect, claim) in &claims {
         match owners.get(&claim.file) {
@@ -198,12 +245,10 @@ fn routes_of(dialects: &[&dyn Dialect], layout: &Layout) -> Result<Routes, ScanE
             _ => _ = owners.insert(claim.file.clone(), (dialect, claim.score)),
         }
     }
-    for (dialect, Claim { route, layer, file, .. }) in claims {
-        if owners[&file].0 == dialect {
-            scan.add(DetectedHandler { route, layer, file, dialect })?;
-        }
-    }
-    Ok(scan.into_routes())
+    let owners: HashMap<PathBuf, &'static str> =
+        owners.into_iter().map(|(file, (dialect, _))| (file, dialect)).collect();
+    claims.retain(|(dialect, claim)| owners[&claim.file] == *dialect);
+    Ok(claims)
 }
 
 #[cfg(test)]
@@ -229,7 +274,7 @@ mod tests {
                 let claim = |file: &std::ffi::OsString| {
                     let stem = Path::new(file).file_stem()?.to_str()?;
                     let (route, file) = (format!("{below}/{stem}"), folder.path.join(file));
-                    Some(Claim { route, layer: Layer::Server, file, score: self.score })
+                    Some(Claim { route, layer: Layer::Server, file, score: self.score, part: Part::Step })
                 };
                 folder.files.iter().filter_map(claim).collect()
             };
@@ -241,7 +286,10 @@ mod tests {
         }
 
         fn load(&self, exports: &Exports) -> HandlerOptions {
-            HandlerOptions { csrf: exports.is_function("onRequest").then_some(false), ..HandlerOptions::default() }
+            HandlerOptions {
+                csrf: exports.is_function("onRequest").then_some(false),
+                ..HandlerOptions::default()
+            }
         }
 
         fn explain(&self, handler: &HandlerFacts<'_>) -> Explanation {
@@ -279,7 +327,7 @@ mod tests {
     fn another_dialect_shares_the_table_of_routes() {
         let (_dir, layout) = project(&["handler.js", "functions/api/chat.js", "api/handler.js"]);
 
-        let routes = routes_of(&[&webflo::Webflo, &Functions { score: 20 }], &layout).unwrap();
+        let (routes, _) = read_of(&[&webflo::Webflo, &Functions { score: 20 }], &layout).unwrap();
 
         let expected = [
             "webflo / handler.js",
@@ -297,8 +345,8 @@ mod tests {
     fn the_surer_dialect_has_a_file_that_two_claim() {
         let (_dir, layout) = project(&["functions/handler.js"]);
         let of = |score| {
-            let routes = routes_of(&[&webflo::Webflo, &Functions { score }], &layout);
-            routes.map(|routes| handlers(&routes, &layout)).map_err(|error| error.to_string())
+            let read = read_of(&[&webflo::Webflo, &Functions { score }], &layout);
+            read.map(|(routes, _)| handlers(&routes, &layout)).map_err(|errors| errors[0].to_string())
         };
 
         assert_eq!(of(20).unwrap(), ["webflo /functions functions/handler.js"]);

@@ -15,7 +15,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::{Claim, Dialect, Explanation, Exports, HandlerFacts, HandlerOptions};
-use crate::router::{Layer, Layout, RouteFolder, Routes};
+use crate::router::{Layer, Layout, Part, RouteFolder, Routes};
 use liveline_compiler::Diagnostic;
 use universal::Universal;
 
@@ -83,14 +83,14 @@ fn handlers(folder: &RouteFolder, universal: &Universal) -> Vec<Claim> {
     ];
     let claim = |(layer, file): (Layer, Option<String>)| {
         let file = folder.path.join(file?);
-        Some(Claim { route: folder.route.clone(), layer, file, score: SCORE })
+        Some(Claim { route: folder.route.clone(), layer, file, score: SCORE, part: Part::Step })
     };
     files.into_iter().filter_map(claim).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::dialect::routes;
+    use crate::dialect::read;
     use crate::router::Layout;
     use std::fs;
     use tempfile::TempDir;
@@ -108,7 +108,7 @@ mod tests {
     /// Every handler found, as `layer file`, files relative to the project.
     fn found(dir: &TempDir) -> Vec<String> {
         let layout = Layout::find(dir.path(), None).unwrap();
-        let routes = routes(&layout).unwrap();
+        let (routes, _) = read(&layout).unwrap();
         let shown = |path: &std::path::Path| path.strip_prefix(&layout.root).unwrap().display().to_string();
         routes.handlers().iter().map(|it| format!("{} {}", it.layer, shown(&it.path))).collect()
     }

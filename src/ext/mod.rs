@@ -13,6 +13,7 @@
 //! **Invariant:** an op converts its arguments, calls the engine or the hub, and converts the result. The
 //! engine makes the decisions.
 
+mod actor;
 mod answer;
 mod blobs;
 mod bodies;
@@ -42,16 +43,19 @@ mod session;
 mod shared;
 mod sql;
 mod timers;
+mod topic;
 mod wasm;
 mod websocket;
+mod workers;
 
+pub(crate) use actor::{ActorOptions, Actors, Counts, Running};
 pub(crate) use answer::Streams;
 pub(crate) use bodies::{Bodies, BodyLimits, Held};
 pub(crate) use dispatch::{FileAnswer, Route, Site};
 pub(crate) use environment::{Environment, EnvironmentFiles, Variables};
 pub(crate) use errors::OpError;
 pub(crate) use exception::{from_exception, from_js_error};
-pub(crate) use exchange::{Begun, Call, Ended, Exchanges, Mode, Unanswered};
+pub(crate) use exchange::{Begun, Call, Ended, Exchanges, Mode, Services, Unanswered};
 pub(crate) use log::current_exchange;
 pub(crate) use memory::Memory;
 pub(crate) use page::{PageSource, Show, Shown};
@@ -59,6 +63,7 @@ pub(crate) use permissions::{Access, GrantError, Grants, OwnFiles};
 pub(crate) use session::Sessions;
 pub(crate) use shared::Shared;
 pub(crate) use timers::expect_packages;
+pub(crate) use workers::{Background, Stores};
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
 
@@ -68,6 +73,58 @@ deno_core::extension!(
     liveline,
     deps = [deno_webidl, deno_web, deno_fetch],
     ops = [
+        actor::op_actor_again,
+        actor::op_actor_alarm_begin,
+        actor::op_actor_alarm_delete,
+        actor::op_actor_alarm_end,
+        actor::op_actor_alarm_get,
+        actor::op_actor_alarm_lost,
+        actor::op_actor_alarm_set,
+        actor::op_actor_answered,
+        actor::op_actor_attachment,
+        actor::op_actor_automatic,
+        actor::op_actor_bookmark,
+        actor::op_actor_call,
+        actor::op_actor_database_size,
+        actor::op_actor_delete_all,
+        actor::op_actor_delete_facet,
+        actor::op_actor_durable,
+        actor::op_actor_end_accept,
+        actor::op_actor_end_again,
+        actor::op_actor_end_attach,
+        actor::op_actor_end_bytes,
+        actor::op_actor_end_close,
+        actor::op_actor_end_text,
+        actor::op_actor_id_of_name,
+        actor::op_actor_id_of_text,
+        actor::op_actor_id_unique,
+        actor::op_actor_idle,
+        actor::op_actor_is_open,
+        actor::op_actor_isolate,
+        actor::op_actor_kv_delete,
+        actor::op_actor_kv_get,
+        actor::op_actor_kv_get_many,
+        actor::op_actor_kv_list,
+        actor::op_actor_kv_put,
+        actor::op_actor_leave,
+        actor::op_actor_pipe,
+        actor::op_actor_post,
+        actor::op_actor_reply,
+        actor::op_actor_reset,
+        actor::op_actor_restore,
+        actor::op_actor_savepoint,
+        actor::op_actor_savepoint_end,
+        actor::op_actor_set_attachment,
+        actor::op_actor_set_automatic,
+        actor::op_actor_socket_count,
+        actor::op_actor_socket_forget,
+        actor::op_actor_sockets,
+        actor::op_actor_sql,
+        actor::op_actor_start,
+        actor::op_actor_start_facet,
+        actor::op_actor_tags,
+        actor::op_actor_take,
+        actor::op_answer_socket_end,
         answer::op_answer,
         answer::op_answer_bytes,
         answer::op_answer_data,
@@ -161,6 +218,26 @@ deno_core::extension!(
         sql::op_sql_query,
         timers::op_timer_has_packages,
         timers::op_timer_of_package,
+        topic::op_topic_alive,
+        topic::op_topic_answer,
+        topic::op_topic_configure,
+        topic::op_topic_content,
+        topic::op_topic_create,
+        topic::op_topic_delete,
+        topic::op_topic_ended,
+        topic::op_topic_enter,
+        topic::op_topic_forward,
+        topic::op_topic_forward_stop,
+        topic::op_topic_is_by_line,
+        topic::op_topic_latest,
+        topic::op_topic_leave,
+        topic::op_topic_members,
+        topic::op_topic_next,
+        topic::op_topic_publish,
+        topic::op_topic_publish_bytes,
+        topic::op_topic_stored,
+        topic::op_topic_subscribe,
+        topic::op_topic_unsubscribe,
         wasm::op_wasm_gone,
         wasm::op_wasm_grow,
         websocket::client::op_socket_close,
@@ -181,16 +258,32 @@ deno_core::extension!(
         websocket::served::op_served_forget,
         websocket::served::op_served_open,
         websocket::served::op_served_text,
+        workers::op_background,
+        workers::op_cron_next,
+        workers::op_d1_dump,
+        workers::op_d1_exec,
+        workers::op_d1_query,
+        workers::op_kv_delete,
+        workers::op_kv_get,
+        workers::op_kv_list,
+        workers::op_kv_put,
+        workers::op_queue_send,
+        workers::op_queue_settle,
+        workers::op_queue_take,
+        workers::op_trigger_begin,
+        workers::op_trigger_claim,
     ],
     esm_entry_point = "ext:liveline/main.js",
     options = { exchanges: Exchanges, databases: Databases, memory: Memory },
     middleware = blobs::in_place_of_denos,
     state = |state, options| {
+        state.put(options.exchanges.running());
         state.put(options.exchanges);
         state.put(options.databases);
         state.put(options.memory);
         state.put(answer::Streams::default());
         state.put(websocket::client::Sockets::default());
+        state.put(Background::default());
         state.put(websocket::served::LastText::default());
     },
     // The macro would store the paths of the files; the binary has to contain the sources.
@@ -210,6 +303,22 @@ static SOURCES: &[ExtensionFileSource] = embed!(
     module,
     "runtime-js",
     [
+        "actor/actors.js",
+        "actor/bodies.js",
+        "actor/classes.js",
+        "actor/context.js",
+        "actor/errors.js",
+        "actor/facets.js",
+        "actor/http.js",
+        "actor/instance.js",
+        "actor/mail.js",
+        "actor/namespace.js",
+        "actor/sockets.js",
+        "actor/sql_storage.js",
+        "actor/state.js",
+        "actor/storage.js",
+        "actor/stub.js",
+        "actor/values.js",
         "answer/answer.js",
         "answer/discard.js",
         "answer/ranges.js",
@@ -225,6 +334,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "dispatch/fastify.js",
         "dispatch/routing.js",
         "dispatch/steps.js",
+        "dispatch/throwers.js",
         "dispatch/webflo.js",
         "environment.js",
         "errors/absent.js",
@@ -279,8 +389,23 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "shared/upload.js",
         "sql.js",
         "timers.js",
+        "topic/answer.js",
+        "topic/topic.js",
         "wasm.js",
         "websocket/client.js",
         "websocket/pair.js",
+        "workers/actors.js",
+        "workers/assets.js",
+        "workers/context.js",
+        "workers/d1.js",
+        "workers/entrypoints.js",
+        "workers/environment.js",
+        "workers/functions.js",
+        "workers/globals.js",
+        "workers/kv.js",
+        "workers/queue.js",
+        "workers/scheduled.js",
+        "workers/url.js",
+        "workers/workers.js",
     ]
 );

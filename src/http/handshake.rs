@@ -15,7 +15,6 @@ use super::Answer;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LongestMessage(pub usize);
 
-
 /// A client's half of the handshake.
 pub(crate) struct Handshake {
     accept: HeaderValue,

@@ -18,6 +18,12 @@ pub(crate) struct Layout {
     pub routes: PathBuf,
     /// The folder of static files. Never a route segment, even when it lies inside `routes`.
     pub public: Option<PathBuf>,
+    /// Whether the folders in `routes` are routes. They are not where wrangler's configuration names the code.
+    pub has_tree: bool,
+    /// wrangler's configuration, if the project has one.
+    pub wrangler: Option<PathBuf>,
+    /// The environment of that configuration that is chosen.
+    pub environment: Option<String>,
     /// The file that was given in place of a folder: a program that listens itself.
     pub entry: Option<PathBuf>,
 }
@@ -141,9 +147,31 @@ impl Layout {
             Some(public) if routes.starts_with(&public) => {
                 Err(LayoutError::PublicHoldsRoutes { public, routes })
             }
-            public => Ok(Layout { project: project_of(&root).to_owned(), root, routes, public, entry }),
+            public => {
+                let wrangler = wrangler_file(&root);
+                let has_tree = wrangler.is_none() || routes != root;
+                let (project, environment) = (project_of(&root).to_owned(), None);
+                Ok(Layout { project, root, routes, public, has_tree, wrangler, environment, entry })
+            }
         }
     }
+}
+
+/// The names of wrangler's configuration; the first that exists is read.
+const WRANGLER: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
+
+/// wrangler's configuration of a project: the one that a build names in `.wrangler/deploy/config.json`, else its own.
+fn wrangler_file(root: &Path) -> Option<PathBuf> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Redirect {
+        config_path: PathBuf,
+    }
+    let folder = root.join(".wrangler/deploy");
+    let text = fs::read_to_string(folder.join("config.json")).ok();
+    let redirect = text.and_then(|text| serde_json::from_str::<Redirect>(&text).ok());
+    let built = redirect.and_then(|redirect| folder.join(redirect.config_path).canonicalize().ok());
+    built.or_else(|| WRANGLER.iter().map(|name| root.join(name)).find(|file| file.is_file()))
 }
 
 /// The file that a path names, if it is a program and no handler of another dialect.

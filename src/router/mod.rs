@@ -34,4 +34,4 @@ pub(crate) use page::Page;
 pub(crate) use path::segments;
 pub(crate) use reroute::reroute;
 pub(crate) use scan::{DOCUMENT, DetectedHandler, ERROR_PAGE, PAGES, RouteFolder, Scan, ScanError};
-pub(crate) use tree::{Handler, Layer, Node, NodeId, PageId, Routes, Step};
+pub(crate) use tree::{Handler, Layer, Node, NodeId, PageId, Part, Routes, Step};

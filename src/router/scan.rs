@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::layout::Layout;
 use super::path::segments;
-use super::tree::{Layer, Routes};
+use super::tree::{Layer, Part, Routes};
 use super::views::{Sources, has_imports, is_view};
 
 /// The names of a folder's page; the first that exists counts.
@@ -57,6 +57,8 @@ pub(crate) struct DetectedHandler {
     pub file: PathBuf,
     /// The name of the dialect that found it.
     pub dialect: &'static str,
+    /// What the file does for its route.
+    pub part: Part,
 }
 
 impl Scan {
@@ -64,6 +66,9 @@ impl Scan {
     pub(crate) fn read(layout: &Layout) -> Result<Scan, ScanError> {
         let sources = Arc::new(Sources::of(layout));
         let (project, public) = (&*layout.project, layout.public.as_deref());
+        if !layout.has_tree {
+            return Ok(Scan { root: Folder::default(), folders: Vec::new(), sources });
+        }
         let mut walk = Walk { project, public, sources: &sources, trail: Vec::new(), folders: Vec::new() };
         let root = walk.folder("/", layout.routes.clone(), (public, None))?;
         let folders = walk.folders;
@@ -79,10 +84,15 @@ impl Scan {
     /// route keep the order in which they are added.
     pub(crate) fn add(
         &mut self,
-        DetectedHandler { route, layer, file, dialect }: DetectedHandler,
+        DetectedHandler { route, layer, file, dialect, part }: DetectedHandler,
     ) -> Result<(), ScanError> {
         let path = canonical(&file)?;
-        self.root.at(&route).handlers.push(FoundHandler { layer, path, dialect });
+        let (folder, shown) = match part {
+            Part::Step => (self.root.at(&route), None),
+            // An application answers every path, with routes of its own.
+            Part::Application | Part::Module => (&mut self.root, Some(route)),
+        };
+        folder.handlers.push(FoundHandler { layer, path, dialect, part, shown });
         Ok(())
     }
 
@@ -130,6 +140,10 @@ pub(super) struct FoundHandler {
     pub(super) path: PathBuf,
     /// The name of the dialect that found it.
     pub(super) dialect: &'static str,
+    /// What the file does for its route.
+    pub(super) part: Part,
+    /// The route that it is listed with, if that is another than the folder's.
+    pub(super) shown: Option<String>,
 }
 
 /// A folder's page, as found on the disk.
@@ -177,8 +191,11 @@ pub(crate) enum ScanError {
     },
     /// Two dialects are equally sure that a file is a handler of theirs.
     #[error(
-        "`{}` could be a handler of {} or of {}; rename the file to what only one of them takes",
+        "`{}` could be a handler of {} or of {}; write `// dialect: {}` or `// dialect: {}` as its first line, or \
+         rename it to what only one of them takes",
         .file.display(),
+        .names[0],
+        .names[1],
         .names[0],
         .names[1]
     )]

@@ -27,6 +27,17 @@ pub(crate) enum Layer {
     Worker,
 }
 
+/// What a file of a dialect does for its route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Part {
+    /// It answers requests: it is a step on the way to every path below its route.
+    Step,
+    /// It answers every request, in the name of all files of an application.
+    Application,
+    /// It is loaded, and other files of its dialect use it. It is no step.
+    Module,
+}
+
 /// A handler's file. Prints as `server /products/- <path of the file>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Handler {
@@ -40,6 +51,8 @@ pub(crate) struct Handler {
     pub layer: Layer,
     /// The name of the dialect that found it.
     pub dialect: &'static str,
+    /// What the file does for its route.
+    pub part: Part,
 }
 
 /// The index of a [`Node`] in [`Routes::nodes`].
@@ -204,13 +217,13 @@ impl Routes {
         // The id of no route's page begins so, so no route's state is shown in it.
         let error_name = format!("error:{pattern}");
         let error_page = folder.error_page.as_ref().map_or(error_page, |path| add_page(&error_name, path));
-        for FoundHandler { layer, path, dialect } in &folder.handlers {
+        for FoundHandler { layer, path, dialect, part, shown } in &folder.handlers {
             let id = index(self.handlers.len());
-            if *layer == Layer::Server {
+            if *layer == Layer::Server && *part != Part::Module {
                 steps.push(Step { handler: id, depth });
             }
-            let (pattern, path) = (pattern.to_owned(), path.clone());
-            self.handlers.push(Handler { id, pattern, path, layer: *layer, dialect });
+            let (pattern, path) = (shown.as_deref().unwrap_or(pattern).to_owned(), path.clone());
+            self.handlers.push(Handler { id, pattern, path, layer: *layer, dialect, part: *part });
         }
 
         let at = self.nodes.len();
@@ -291,7 +304,13 @@ pub(super) mod tests {
 
     fn place(root: &mut Folder, pattern: &str, layer: Layer) {
         let path = PathBuf::from(format!("{pattern}/handler.{layer}.js"));
-        root.at(pattern).handlers.push(FoundHandler { layer, path, dialect: "webflo" });
+        root.at(pattern).handlers.push(FoundHandler {
+            layer,
+            path,
+            dialect: "webflo",
+            part: Part::Step,
+            shown: None,
+        });
     }
 
     /// The patterns of the handlers that `path` asks, each with its depth.

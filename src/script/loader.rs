@@ -22,6 +22,7 @@ use super::half::need_node;
 use super::modules::OWN_SCHEME;
 use super::modules::{Missing, Modules, ResolveError, own_source, provided_source};
 use super::sources::{Source, Sources};
+use crate::dialect::{FileKind, Settings};
 use crate::ext::{Access, expect_packages, packages};
 use liveline_compiler::common_js;
 use liveline_compiler::environment;
@@ -106,6 +107,11 @@ impl Loader {
     /// The imported files of each file that was read.
     pub(super) fn imports(&self) -> HashMap<PathBuf, Vec<PathBuf>> {
         self.imports.borrow().clone()
+    }
+
+    /// From now on follows what the project's configuration decides.
+    pub(super) fn adopt(&self, settings: Arc<Settings>) {
+        self.modules.adopt(settings);
     }
 
     /// Sets the generation's sources, which later loads use.
@@ -252,7 +258,14 @@ impl Loader {
                 let message = format!("cannot import {path}: {}", facts::unknown_kind(kind));
                 return Err(importing(message));
             }
-            RequestedModuleType::None => {}
+            RequestedModuleType::None => {
+                if let Some(kind) = self.modules.kind_of(&path) {
+                    return module(
+                        ModuleType::JavaScript,
+                        ModuleSourceCode::String(imported(url, kind).into()),
+                    );
+                }
+            }
         }
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("wasm") => {
@@ -375,7 +388,11 @@ impl Loader {
     /// The source of a file with this text, compiled for V8.
     fn compiled(&self, path: &Path, text: String) -> Result<Source, Diagnostic> {
         let text = environment::filled_in(path, text);
-        let script = transpile::script(path, text, || self.modules.options_of(path))?;
+        let options = || self.modules.options_of(path);
+        let script = match self.modules.has_jsx(path) {
+            true => transpile::script_or_jsx(path, text, options)?,
+            false => transpile::script(path, text, options)?,
+        };
         Ok(Source::Script { code: script.code.into(), source_map: script.source_map.map(Into::into) })
     }
 
@@ -543,6 +560,21 @@ impl ModuleLoader for Loader {
 
     fn get_source_map(&self, specifier: &str) -> Option<Cow<'_, [u8]>> {
         self.source_maps.borrow().get(specifier).map(|map| Cow::Owned(map.to_vec()))
+    }
+}
+
+/// The module that a file without code is imported as: the same file is imported with a type.
+fn imported(url: &ModuleSpecifier, kind: FileKind) -> String {
+    let url = serde_json::Value::from(url.as_str());
+    match kind {
+        FileKind::Text | FileKind::Code => {
+            format!("import text from {url} with {{ type: \"text\" }};\nexport default text;\n")
+        }
+        FileKind::Data => format!(
+            "import bytes from {url} with {{ type: \"bytes\" }};\n\
+             export default bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);\n"
+        ),
+        FileKind::Wasm => format!("import source module from {url};\nexport default module;\n"),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use deno_core::ModuleSpecifier;
 use deno_error::JsErrorBox;
@@ -12,28 +13,35 @@ use super::border::{Border, Outside};
 use super::configs::Configs;
 use super::declared::Declarations;
 use super::provided::Provided;
-use crate::dialect::nearest;
+use crate::dialect::{FileKind, Settings, nearest};
 use crate::ext::packages;
 use liveline_compiler::Diagnostic;
 use liveline_compiler::common_js::Declared;
 use liveline_compiler::transpile::Options;
 
 /// Packages that the host itself provides, with the source of each as a module.
-const OWN: [(&str, &str); 4] = [
+const OWN: [(&str, &str); 5] = [
     ("@webqit/webflo", "export const { LiveResponse } = globalThis;"),
     ("@webqit/fetch-plus", FETCH_PLUS),
     ("@webqit/observer", OBSERVER),
+    ("cloudflare:workers", WORKERS),
     // Called by compiled live functions; see `live`.
     ("live", "export default globalThis[Symbol.for(\"liveline.live\")];"),
 ];
 
 /// Modules that are imported only by the host's own scheme: `liveline:sql`.
-const HOST: [(&str, &str); 4] = [
+const HOST: [(&str, &str); 6] = [
+    (
+        "actors",
+        "export const { Actor, actors, RpcTarget, WebSocketRequestResponsePair } = \
+         globalThis[Symbol.for(\"liveline:actors\")];",
+    ),
     (
         "sql",
         "export const { client, Client, openDatabase, SqlError } = globalThis[Symbol.for(\"liveline:sql\")];",
     ),
     ("shared", "export const { shared } = globalThis[Symbol.for(\"liveline:shared\")];"),
+    ("topics", "export const { topic, topics } = globalThis[Symbol.for(\"liveline:topics\")];"),
     ("upload", "export const { progressOf, track } = globalThis[Symbol.for(\"liveline:upload\")];"),
     ("password", "export const { hash, verify } = globalThis[Symbol.for(\"liveline:password\")];"),
 ];
@@ -43,6 +51,9 @@ const HOST_NAMES: [&str; 1] = ["liveline:sql"];
 const FETCH_PLUS: &str = "export const { LiveResponse, Observer } = globalThis;
 export const { FormDataPlus, HeadersPlus, RequestPlus, ResponsePlus, fetchPlus } =
   globalThis[Symbol.for(\"liveline:fetch-plus\")]();";
+
+const WORKERS: &str = "export const { DurableObject, WorkerEntrypoint, RpcTarget, waitUntil, env, exports } =
+  globalThis[Symbol.for(\"liveline:workers\")];";
 
 const OBSERVER: &str = "const { Observer } = globalThis;
 export { Observer, Observer as default };
@@ -138,6 +149,8 @@ pub(crate) struct Modules {
     provided: Provided,
     /// Whether Node's modules can be there.
     runs_on_server: bool,
+    /// What the project's configuration decides.
+    settings: RefCell<Arc<Settings>>,
 }
 
 impl Modules {
@@ -182,8 +195,36 @@ impl Modules {
         let (configs, jsx, declarations) =
             (Configs::of(project), RefCell::default(), Declarations::default());
         let border = Border::around(project);
+        let settings = RefCell::default();
         let provided = if runs_on_server { Provided::of(project) } else { Provided::nowhere() };
-        Modules { files, configs, jsx, packages, written, required, declarations, border, provided, runs_on_server }
+        Modules {
+            files,
+            configs,
+            jsx,
+            packages,
+            written,
+            required,
+            declarations,
+            border,
+            provided,
+            runs_on_server,
+            settings,
+        }
+    }
+
+    /// From now on follows what the project's configuration decides.
+    pub(super) fn adopt(&self, settings: Arc<Settings>) {
+        *self.settings.borrow_mut() = settings;
+    }
+
+    /// What the default export of a file without code is; `None` for other files.
+    pub(super) fn kind_of(&self, file: &Path) -> Option<FileKind> {
+        self.settings.borrow().kind_of(file)
+    }
+
+    /// Whether JSX is compiled in a plain file of JavaScript: one of the project's own.
+    pub(super) fn has_jsx(&self, file: &Path) -> bool {
+        self.settings.borrow().has_jsx && !packages::holds(file)
     }
 
     /// How a file is compiled.

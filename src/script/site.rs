@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::{HeaderMap, Method};
 
 use crate::dev::Dev;
+use crate::dialect::Settings;
 use crate::ext::{self, Variables};
 use crate::router::{Page, PageId, PublicFiles, Routes, reroute, segments};
 use liveline_compiler::rest::asks_for_rest;
@@ -18,6 +19,8 @@ pub(crate) struct Site {
     pub dev: Option<Arc<Dev>>,
     /// The environment variables of the code.
     pub environment: Variables,
+    /// What the project's configuration decides.
+    pub settings: Arc<Settings>,
     /// No code has loaded yet: every request is answered with the errors.
     pub is_stand_in: bool,
 }

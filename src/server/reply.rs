@@ -4,7 +4,7 @@ use hyper::Response;
 
 use super::instrumented::InstrumentedBody;
 use crate::dev;
-use crate::http::Answer;
+use crate::http::{Answer, Carrier};
 use liveline_proto::{Attachment, Format, LineId};
 
 /// What the connection does for a request.
@@ -33,6 +33,8 @@ pub(super) enum Protocol {
     Raw(LineId, Option<usize>),
     /// The events of the line that the answer opened, in this format.
     Stream(LineId, Format),
+    /// Something that serves the connection itself.
+    Carried(Carrier),
     /// The messages of `dev` to a page.
     Dev(dev::Socket),
 }

@@ -32,6 +32,12 @@ impl Upgrade {
                 });
                 return Ok(());
             }
+            Protocol::Carried(carrier) => {
+                let _entered = hub.runtime().enter();
+                let stream = TcpStream::from_std(stream)?;
+                hub.runtime().spawn(carrier.serve(stream, head, read, Box::new(permit)));
+                return Ok(());
+            }
             Protocol::Line(attachment) => (Some(attachment), Encoding::WebSocket { limit }),
             Protocol::Events(attachment) => (Some(attachment), Encoding::Events(Format::Envelopes)),
             Protocol::Raw(line, longest) => {

@@ -149,19 +149,14 @@ impl Thread {
 
     fn prepare(&self) -> Result<Isolate, impl Display + use<>> {
         let config = &self.config;
-        let mut exchanges = Exchanges::new(
-            config.hub.clone(),
-            self.owner,
-            config.sessions.clone(),
-            config.shared.clone(),
-            config.trust.clone(),
-            config.mode,
-            config.bodies.clone(),
-        );
+        let mut exchanges = Exchanges::new(self.owner, config.services());
         exchanges.report_to(config.dev.clone());
+        exchanges.use_stores(config.stores.clone());
         let (pool, hub, remote, owner) =
             (self.pool.clone(), config.hub.clone(), self.remote.clone(), self.owner);
+        let actors = config.actors.clone();
         let lost = move |exchange: Option<ExchangeId>| {
+            actors.unregister(owner);
             remote.lose(pool.upgrade().as_deref(), &hub, owner, exchange);
         };
         let limits = config.isolate.clone();
@@ -180,6 +175,7 @@ impl Thread {
             files: PublicFiles::new(config.layout.public.as_deref(), config.files),
             dev: config.dev.clone(),
             environment: code.environment.clone(),
+            settings: code.settings.clone(),
             is_stand_in: code.is_stand_in,
         };
         let stalled = |stall: &Stall| {

@@ -34,6 +34,8 @@ mod environment;
 mod errors;
 mod events;
 mod examples;
+#[cfg(feature = "node")] // Plugins need Node's half.
+mod fastify_dialect;
 mod fetch_plus;
 mod forms;
 mod hosts;
@@ -98,3 +100,4 @@ mod visitors;
 mod webflo;
 mod websockets;
 mod without_sockets;
+mod workers_dialect;

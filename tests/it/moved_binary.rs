@@ -109,7 +109,7 @@ fn a_copy_starts_from_a_snapshot_beside_it() {
     let site = Site::new().run_by(&copy, &[]).file("handler.js", "export default () => 'served';");
     let host = site.dev();
     assert_eq!(host.get("/").text(), "served");
-    assert!(host.log.text().contains("liveline.snapshot"), "it is said");
+    host.log.contains("liveline.snapshot");
 }
 
 /// The folders the host's JavaScript comes from: our own, and those of Deno's crates where Cargo keeps them.

@@ -54,7 +54,7 @@ fn the_host_logs_that_browsers_get_source() {
 
     host.log.next("browsers get the source of ");
 
-    assert!(host.log.text().contains("name it handler.server.js to keep it"), "{}", host.log.text());
+    host.log.contains("name it handler.server.js to keep it");
 }
 
 #[test]

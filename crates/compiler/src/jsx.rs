@@ -73,6 +73,17 @@ pub(crate) fn runtime(path: &Path, parsed: &ParsedSource, set: Jsx) -> Result<Js
     })
 }
 
+/// Whether the text of a file may have JSX in it: it has the end of an element.
+pub(crate) fn may_be_in(source: &str) -> bool {
+    source.contains("</") || source.contains("/>")
+}
+
+/// Whether a file of JavaScript has JSX in it.
+pub(crate) fn is_in(path: &Path, source: &str) -> bool {
+    may_be_in(source)
+        && crate::transpile::parse_jsx(path, source).is_some_and(|parsed| first_element(&parsed).is_some())
+}
+
 /// The place of the first JSX element of a file.
 pub(crate) fn first_element_of(path: &Path, source: &str) -> Option<(usize, usize)> {
     first_element(&crate::transpile::parsed(path, source.to_owned())?)

@@ -10,6 +10,7 @@
 //! | [`main_export`] | what a module exports as a whole: the parameters of a function, the name of a call |
 //! | [`facts`] | the imports and exports of a module with their places, or its syntax error |
 //! | [`node_half`] | whether a module uses Node's half of the host |
+//! | [`shape`] | the shape of a module: its default export, its classes, the globals that it uses |
 //! | [`rest`] | whether a handler asks for the rest of the path |
 //! | [`first_await`] | where a module waits before it has loaded |
 //! | [`builtin`] | the scripts of Deno's crates, as the executable embeds them |
@@ -27,6 +28,7 @@ mod live;
 pub mod main_export;
 pub mod node_half;
 pub mod rest;
+pub mod shape;
 pub mod transpile;
 mod typescript;
 

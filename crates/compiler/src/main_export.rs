@@ -34,7 +34,8 @@ pub fn read(path: &Path, source: &str, declared: Declared) -> Option<MainExport>
         Program::Module(module) => module.body.clone(),
         Program::Script(script) => script.body.iter().cloned().map(ModuleItem::Stmt).collect(),
     };
-    let mut found = items.iter().rev().find_map(main_of).map(|main| describe(&main, &items)).unwrap_or_default();
+    let mut found =
+        items.iter().rev().find_map(main_of).map(|main| describe(&main, &items)).unwrap_or_default();
     let mut listens = Listens(false);
     program.visit_with(&mut listens);
     found.listens = listens.0;
@@ -103,13 +104,16 @@ fn describe(value: &Expr, items: &[ModuleItem]) -> MainExport {
             MainExport { call, ..MainExport::default() }
         }
         Expr::Ident(name) => {
-            items.iter().find_map(|item| declared(item, &name.sym)).map_or_else(MainExport::default, |value| {
-                match value {
-                    // A name for a name is not followed.
-                    Expr::Ident(_) => MainExport::default(),
-                    value => describe(&value, items),
-                }
-            })
+            items.iter().find_map(|item| declared(item, &name.sym)).map_or_else(
+                MainExport::default,
+                |value| {
+                    match value {
+                        // A name for a name is not followed.
+                        Expr::Ident(_) => MainExport::default(),
+                        value => describe(&value, items),
+                    }
+                },
+            )
         }
         _ => MainExport::default(),
     }
@@ -151,7 +155,8 @@ impl Visit for Listens {
             Callee::Expr(callee) => callee.as_member(),
             _ => None,
         };
-        self.0 |= callee.is_some_and(|it| matches!(&it.prop, MemberProp::Ident(name) if name.sym == "listen"));
+        self.0 |=
+            callee.is_some_and(|it| matches!(&it.prop, MemberProp::Ident(name) if name.sym == "listen"));
         call.visit_children_with(self);
     }
 }
@@ -172,7 +177,11 @@ mod tests {
             ("/a.mjs", "const app = async (f, { a } = {}) => {}; export default app;", names(&["f", ""])),
             ("/a.mjs", "async function app(fastify) {} export { app as default };", names(&["fastify"])),
             ("/a.cjs", "module.exports = async function (fastify, opts) {}", names(&["fastify", "opts"])),
-            ("/a.js", "'use strict'\nfunction app(i, o, done) {}\nmodule.exports = app", names(&["i", "o", "done"])),
+            (
+                "/a.js",
+                "'use strict'\nfunction app(i, o, done) {}\nmodule.exports = app",
+                names(&["i", "o", "done"]),
+            ),
             ("/a.mjs", "export const a = 1;", None),
         ] {
             assert_eq!(of(file, source).parameters, expected, "{source}");

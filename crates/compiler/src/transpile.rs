@@ -85,20 +85,35 @@ pub fn script(
     options: impl FnOnce() -> Result<Options, Diagnostic>,
 ) -> Result<Script, Diagnostic> {
     let found = live::find(&source);
+    let media_type = MediaType::from_path(path);
     match is_needed(path) {
-        true => transpile(path, source, found, options()?),
-        false if found.any() => transpile(path, source, found, Options::default()),
+        true => transpile(path, source, media_type, found, options()?),
+        false if found.any() => transpile(path, source, media_type, found, Options::default()),
         false => Ok(Script { code: source, source_map: None }),
+    }
+}
+
+/// Like [`script`], for dialects that have JSX in plain files of JavaScript, too: such a file is compiled if JSX is in
+/// it. Most texts are not parsed, because they have neither `</` nor `/>`.
+pub fn script_or_jsx(
+    path: &Path,
+    source: String,
+    options: impl FnOnce() -> Result<Options, Diagnostic>,
+) -> Result<Script, Diagnostic> {
+    match !is_needed(path) && jsx::is_in(path, &source) {
+        true => transpile(path, source.clone(), MediaType::Jsx, live::find(&source), options()?),
+        false => script(path, source, options),
     }
 }
 
 fn transpile(
     path: &Path,
     source: String,
+    media_type: MediaType,
     mut found: live::Found,
     options: Options,
 ) -> Result<Script, Diagnostic> {
-    let media_type = MediaType::from_path(path);
+    let is_needed = is_needed(path) || media_type == MediaType::Jsx;
     let mut kind = None;
     let parsed = loop {
         let mut outcome = live::Outcome::Untouched;
@@ -106,7 +121,7 @@ fn transpile(
         let parsed = parse(path, text, media_type, |module, globals| {
             let (mut module, became) = live::compile(module, &found, globals);
             outcome = became;
-            if is_needed(path) {
+            if is_needed {
                 kind = typescript::is_common_js(&module).then_some(ModuleKind::Cjs);
                 typescript::adapt(&mut module, options.defines_fields);
             }
@@ -114,7 +129,7 @@ fn transpile(
         })?;
         match outcome {
             live::Outcome::Compiled => break parsed,
-            live::Outcome::Untouched if is_needed(path) => break parsed,
+            live::Outcome::Untouched if is_needed => break parsed,
             live::Outcome::Untouched => return Ok(Script { code: source, source_map: None }),
             live::Outcome::Mistaken(keywords) => found = keywords,
             live::Outcome::Failed(error) => {
@@ -233,19 +248,32 @@ pub(crate) fn value_of<'a>(object: &'a ObjectLit, name: &str) -> Option<&'a Expr
 
 /// The syntax tree of a module; `None` where the text does not parse, for example because of live keywords.
 pub fn parsed(path: &Path, source: String) -> Option<ParsedSource> {
-    parse(path, source, MediaType::from_path(path), |module, _| module).ok()
+    read(path, source).ok()
+}
+
+/// The syntax tree of a file that is not run. A file of JavaScript may have JSX in it, which some dialects compile.
+fn read(path: &Path, source: String) -> Result<ParsedSource, Diagnostic> {
+    let media_type = MediaType::from_path(path);
+    let read = |text, media_type| parse(path, text, media_type, |module, _| module);
+    let may_be_jsx = matches!(media_type, MediaType::JavaScript | MediaType::Mjs) && jsx::may_be_in(&source);
+    match read(source.clone(), media_type) {
+        Err(error) if may_be_jsx => read(source, MediaType::Jsx).map_err(|_| error),
+        result => result,
+    }
 }
 
 /// The syntax tree of a module whose live keywords are left out, or its syntax error.
 pub fn readable(path: &Path, source: &str) -> Result<ParsedSource, Diagnostic> {
-    let media_type = MediaType::from_path(path);
-    let read = |text: String| parse(path, text, media_type, |module, _| module);
     let found = live::find(source);
     if !found.any() {
-        return read(source.to_owned());
+        return read(path, source.to_owned());
     }
     script(path, source.to_owned(), Options::to_read)?;
-    read(live::blank(source, &found.keywords)).or_else(|_| read(source.to_owned()))
+    read(path, live::blank(source, &found.keywords)).or_else(|_| read(path, source.to_owned()))
+}
+
+pub(crate) fn parse_jsx(path: &Path, text: &str) -> Option<ParsedSource> {
+    parse(path, text.to_owned(), MediaType::Jsx, |module, _| module).ok()
 }
 
 fn parse(

@@ -14,8 +14,10 @@
 //! | [`Incoming`] | a decoded client frame |
 //! | [`Numbered`] | a frame of `liveline.v1`, whose clients can resume a line |
 //! | [`Format`] | frames as server-sent events or lines of JSON |
+//! | [`actor`] | actors: one owner for each, gates, alarms, hibernation |
 //! | [`websocket`] | frames on a WebSocket (RFC 6455) |
 //! | [`http1`] | strictness that the HTTP/1.1 parser in use does not have |
+//! | [`topic`] | named sequences of messages with subscribers that continue where they were |
 //! | [`multipart`] | forms (RFC 7578), the one kind of body that the host parses |
 //!
 //! **Invariant: sans-IO.** No socket, task, lock, random number or clock in here. Inputs are method calls, the
@@ -29,6 +31,7 @@
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test has to begin at some time"))]
 
+pub mod actor;
 mod channel;
 mod close;
 mod envelope;
@@ -44,6 +47,7 @@ mod output;
 mod properties;
 mod registry;
 mod sse;
+pub mod topic;
 mod visitor;
 pub mod websocket;
 

@@ -338,10 +338,10 @@ impl DatabaseThread {
 }
 
 /// The place of a waiting task in the queue, which is free again when this is dropped.
-struct QueueSlot(Arc<AtomicUsize>);
+pub(crate) struct QueueSlot(Arc<AtomicUsize>);
 
 impl QueueSlot {
-    fn take(waiting: &Arc<AtomicUsize>) -> Result<QueueSlot, SqlError> {
+    pub(crate) fn take(waiting: &Arc<AtomicUsize>) -> Result<QueueSlot, SqlError> {
         let place = QueueSlot(waiting.clone());
         if waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
             let message = format!("more than {MAX_WAITING} statements wait for the database");

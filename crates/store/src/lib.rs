@@ -8,7 +8,10 @@
 //! | [`Transaction`] | the one transaction that may be open in a database; dropping it rolls back |
 //! | [`Follower`] | the subscription to a live query: its result, then one change after the other |
 //! | [`Change`] | the difference between two results of a live query |
+//! | [`actor`] | a SQLite file for each actor, alarms, durability |
+//! | [`bindings`] | D1 databases, namespaces of keys, queues |
 //! | [`SessionStore`] | the values of visitors' sessions: [`MemorySessions`], [`SqliteSessions`] |
+//! | [`TopicStore`] | topics and their messages, written by one thread in groups |
 //!
 //! ```text
 //!  Database ──task─▶ DatabaseThread: SqliteConnection ──▶ SQLite
@@ -20,14 +23,19 @@
 
 #![warn(missing_docs)]
 
+pub mod actor;
+pub mod bindings;
 mod database;
 mod databases;
 mod difference;
 mod error;
+mod guarded;
 mod live_query;
 mod results;
 mod session;
 mod sqlite;
+mod thread;
+mod topic;
 mod value;
 
 pub use database::{Database, Follower, Transaction};
@@ -41,4 +49,5 @@ pub use session::{
     UnixTime,
 };
 pub use sqlite::Outcome;
+pub use topic::{MessageRow, StoredTopic, StoredTopics, TopicStore, TopicWrite};
 pub use value::{Params, Row, Value};

@@ -16,13 +16,13 @@ use super::live_query::ResultSet;
 use super::{Params, ResultBudget, SqlError, Value};
 
 /// How long one statement may run before it is stopped.
-const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a statement waits for another process to finish writing.
-const BUSY_LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_LIMIT: Duration = Duration::from_secs(5);
 
 /// How many instructions of SQLite's virtual machine run between two checks of the time: some microseconds.
-const STEPS_PER_LOOK: i32 = 10_000;
+pub(crate) const STEPS_PER_LOOK: i32 = 10_000;
 
 /// How many compiled statements are cached, with the tables that they read and write.
 const KEPT_STATEMENTS: usize = 256;
@@ -414,7 +414,7 @@ fn shown_columns(statement: &Statement<'_>) -> Vec<usize> {
 }
 
 /// Bytes of a value that are not part of the row itself.
-fn length_of(value: ValueRef<'_>) -> usize {
+pub(crate) fn length_of(value: ValueRef<'_>) -> usize {
     match value {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len(),
         ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => 0,

@@ -6,6 +6,7 @@ use hyper::{HeaderMap, StatusCode, header};
 
 use super::Exchanges;
 use super::slot::{Cause, Reply};
+use crate::ext::actor::exchange_of;
 use crate::ext::{Mode, Show};
 use crate::http::{
     Answer, Audience, Continuation, Html, LINE_HEADER, LINE_PATH, LineStream, Nature, as_stream, first_state,
@@ -36,7 +37,7 @@ impl Exchanges {
     fn answer(&mut self, id: ExchangeId, answer: Answer) {
         let client = self.slot(id).map(|slot| slot.client);
         let answer = match client {
-            Some(Audience::Stream(format)) => as_stream(answer, format),
+            Some(Audience::Stream(format)) if answer.continuation.is_none() => as_stream(answer, format),
             _ => answer,
         };
         self.reply(id, answer);
@@ -50,7 +51,12 @@ impl Exchanges {
         let client = slot.client;
         let waiting = std::mem::take(&mut slot.line.waiting);
         let visitor = Visitor { session: session.map(|id| self.host.sessions.name(&id)), address };
-        let (line, token) = match self.host.hub.open(self.host.owner, id, visitor) {
+        let end = self.slot(id).and_then(|slot| slot.rare.as_ref()?.end);
+        let (owner, exchange) = match end {
+            Some(end) => (self.host.actors.line_owner(), exchange_of(end)),
+            None => (self.host.owner, id),
+        };
+        let (line, token) = match self.host.hub.open(owner, exchange, visitor) {
             Ok(opened) => opened,
             Err(error) => {
                 tracing::debug!("a line for exchange {} was refused: {error}", id.0);
@@ -58,6 +64,9 @@ impl Exchanges {
                 return self.end(id, CloseCode::Done.into());
             }
         };
+        if let Some(end) = end {
+            self.host.actors.attach_line(end, line);
+        }
         for frame in queued {
             self.host.hub.send(line, frame);
         }

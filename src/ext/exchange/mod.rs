@@ -18,7 +18,7 @@ pub(crate) use ended::Ended;
 pub(in crate::ext) use ended::Phase;
 pub(crate) use slot::{Begun, Call, Unanswered};
 pub(in crate::ext) use slot::{BodyFault, Slot};
-pub(crate) use table::{Exchanges, Mode};
+pub(crate) use table::{Exchanges, Mode, Services};
 
 use self::slot::Cause;
 use super::{OpError, from_exception};
@@ -138,11 +138,15 @@ pub(crate) fn op_exchange_input(state: &mut OpState, id: f64, #[smi] input: u32)
         2 => Input::Hold,
         // One hold is over.
         3 => Input::Release,
+        // Work begins that the answer does not wait for. Like a body that is still written, it keeps the exchange.
+        5 => Input::StreamBegan,
+        // Such work has ended.
+        6 => Input::StreamEnded,
         // The response has sent its last state.
         _ => Input::Done,
     };
-    // After the end of the exchange, only a hold is an error.
-    let must_be_open = matches!(input, Input::Hold);
+    // After the end of the exchange, only what would keep it is an error.
+    let must_be_open = matches!(input, Input::Hold | Input::StreamBegan);
     match state.exchange(id).input(input) {
         Err(error) if must_be_open => Err(error.into()),
         _ => Ok(()),

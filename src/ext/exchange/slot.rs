@@ -9,6 +9,7 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode, Uri};
 use tokio::sync::oneshot;
 
+use crate::ext::actor::End;
 use crate::ext::port::EarlyMessages;
 use crate::ext::session::ExchangeSession;
 use crate::ext::{Show, Shown};
@@ -157,6 +158,8 @@ pub(in crate::ext) struct Rare {
     pub(super) held: Option<HeldState>,
     /// Messages that its client sent before a listener was added.
     pub early: Option<EarlyMessages>,
+    /// The end of a pipe that its client gets, whose messages the exchange does not receive.
+    pub end: Option<End>,
 }
 
 /// Times of a state that is held back because a later one may follow.

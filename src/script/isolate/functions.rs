@@ -16,9 +16,11 @@ macro_rules! functions {
 }
 
 functions! {
+    ActorMail = "actorMail",
     AddHandler = "addHandler",
     Begin = "begin",
     BindingsOf = "bindingsOf",
+    Configure = "configure",
     Dispatch = "dispatch",
     Dispose = "dispose",
     Drained = "drained",
@@ -28,6 +30,7 @@ functions! {
     MirrorConsole = "mirrorConsole",
     Opened = "opened",
     Overhear = "overhear",
+    Problems = "problems",
     Receive = "receive",
     Relay = "relay",
     Render = "render",

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use deno_core::error::CoreError;
 use deno_core::{ModuleId, ModuleSpecifier, v8};
+use serde::Deserialize;
 
 use super::functions::Function;
 use super::{Isolate, describe};
@@ -49,6 +50,9 @@ impl Isolate {
                 failures.extend(reasons.into_iter().filter(|it| !failures.contains(it)).collect::<Vec<_>>());
             }
         }
+        if failures.is_empty() {
+            failures = self.problems();
+        }
         if !failures.is_empty() {
             return Err(failures);
         }
@@ -70,9 +74,17 @@ impl Isolate {
     /// Sets what the code that is about to load serves.
     fn serve(&self, site: &Site, code: u64) {
         self.state.borrow_mut().borrow::<Environment>().replace(site.environment.clone());
+        self.loader.adopt(site.settings.clone());
         self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone()), code));
         // Before any code of handlers runs, because that may change classes that are loaded later.
         self.warm();
+        self.enter(|scope, functions| {
+            for (dialect, settings) in &site.settings.scripts {
+                let is_development = v8::Boolean::new(scope, site.dev.is_some()).into();
+                let arguments = [string(scope, dialect), string(scope, settings), is_development];
+                functions.call(scope, Function::Configure, &arguments);
+            }
+        });
     }
 
     /// Loads one handler. If its modules cannot be linked, returns every reason, not only V8's first.
@@ -166,7 +178,7 @@ impl Isolate {
         mut evaluation: impl Future<Output = Result<(), CoreError>> + Unpin,
         stalled: impl Fn(&Stall),
     ) -> Result<(), Diagnostic> {
-        let failed = |error: CoreError| self.imported(handler, self.failure(&error));
+        let failed = |error: CoreError| self.imported(handler, located(self.failure(&error)));
         let mut evaluated = std::pin::pin!(std::future::poll_fn(|cx| {
             // If the evaluation was terminated, its promise never settles.
             if self.stopped_outside.get().is_some() {
@@ -229,10 +241,13 @@ impl Isolate {
         let mut flat = Vec::new();
         self.enter(|scope, functions| {
             let list = functions.call(scope, Function::ListedRoutes, &[]);
-            let Some(list) = list.and_then(|list| v8::Local::<v8::Array>::try_from(list).ok()) else { return };
-            flat.extend((0..list.length()).filter_map(|index| {
-                Some(list.get_index(scope, index)?.to_rust_string_lossy(scope))
-            }));
+            let Some(list) = list.and_then(|list| v8::Local::<v8::Array>::try_from(list).ok()) else {
+                return;
+            };
+            flat.extend(
+                (0..list.length())
+                    .filter_map(|index| Some(list.get_index(scope, index)?.to_rust_string_lossy(scope))),
+            );
         });
         flat.chunks_exact(3).map(|row| [row[0].clone(), row[1].clone(), row[2].clone()]).collect()
     }
@@ -257,6 +272,29 @@ impl Isolate {
             examined.insert(handler.id, loaded.map(|namespace| self.exports_of(&namespace)));
         }
         examined
+    }
+
+    /// Why handlers that have loaded cannot serve together.
+    pub(crate) fn problems(&self) -> Vec<Diagnostic> {
+        #[derive(Deserialize)]
+        struct Problem {
+            message: String,
+            file: Option<PathBuf>,
+            line: Option<usize>,
+            help: Option<String>,
+        }
+        let mut found = String::new();
+        self.enter(|scope, functions| {
+            if let Some(problems) = functions.call(scope, Function::Problems, &[]) {
+                found = problems.to_rust_string_lossy(scope);
+            }
+        });
+        let problems: Vec<Problem> = serde_json::from_str(&found).unwrap_or_default();
+        let diagnostic = |Problem { message, file, line, help }: Problem| match file {
+            Some(file) => Diagnostic::at(message, file, line.unwrap_or(1), 1).with_help(help),
+            None => Diagnostic::new(message).with_help(help),
+        };
+        problems.into_iter().map(diagnostic).collect()
     }
 
     fn exports_of(&self, namespace: &v8::Global<v8::Object>) -> Exports {
@@ -301,6 +339,22 @@ impl Isolate {
     /// The imported files of each of those files.
     pub(crate) fn imports(&self) -> HashMap<PathBuf, Vec<PathBuf>> {
         self.loader.imports()
+    }
+}
+
+/// An error whose message ends with its place, as that of a syntax error in a module that was imported while code ran.
+fn located(failure: Diagnostic) -> Diagnostic {
+    let place = failure.message.rsplit_once(" at file://").and_then(|(message, place)| {
+        let mut parts = place.rsplitn(3, ':');
+        let (column, line) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let url = ModuleSpecifier::parse(&format!("file://{}", parts.next()?)).ok()?;
+        Some((message.to_owned(), url.to_file_path().ok()?, line, column))
+    });
+    match place {
+        Some((message, file, line, column)) if failure.place.is_none() => {
+            Diagnostic { stack: failure.stack, ..Diagnostic::at(message, file, line, column) }
+        }
+        _ => failure,
     }
 }
 

@@ -28,11 +28,11 @@ use super::engine::{self, Microtasks, Terminator};
 use super::half::Half;
 use super::inspector::{DebugTime, Listed};
 use super::loader::Loader;
-use super::watchdog::{self, ExecutionCounter, RunLimits, TerminationReason, Watched};
 use super::provided::Provided;
+use super::watchdog::{self, ExecutionCounter, RunLimits, TerminationReason, Watched};
 use super::{embedded, snapshot};
 use crate::config::IsolateLimits;
-use crate::ext::{Access, Exchanges, Memory, Streams, from_js_error};
+use crate::ext::{Access, Background, Exchanges, Memory, Running, Streams, from_js_error};
 use crate::lines::Hub;
 use crate::metrics::Heap;
 use liveline_compiler::Diagnostic;
@@ -239,9 +239,12 @@ impl Isolate {
         }
     }
 
-    /// Whether no exchange is left.
+    /// Whether no exchange is left, and no work that belongs to none.
     pub(crate) fn is_idle(&self) -> bool {
-        self.with_exchanges(|exchanges| exchanges.is_empty())
+        let state = self.state.borrow();
+        let is_idle = state.borrow::<Background>().is_idle() && state.borrow::<Running>().is_idle();
+        drop(state);
+        is_idle && self.with_exchanges(|exchanges| exchanges.is_empty())
     }
 
     /// Waits until no exchange is left. Needs [`Isolate::announce_idle`].
@@ -283,6 +286,7 @@ impl Isolate {
         if self.counter.is_lost() {
             return Poll::Pending;
         }
+        self.actor_mail(cx);
         self.counter.is_for(None);
         let polled = {
             let mut runtime = self.runtime.borrow_mut();
@@ -297,6 +301,17 @@ impl Isolate {
             return Poll::Pending;
         }
         polled
+    }
+
+    /// Delivers mail of actors, if there is any.
+    fn actor_mail(&self, cx: &mut Context<'_>) {
+        if !self.state.borrow_mut().borrow_mut::<Running>().poll_mail(cx) {
+            return;
+        }
+        self.counter.is_for(None);
+        self.enter(|scope, functions| {
+            functions.call(scope, Function::ActorMail, &[]);
+        });
     }
 
     /// Runs one turn: `enter`, then microtasks, then the effects of the turn on exchanges.
@@ -340,6 +355,7 @@ impl Isolate {
         if let Some(reason) = reason {
             self.recover(reason);
         }
+        self.state.borrow_mut().borrow_mut::<Running>().commit();
         if self.memory.wants_collection() {
             self.runtime.borrow_mut().v8_isolate().low_memory_notification();
         }

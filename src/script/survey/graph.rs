@@ -5,10 +5,11 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use deno_core::ModuleSpecifier;
 
-use crate::dialect::{self, nearest};
+use crate::dialect::{self, Settings, nearest};
 use crate::ext::packages;
 use crate::script::modules::{self, Missing, Modules, ResolveError};
 use liveline_compiler::Diagnostic;
@@ -75,6 +76,11 @@ impl Survey {
 
     fn with(modules: Modules, project: &Path, is_for_browsers: bool) -> Survey {
         Survey { modules, project: project.to_owned(), is_for_browsers, read: HashMap::new() }
+    }
+
+    /// Follows what the project's configuration decides.
+    pub(crate) fn adopt(&mut self, settings: Arc<Settings>) {
+        self.modules.adopt(settings);
     }
 
     /// The facts and the source of one file, if it can be read and parsed.
@@ -228,6 +234,7 @@ impl Survey {
         let extension = file.extension().and_then(|extension| extension.to_str());
         match (&import.attribute, extension) {
             (Attribute::Data, _) => Ok(Target::Data),
+            (Attribute::None, _) if self.modules.kind_of(&file).is_some() => Ok(Target::Data),
             (Attribute::Unknown(kind), _) => Err(failed(&facts::unknown_kind(kind), None)),
             (Attribute::None, Some("json")) if !self.is_for_browsers => {
                 let help = format!("write import ... from \"{specifier}\" with {{ type: \"json\" }}");

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::{Pool, finished, lock};
 use crate::browser::BrowserFiles;
-use crate::dialect;
+use crate::dialect::{self, Settings};
 use crate::ext::{Mode, Variables};
 use crate::metrics::WorkerId;
 use crate::router::{Layer, Routes};
@@ -29,6 +29,7 @@ pub(crate) struct Code {
     pub browser: Arc<BrowserFiles>,
     pub sources: Arc<Sources>,
     pub environment: Variables,
+    pub settings: Arc<Settings>,
     /// There is no code: requests are answered with the errors of the code that does not load.
     pub is_stand_in: bool,
     /// The imports of each file that browsers get.
@@ -115,7 +116,9 @@ impl Pool {
         let files = RouteFiles::of(&code, std::mem::take(&mut *lock(&self.last_load.imports)));
         let changed_from = std::mem::replace(&mut *lock(&self.last_load.route_files), Arc::new(files));
         self.last_load.has_code.store(true, Ordering::Relaxed);
-        let old = self.current.swap(Arc::new(workers.serving()));
+        let serving = Arc::new(workers.serving());
+        let old = self.current.swap(serving.clone());
+        self.config.actors.serve(serving.iter().map(|worker| worker.owner));
         let retiring: Vec<_> = old.iter().map(|worker| self.retire(worker.clone())).collect();
         let took = began.elapsed();
         self.prepare_spare();
@@ -145,6 +148,7 @@ impl Pool {
                 browser,
                 sources,
                 environment,
+                settings: Arc::default(),
                 is_stand_in,
                 imports,
             }))
@@ -159,6 +163,7 @@ impl Pool {
             if stands_in { Arc::new(worker.0.clone()) } else { workers.clone() }
         });
         if stands_in {
+            self.config.actors.serve(worker.0.iter().map(|worker| worker.owner));
             worker.serving();
         }
         Ok(())
@@ -179,7 +184,9 @@ impl Pool {
         // This reads and compiles, and live lines need the thread.
         tokio::task::block_in_place(|| {
             let layout = &self.config.layout;
-            let routes = dialect::routes(layout).map_err(|error| vec![Diagnostic::new(error.to_string())])?;
+            // Also for a configuration that is wrong: the change that mends it has to be noticed.
+            lock(&self.last_load.files).extend(layout.wrangler.clone());
+            let (routes, settings) = dialect::read(layout)?;
             for page in routes.pages() {
                 // An error of a page is the answer to requests for it.
                 let _ = page.read();
@@ -189,12 +196,14 @@ impl Pool {
             *lock(&self.last_load.files) = imports.keys().cloned().collect();
             lock(&self.last_load.files).extend(routes.page_files());
             lock(&self.last_load.files).extend(self.config.environment.paths().cloned());
+            lock(&self.last_load.files).extend(settings.sources.iter().cloned());
             let environment = self.config.environment.read()?;
             Ok(Arc::new(Code {
                 routes: Arc::new(routes),
                 browser: Arc::new(browser?),
                 sources: Arc::default(),
                 environment,
+                settings: Arc::new(settings),
                 is_stand_in: false,
                 imports,
             }))

@@ -116,6 +116,7 @@ impl Pool {
             place.into_iter().for_each(|place| *place = fresh.clone());
             workers
         });
+        self.config.actors.serve(self.current.load().iter().map(|worker| worker.owner));
         is_done
     }
 

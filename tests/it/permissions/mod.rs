@@ -15,9 +15,11 @@ const CALLS: &str = r#"
     } from "node:fs";
     import { execFileSync, execSync, spawn, spawnSync } from "node:child_process";
     import { cpus, hostname, userInfo } from "node:os";
+    import dgram from "node:dgram";
     import http from "node:http";
     import net from "node:net";
     import process from "node:process";
+    import tls from "node:tls";
 
     const settled = (emitter, event) =>
       new Promise((resolve, reject) => emitter.once(event, resolve).once("error", reject));
@@ -26,6 +28,18 @@ const CALLS: &str = r#"
       await settled(socket, "connect");
       socket.destroy();
     };
+    // The host does not serve TLS: what answers is reached, though no handshake succeeds.
+    const secured = async (port, host) => {
+      try {
+        await settled(tls.connect({ port, host, rejectUnauthorized: false }), "secureConnect");
+      } catch (error) {
+        if (error.code === "ERR_ACCESS_DENIED") throw error;
+      }
+    };
+    const sent = (port, host) => new Promise((resolve, reject) => {
+      const socket = dgram.createSocket("udp4").on("error", reject);
+      socket.send("a packet", port, host, (error) => (socket.close(), error ? reject(error) : resolve()));
+    });
     const requested = async (url) => (await settled(http.get(url), "response")).resume();
     const spawned = (name) => settled(spawn(name), "exit");
     const failed = (result) => {

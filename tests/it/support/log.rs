@@ -48,6 +48,13 @@ impl Log {
         found.unwrap_or_else(|| panic!("{} never said {text:?}; it said:\n{}", self.name, self.text()))
     }
 
+    /// Waits until a line contains `text`, wherever it stands; the cursor stays.
+    #[track_caller]
+    pub fn contains(&self, text: &str) {
+        let found = self.wait(|lines| lines.all.iter().any(|line| line.contains(text)).then_some(()));
+        found.unwrap_or_else(|| panic!("{} never said {text:?}; it said:\n{}", self.name, self.text()));
+    }
+
     /// Whether the next line with one of two texts contains the first one. False if the output ends without either.
     pub fn has_next(&self, text: &str, other: &str) -> bool {
         let found = self.wait(|lines| {
@@ -64,7 +71,7 @@ impl Log {
         end.unwrap_or_else(|| panic!("{} was never closed; it said:\n{}", self.name, self.text()))
     }
 
-    /// Everything printed so far.
+    /// Everything that was read so far: the last lines of the process may be missing.
     pub fn text(&self) -> String {
         self.lines().all.join("\n")
     }

@@ -1,0 +1,627 @@
+//! All actors of the process.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+
+use super::alarm::Alarms;
+use super::instance::{Drain, Kind, Live};
+use super::socket::{Socket, Sockets};
+use super::{ActorId, ActorLimits, ActorStats, AlarmEnd, EventId, Gate, GateId, Hold, Instance, SocketId};
+use crate::OwnerId;
+
+/// The time of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// For intervals.
+    pub at: Instant,
+    /// For alarms: milliseconds since 1970.
+    pub unix: i64,
+}
+
+/// What the driver has to do. Effects for one owner have to reach it in this order.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Effect<E, O> {
+    /// Call the constructor of the actor's class, with storage under the instance's token. Then call
+    /// [`Actors::started`] or [`Actors::start_failed`].
+    Start {
+        /// Whose instance it is.
+        actor: Arc<ActorId>,
+        /// The isolate.
+        owner: OwnerId,
+        /// The new instance.
+        instance: Instance,
+    },
+    /// Run a handler of the instance. When it has ended call [`Actors::finished`].
+    Deliver {
+        /// The isolate.
+        owner: OwnerId,
+        /// The instance.
+        instance: Instance,
+        /// Names the event.
+        event: EventId,
+        /// What was sent.
+        content: E,
+    },
+    /// The alarm is due. Ask the actor's file whether that is so; run the alarm's handler, and call
+    /// [`Actors::alarm_finished`]; or call [`Actors::set_alarm`] with what the file has, and [`Actors::finished`].
+    Alarm {
+        /// The isolate.
+        owner: OwnerId,
+        /// The instance.
+        instance: Instance,
+        /// Names the event.
+        event: EventId,
+        /// For when it was set, in milliseconds since 1970.
+        due: i64,
+        /// How often its handler has thrown before.
+        retries: u32,
+    },
+    /// Drop the instance and close its storage, without a commit. Then call [`Actors::stopped`].
+    Stop {
+        /// Whose instance it is.
+        actor: Arc<ActorId>,
+        /// The isolate.
+        owner: OwnerId,
+        /// The instance.
+        instance: Instance,
+        /// Why.
+        why: Stop,
+    },
+    /// The output may leave.
+    Leave(O),
+    /// The output depends on writes that were lost: it must not leave, and who waits for it gets an error.
+    Discard(O),
+    /// The event will not be delivered: its sender gets an error.
+    Refuse {
+        /// To whom it was sent.
+        actor: Arc<ActorId>,
+        /// What was sent.
+        content: E,
+        /// Why.
+        why: Refused,
+    },
+    /// The event was delivered to an instance that was reset before it ended: its sender gets an error.
+    Abandon {
+        /// To whom it was sent.
+        actor: Arc<ActorId>,
+        /// Names the event.
+        event: EventId,
+        /// Why.
+        why: Refused,
+    },
+    /// Send a text message on the socket.
+    Answer {
+        /// The socket.
+        socket: SocketId,
+        /// The text.
+        text: Arc<str>,
+    },
+    /// An alarm's handler has failed too often, without an instance that could delete it. It stays in the file, and
+    /// the next process repeats it. To be logged.
+    AlarmGivenUp {
+        /// Whose alarm it was.
+        actor: Arc<ActorId>,
+    },
+    /// The isolate belongs to an older generation and has no instance any more.
+    Emptied(OwnerId),
+}
+
+/// Why an instance stops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// It was idle; its sockets are kept.
+    Hibernates,
+    /// It was idle.
+    Evicted,
+    /// A newer generation runs its class: the next event starts an instance there.
+    Moved,
+    /// It cannot go on: `abort()`, a failed write, or blocked for too long.
+    Reset(Arc<str>),
+}
+
+/// Why an event is not handled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// [`ActorLimits::mailbox`].
+    #[error("the object is overloaded: too many events wait for it")]
+    MailboxFull,
+    /// [`ActorLimits::alive`].
+    #[error("too many objects are alive, and all of them are busy")]
+    TooMany,
+    /// No isolate runs classes of actors.
+    #[error("nothing here runs objects at this time")]
+    NoOwner,
+    /// The constructor has thrown.
+    #[error("the object did not start: {0}")]
+    NotStarted(Arc<str>),
+    /// The instance was reset.
+    #[error("the object was reset: {0}")]
+    Reset(Arc<str>),
+    /// The isolate has ended.
+    #[error("the isolate of the object has ended")]
+    OwnerGone,
+    /// The actor does not keep this socket any more.
+    #[error("the object does not keep this WebSocket any more")]
+    SocketGone,
+}
+
+/// An event that was not accepted.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rejected<E> {
+    /// What was sent.
+    pub content: E,
+    /// Why it is not accepted.
+    pub why: Refused,
+}
+
+/// All actors: a state machine without I/O and without a clock. `E` is what events contain and `O` what outputs do;
+/// the engine looks at neither.
+///
+/// A driver sets the time with [`Actors::at`], calls an input, and then carries out the [`effects`](Actors::effects).
+#[derive(Debug)]
+pub struct Actors<E, O> {
+    pub(super) limits: ActorLimits,
+    pub(super) now: Now,
+    pub(super) effects: Vec<Effect<E, O>>,
+    pub(super) actors: Slab<Actor<E, O>>,
+    pub(super) by_id: HashMap<Arc<ActorId>, usize>,
+    pub(super) sockets: HashMap<SocketId, Socket>,
+    pub(super) next_place: u64,
+    /// The isolates of the newest generation.
+    pub(super) owners: Vec<OwnerId>,
+    /// How many instances each isolate has.
+    pub(super) instances: HashMap<OwnerId, usize>,
+    pub(super) alarms: Alarms,
+    pub(super) deadlines: BTreeSet<(Instant, usize)>,
+    pub(super) next_instance: u64,
+    next_event: u64,
+    pub(super) stats: ActorStats,
+}
+
+#[derive(Debug)]
+pub(super) struct Actor<E, O> {
+    pub id: Arc<ActorId>,
+    pub state: State<O>,
+    pub mailbox: VecDeque<Queued<E>>,
+    pub sockets: Sockets,
+    /// Its entry in the deadlines, which is at or before the time at which it has to be looked at.
+    pub filed: Option<Instant>,
+}
+
+/// An actor without an entry in the table is absent.
+#[derive(Debug)]
+pub(super) enum State<O> {
+    /// No instance; its sockets are kept.
+    Hibernating,
+    /// Its constructor runs.
+    Starting(Live<O>),
+    /// Something of it runs, or is held.
+    Active(Live<O>),
+    /// Nothing of it runs.
+    Idle { live: Live<O>, since: Instant },
+    /// Its instance is being dropped: evicted, hibernating, resetting or moving.
+    Stopping { instance: Instance, owner: OwnerId },
+}
+
+#[derive(Debug)]
+pub(super) struct Queued<E> {
+    pub event: EventId,
+    pub kind: Kind,
+    /// None for an alarm.
+    pub content: Option<E>,
+}
+
+impl<O> State<O> {
+    pub(super) fn live(&self) -> Option<&Live<O>> {
+        match self {
+            State::Starting(live) | State::Active(live) | State::Idle { live, .. } => Some(live),
+            State::Hibernating | State::Stopping { .. } => None,
+        }
+    }
+
+    pub(super) fn live_mut(&mut self) -> Option<&mut Live<O>> {
+        match self {
+            State::Starting(live) | State::Active(live) | State::Idle { live, .. } => Some(live),
+            State::Hibernating | State::Stopping { .. } => None,
+        }
+    }
+}
+
+impl<E, O> Actors<E, O> {
+    /// No actors. No later call of [`Actors::at`] may set an earlier instant than `now`.
+    pub fn new(limits: ActorLimits, now: Now) -> Actors<E, O> {
+        Actors {
+            limits,
+            now,
+            effects: Vec::new(),
+            actors: Slab::new(),
+            by_id: HashMap::new(),
+            sockets: HashMap::new(),
+            next_place: 0,
+            owners: Vec::new(),
+            instances: HashMap::new(),
+            alarms: Alarms::default(),
+            deadlines: BTreeSet::new(),
+            next_instance: 1,
+            next_event: 1,
+            stats: ActorStats::default(),
+        }
+    }
+
+    /// Sets the time of the inputs that follow.
+    pub fn at(&mut self, now: Now) -> &mut Self {
+        self.now = now;
+        self
+    }
+
+    /// What the inputs since the last call have led to, in order.
+    pub fn effects(&mut self) -> std::vec::Drain<'_, Effect<E, O>> {
+        self.effects.drain(..)
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> ActorStats {
+        ActorStats {
+            sockets: self.sockets.len(),
+            alarms: self.alarms.len(),
+            alarms_due: self.alarms.due(),
+            ..self.stats
+        }
+    }
+
+    /// How many events wait for an actor.
+    pub fn mailbox_depth(&self, id: &ActorId) -> usize {
+        self.by_id.get(id).map_or(0, |index| self.actors[*index].mailbox.len())
+    }
+
+    /// The actor of an instance that has not stopped.
+    pub fn actor_of(&self, instance: Instance) -> Option<&Arc<ActorId>> {
+        let actor = self.actors.get(instance.index())?;
+        (actor.state.live()?.id == instance).then_some(&actor.id)
+    }
+
+    /// The isolates of the newest generation. Instances in others move when they are quiet: the driver stops them, and
+    /// their next event starts an instance here.
+    pub fn set_owners(&mut self, owners: Vec<OwnerId>) {
+        let before: Vec<_> = std::mem::replace(&mut self.owners, owners);
+        for owner in before {
+            self.report_if_emptied(owner);
+        }
+        let until = self.now.at + self.limits.drain;
+        let indexes: Vec<_> = self.actors.iter().map(|(index, _)| index).collect();
+        for index in indexes {
+            let Some(live) = self.actors[index].state.live_mut() else { continue };
+            live.drain = match self.owners.contains(&live.owner) {
+                true => Drain::No,
+                false => Drain::Until(until),
+            };
+            self.advance(index);
+        }
+    }
+
+    /// An isolate has ended with all that ran in it. Events that wait are delivered elsewhere.
+    pub fn owner_gone(&mut self, owner: OwnerId) {
+        self.owners.retain(|other| *other != owner);
+        let indexes: Vec<_> = self.actors.iter().map(|(index, _)| index).collect();
+        for index in indexes {
+            match &self.actors[index].state {
+                State::Stopping { owner: of, instance } if *of == owner => {
+                    let instance = *instance;
+                    self.stopped(instance);
+                }
+                state if state.live().is_some_and(|live| live.owner == owner) => {
+                    let state = std::mem::replace(&mut self.actors[index].state, State::Hibernating);
+                    if let State::Starting(live) | State::Active(live) | State::Idle { live, .. } = state {
+                        self.abandon(index, live, &Refused::OwnerGone);
+                    }
+                    self.without_instance(index, owner);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// How many instances an isolate has.
+    pub fn instances_of(&self, owner: OwnerId) -> usize {
+        self.instances.get(&owner).copied().unwrap_or(0)
+    }
+
+    /// Sends an event to an actor, which is started if need be.
+    pub fn send(&mut self, id: &ActorId, content: E) -> Result<EventId, Rejected<E>> {
+        let index = match self.by_id.get(id) {
+            Some(index) => *index,
+            None => match self.may_start() {
+                Ok(()) => self.insert(Arc::new(id.clone())),
+                Err(why) => return Err(Rejected { content, why }),
+            },
+        };
+        self.enqueue(index, Kind::Plain, Some(content)).map_err(rejected)
+    }
+
+    /// The constructor has returned.
+    pub fn started(&mut self, instance: Instance) {
+        let Some(actor) = self.actors.get_mut(instance.index()) else { return };
+        if let State::Starting(live) = &actor.state
+            && live.id == instance
+            && let State::Starting(live) = std::mem::replace(&mut actor.state, State::Hibernating)
+        {
+            actor.state = State::Active(live);
+            self.advance(instance.index());
+        }
+    }
+
+    /// The constructor has thrown, or the class is unknown; the driver has dropped what there was. The events that
+    /// wait are refused.
+    pub fn start_failed(&mut self, instance: Instance, why: Arc<str>) {
+        let index = instance.index();
+        let Some(actor) = self.actors.get_mut(index) else { return };
+        if !matches!(&actor.state, State::Starting(live) if live.id == instance) {
+            return;
+        }
+        let State::Starting(live) = std::mem::replace(&mut actor.state, State::Hibernating) else { return };
+        let owner = live.owner;
+        let why = Refused::NotStarted(why);
+        self.abandon(index, live, &why);
+        self.refuse_waiting(index, &why, true);
+        self.without_instance(index, owner);
+    }
+
+    /// The handler of an event has ended.
+    pub fn finished(&mut self, instance: Instance, event: EventId) {
+        let Some(live) = self.live(instance) else { return };
+        let Some(place) = live.running.iter().position(|(other, _)| *other == event) else { return };
+        let (_, kind) = live.running.remove(place);
+        let index = instance.index();
+        match kind {
+            Kind::Plain => {}
+            Kind::Closed(socket) => self.forget_socket(socket),
+            Kind::Alarm => {
+                let id = self.actors[index].id.clone();
+                self.alarms.end(&id, event, false, self.now.unix, &self.limits);
+            }
+        }
+        self.advance(index);
+    }
+
+    /// The handler of an alarm has returned, or thrown. What it has stored is committed.
+    pub fn alarm_finished(&mut self, instance: Instance, event: EventId, threw: bool) -> AlarmEnd {
+        let Some(live) = self.live(instance) else { return AlarmEnd::Replaced };
+        let Some(place) = live.running.iter().position(|running| *running == (event, Kind::Alarm)) else {
+            return AlarmEnd::Replaced;
+        };
+        live.running.remove(place);
+        let id = self.actors[instance.index()].id.clone();
+        let end = self.alarms.end(&id, event, threw, self.now.unix, &self.limits);
+        self.advance(instance.index());
+        end
+    }
+
+    /// The actor's alarm, in milliseconds since 1970, once it is committed; or as the index of alarms has it.
+    pub fn set_alarm(&mut self, id: &ActorId, due: Option<i64>) {
+        let id = match self.by_id.get(id) {
+            Some(index) => self.actors[*index].id.clone(),
+            None => Arc::new(id.clone()),
+        };
+        self.alarms.set(&id, due);
+    }
+
+    /// Closes the input gate: no event is delivered until [`Actors::open_gate`].
+    pub fn close_gate(&mut self, instance: Instance, gate: Gate) -> Option<GateId> {
+        let (now, limits) = (self.now.at, self.limits.clone());
+        let id = self.live(instance)?.close_gate(gate, now, &limits);
+        self.advance(instance.index());
+        Some(id)
+    }
+
+    /// Opens a gate that was closed.
+    pub fn open_gate(&mut self, instance: Instance, gate: GateId) {
+        if let Some(live) = self.live(instance) {
+            live.open_gate(gate);
+            self.advance(instance.index());
+        }
+    }
+
+    /// Something of the instance goes on without a running event.
+    pub fn hold(&mut self, instance: Instance, hold: Hold) {
+        if let Some(live) = self.live(instance) {
+            live.hold(hold);
+            self.advance(instance.index());
+        }
+    }
+
+    /// It has ended.
+    pub fn unhold(&mut self, instance: Instance, hold: Hold) {
+        if let Some(live) = self.live(instance) {
+            live.unhold(hold);
+            self.advance(instance.index());
+        }
+    }
+
+    /// Something leaves the instance: an answer, a frame, a result, a request. It waits for all writes before it.
+    /// Outputs of an instance that has stopped are dropped.
+    pub fn output(&mut self, instance: Instance, output: O) {
+        let Some(live) = self.live(instance) else {
+            self.effects.push(Effect::Discard(output));
+            return;
+        };
+        match live.outputs.pass(output) {
+            Some(output) => self.effects.push(Effect::Leave(output)),
+            None => {
+                self.stats.held += 1;
+                self.advance(instance.index());
+            }
+        }
+    }
+
+    /// Whether an output would leave at once.
+    pub fn may_leave(&self, instance: Instance) -> bool {
+        let live = self.actors.get(instance.index()).and_then(|actor| actor.state.live());
+        live.is_some_and(|live| live.id == instance && live.outputs.is_open())
+    }
+
+    /// The instance has written to its storage.
+    pub fn written(&mut self, instance: Instance) {
+        if let Some(live) = self.live(instance) {
+            live.outputs.write();
+            self.advance(instance.index());
+        }
+    }
+
+    /// All that the instance has written is in this commit or in those before it.
+    pub fn committed(&mut self, instance: Instance, ticket: u64) {
+        if let Some(live) = self.live(instance) {
+            live.outputs.commit(ticket);
+            self.advance(instance.index());
+        }
+    }
+
+    /// The commit and those before it are on the disk.
+    pub fn durable(&mut self, instance: Instance, ticket: u64) {
+        let index = instance.index();
+        let Some(State::Starting(live) | State::Active(live) | State::Idle { live, .. }) =
+            self.actors.get_mut(index).map(|actor| &mut actor.state)
+        else {
+            return;
+        };
+        if live.id == instance {
+            let (effects, held) = (&mut self.effects, &mut self.stats.held);
+            live.outputs.confirm(ticket, |output| {
+                *held -= 1;
+                effects.push(Effect::Leave(output));
+            });
+            self.advance(index);
+        }
+    }
+
+    /// The instance cannot go on: `abort()`, a write that failed, a `blockConcurrencyWhile` that has thrown. Outputs
+    /// that wait are discarded, and events that wait are refused. Later events start a new instance.
+    pub fn reset(&mut self, instance: Instance, why: Arc<str>) {
+        if self.live(instance).is_some() {
+            self.stats.resets += 1;
+            self.stop(instance.index(), Stop::Reset(why));
+        }
+    }
+
+    /// The driver has dropped the instance and closed its storage.
+    pub fn stopped(&mut self, instance: Instance) {
+        let Some(actor) = self.actors.get_mut(instance.index()) else { return };
+        if let State::Stopping { instance: stopping, owner } = actor.state
+            && stopping == instance
+        {
+            actor.state = State::Hibernating;
+            self.without_instance(instance.index(), owner);
+        }
+    }
+
+    /// Does what is due at this time.
+    pub fn expire(&mut self) {
+        while let Some((at, index)) = self.deadlines.first().copied()
+            && at <= self.now.at
+        {
+            self.deadlines.pop_first();
+            self.actors[index].filed = None;
+            self.look_at(index);
+        }
+        while let Some(id) = self.alarms.pop(self.now.unix, EventId(self.next_event)) {
+            let event = EventId(self.next_event);
+            let index = match self.by_id.get(&id) {
+                Some(index) => *index,
+                None => match self.may_start() {
+                    Ok(()) => self.insert(id.clone()),
+                    Err(_) => {
+                        self.next_event += 1;
+                        self.alarms.interrupted(&id, event, self.now.unix, &self.limits);
+                        continue;
+                    }
+                },
+            };
+            if self.enqueue(index, Kind::Alarm, None).is_err() {
+                self.next_event += 1;
+                self.alarms.interrupted(&id, event, self.now.unix, &self.limits);
+            }
+        }
+    }
+
+    /// When [`Actors::expire`] has something to do.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let alarm = self.alarms.next().map(|due| {
+            let wait = u64::try_from(due.saturating_sub(self.now.unix)).unwrap_or(0);
+            // A day at most, because the clock of alarms may be set.
+            self.now.at + Duration::from_millis(wait.min(24 * 60 * 60 * 1000))
+        });
+        self.deadlines.first().map(|(at, _)| *at).into_iter().chain(alarm).min()
+    }
+
+    pub(super) fn live(&mut self, instance: Instance) -> Option<&mut Live<O>> {
+        let live = self.actors.get_mut(instance.index())?.state.live_mut()?;
+        (live.id == instance).then_some(live)
+    }
+
+    fn insert(&mut self, id: Arc<ActorId>) -> usize {
+        let actor = Actor {
+            id: id.clone(),
+            state: State::Hibernating,
+            mailbox: VecDeque::new(),
+            sockets: Sockets::default(),
+            filed: None,
+        };
+        self.stats.hibernating += 1;
+        let index = self.actors.insert(actor);
+        self.by_id.insert(id, index);
+        index
+    }
+
+    /// Makes room for one more instance.
+    fn may_start(&mut self) -> Result<(), Refused> {
+        if self.owners.is_empty() {
+            return Err(Refused::NoOwner);
+        }
+        if self.stats.alive < self.limits.alive {
+            return Ok(());
+        }
+        let idle = self.actors.iter().filter_map(|(index, actor)| match actor.state {
+            State::Idle { since, .. } => Some((since, index)),
+            _ => None,
+        });
+        let (_, oldest) = idle.min().ok_or(Refused::TooMany)?;
+        self.stop_idle(oldest);
+        Ok(())
+    }
+
+    pub(super) fn enqueue(
+        &mut self,
+        index: usize,
+        kind: Kind,
+        content: Option<E>,
+    ) -> Result<EventId, (Option<E>, Refused)> {
+        if let Err(why) = self.admit(index) {
+            self.remove_if_absent(index);
+            return Err((content, why));
+        }
+        let event = EventId(self.next_event);
+        self.next_event += 1;
+        self.stats.queued += 1;
+        self.actors[index].mailbox.push_back(Queued { event, kind, content });
+        self.advance(index);
+        Ok(event)
+    }
+
+    fn admit(&mut self, index: usize) -> Result<(), Refused> {
+        let actor = &self.actors[index];
+        if actor.mailbox.len() >= self.limits.mailbox {
+            return Err(Refused::MailboxFull);
+        }
+        match actor.state {
+            State::Hibernating => self.may_start(),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The error for the sender of an event that was not enqueued.
+pub(super) fn rejected<E>((content, why): (Option<E>, Refused)) -> Rejected<E> {
+    Rejected { content: content.expect("only alarms have no content, and nobody sends them"), why }
+}

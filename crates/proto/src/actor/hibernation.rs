@@ -1,0 +1,145 @@
+//! Sockets that are kept while their actor has no instance.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::engine::{State, rejected};
+use super::instance::Kind;
+use super::socket::Socket;
+use super::{Actors, AutoResponse, Effect, EventId, Instance, Refused, Rejected, SocketError, SocketId};
+
+impl<E, O> Actors<E, O> {
+    /// The instance accepts a socket, which is kept while the actor hibernates.
+    pub fn accept_socket(
+        &mut self,
+        instance: Instance,
+        socket: SocketId,
+        tags: &[String],
+    ) -> Result<(), SocketError> {
+        self.live(instance).ok_or(SocketError::Gone)?;
+        if self.sockets.contains_key(&socket) {
+            return Err(SocketError::Accepted);
+        }
+        let index = instance.index();
+        if self.actors[index].sockets.len() >= self.limits.sockets {
+            return Err(SocketError::Sockets(self.limits.sockets));
+        }
+        let kept = Socket::new(index, self.next_place, tags, &self.limits)?;
+        self.next_place += 1;
+        self.actors[index].sockets.insert(socket, &kept);
+        self.sockets.insert(socket, kept);
+        self.advance(index);
+        Ok(())
+    }
+
+    /// The sockets that the actor keeps, in the order in which it accepted them; with a tag only those that have it.
+    pub fn sockets(&self, instance: Instance, tag: Option<&str>) -> Vec<SocketId> {
+        let actor = self.actors.get(instance.index());
+        let actor = actor.filter(|actor| actor.state.live().is_some_and(|live| live.id == instance));
+        actor.map_or_else(Vec::new, |actor| actor.sockets.list(tag))
+    }
+
+    /// The tags of a socket, in the order in which they were given.
+    pub fn tags(&self, socket: SocketId) -> Option<&[Arc<str>]> {
+        Some(&self.sockets.get(&socket)?.tags)
+    }
+
+    /// Stores serialized bytes with a socket.
+    pub fn attach(&mut self, socket: SocketId, attachment: Bytes) -> Result<(), SocketError> {
+        let limit = self.limits.attachment;
+        if attachment.len() > limit {
+            return Err(SocketError::Attachment { limit, bytes: attachment.len() });
+        }
+        self.sockets.get_mut(&socket).ok_or(SocketError::Gone)?.attachment = Some(attachment);
+        Ok(())
+    }
+
+    /// The bytes that were stored with a socket.
+    pub fn attachment(&self, socket: SocketId) -> Option<&Bytes> {
+        self.sockets.get(&socket)?.attachment.as_ref()
+    }
+
+    /// Sets or removes the message that is answered without JavaScript.
+    pub fn set_auto_response(
+        &mut self,
+        instance: Instance,
+        pair: Option<AutoResponse>,
+    ) -> Result<(), SocketError> {
+        self.live(instance).ok_or(SocketError::Gone)?;
+        if let Some(pair) = &pair {
+            pair.check(&self.limits)?;
+        }
+        self.actors[instance.index()].sockets.auto_response = pair;
+        Ok(())
+    }
+
+    /// The message that is answered without JavaScript.
+    pub fn auto_response(&self, instance: Instance) -> Option<&AutoResponse> {
+        self.actors.get(instance.index())?.sockets.auto_response.as_ref()
+    }
+
+    /// When a message of the socket was answered without JavaScript the last time, in milliseconds since 1970.
+    pub fn answered(&self, socket: SocketId) -> Option<i64> {
+        self.sockets.get(&socket)?.answered
+    }
+
+    /// The client of a kept socket has sent a message; `text` is what it contains where it is a text. Returns the
+    /// event, or none where it is answered without JavaScript. Where the mailbox is full the driver should wait before
+    /// it reads more from the socket.
+    pub fn socket_message(
+        &mut self,
+        socket: SocketId,
+        text: Option<&str>,
+        content: E,
+    ) -> Result<Option<EventId>, Rejected<E>> {
+        let Some(kept) = self.sockets.get_mut(&socket) else {
+            return Err(Rejected { content, why: Refused::SocketGone });
+        };
+        let actor = &self.actors[kept.actor];
+        if let (Some(pair), Some(text)) = (&actor.sockets.auto_response, text)
+            && *pair.request == *text
+        {
+            kept.answered = Some(self.now.unix);
+            self.stats.auto_responses += 1;
+            self.effects.push(Effect::Answer { socket, text: pair.response.clone() });
+            return Ok(None);
+        }
+        let index = kept.actor;
+        self.enqueue(index, Kind::Plain, Some(content)).map(Some).map_err(rejected)
+    }
+
+    /// A kept socket has closed or failed. The actor keeps it until it has handled this event. Where it cannot be
+    /// enqueued the socket is forgotten at once.
+    pub fn socket_closed(&mut self, socket: SocketId, content: E) -> Result<EventId, Rejected<E>> {
+        let Some(kept) = self.sockets.get(&socket) else {
+            return Err(Rejected { content, why: Refused::SocketGone });
+        };
+        let index = kept.actor;
+        match self.enqueue(index, Kind::Closed(socket), Some(content)) {
+            Ok(event) => Ok(event),
+            Err(error) => {
+                self.release_socket(socket);
+                Err(rejected(error))
+            }
+        }
+    }
+
+    /// The actor does not keep a socket any more, and no event is delivered for that.
+    pub fn release_socket(&mut self, socket: SocketId) {
+        let Some(index) = self.sockets.get(&socket).map(|kept| kept.actor) else { return };
+        self.forget_socket(socket);
+        match self.actors[index].state {
+            State::Hibernating => self.remove_if_absent(index),
+            _ => self.advance(index),
+        }
+    }
+
+    pub(super) fn forget_socket(&mut self, socket: SocketId) {
+        if let Some(kept) = self.sockets.remove(&socket)
+            && let Some(actor) = self.actors.get_mut(kept.actor)
+        {
+            actor.sockets.remove(socket, &kept);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Names of actors and of what belongs to them.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The name of an actor.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ActorId {
+    class: Arc<str>,
+    bytes: [u8; 32],
+}
+
+impl ActorId {
+    /// The actor of this class and these bytes.
+    pub fn new(class: impl Into<Arc<str>>, bytes: [u8; 32]) -> ActorId {
+        ActorId { class: class.into(), bytes }
+    }
+
+    /// The actor of this class, its bytes as 64 hexadecimal digits.
+    pub fn parse(class: impl Into<Arc<str>>, text: &str) -> Result<ActorId, InvalidActorId> {
+        let digits = text.as_bytes();
+        if digits.len() != 64 {
+            return Err(InvalidActorId);
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let digit = |b: u8| char::from(b).to_digit(16).ok_or(InvalidActorId);
+            *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
+        }
+        Ok(ActorId::new(class, bytes))
+    }
+
+    /// The name of its class.
+    pub fn class(&self) -> &Arc<str> {
+        &self.class
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.bytes
+    }
+
+    /// Its bytes as 64 hexadecimal digits.
+    pub fn hex(&self) -> String {
+        self.bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// A number that is the same for the same id, and spread evenly: ids are random bytes or hashes.
+    pub(super) fn spread(&self) -> usize {
+        let last: [u8; 8] = self.bytes[24..].try_into().expect("32 bytes end with 8 bytes");
+        let class = self.class.bytes().fold(0u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        (u64::from_be_bytes(last).wrapping_add(class) >> 1) as usize
+    }
+}
+
+impl fmt::Display for ActorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.class, self.hex())
+    }
+}
+
+/// The text is not 64 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the id of an actor: that has 64 hexadecimal digits")]
+pub struct InvalidActorId;
+
+/// One object of an actor's class, from its constructor until it is dropped. Later instances of an actor have higher
+/// numbers, so that the number serves as the token of ownership.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Instance(pub(super) u64);
+
+/// How many low bits of an [`Instance`] are the index in the table of actors; the others count all instances.
+const INDEX_BITS: u32 = 24;
+
+impl Instance {
+    pub(super) fn new(serial: u64, index: usize) -> Instance {
+        Instance(serial << INDEX_BITS | index as u64)
+    }
+
+    pub(super) fn index(self) -> usize {
+        (self.0 & ((1 << INDEX_BITS) - 1)) as usize
+    }
+
+    /// The token that the actor's writes check. It is exact as a JavaScript number.
+    pub fn token(self) -> u64 {
+        self.0
+    }
+
+    /// The instance with this token.
+    pub fn of_token(token: u64) -> Instance {
+        Instance(token)
+    }
+}
+
+/// One event of an actor. Unique in the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventId(pub u64);
+
+/// A socket that an actor keeps while it hibernates. The driver chooses the numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SocketId(pub u64);

@@ -1,0 +1,1 @@
+//! Random histories of actors, checked against rules that always hold.

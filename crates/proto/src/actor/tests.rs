@@ -1,0 +1,1 @@
+//! Actors step by step.

@@ -1,0 +1,383 @@
+// Calls between isolates: of actors, and of what was passed by reference.
+
+import { core } from "ext:core/mod.js";
+import { op_actor_call, op_actor_durable, op_actor_is_open, op_actor_post, op_actor_reply, op_actor_take } from "ext:core/ops";
+import { domException } from "../errors/exceptions.js";
+import { currentActor } from "./context.js";
+import { describeError, hostError, rebuildError } from "./errors.js";
+import { RpcTarget } from "./classes.js";
+import { recordOf } from "./stub.js";
+import { decode, deserialize, encode, serialize } from "./values.js";
+import { decodeResponse } from "./http.js";
+import {
+  AbortControllerPrototypeAbort,
+  AbortSignalPrototypeGetAborted,
+  AbortSignalPrototypeGetReason,
+  ArrayPrototypeIncludes,
+  ArrayPrototypePush,
+  ArrayPrototypeShift,
+  DateNow,
+  EventTargetPrototypeAddEventListener,
+  ObjectGetPrototypeOf,
+  ObjectHasOwn,
+  ObjectPrototype,
+  Promise,
+  PromisePrototypeThen,
+  PromiseResolve,
+  ReflectApply,
+  SafeFinalizationRegistry,
+  SafeMap,
+  TypeError,
+} from "../primordials.js";
+
+/** The kinds of mail, by the host's numbers. */
+const EVENT = 0, PEER = 1, MESSAGE = 2, CLOSE = 3, ALARM = 4, GONE = 5, RETIRE = 6, FAILED = 7, BROKEN = 8;
+
+/** What one isolate sends to another about a call. */
+const RESULT = 0, INVOKE = 1, RELEASE = 2, ABORT = 3;
+
+/** What is asked of an actor. */
+export const FETCH = 0, CALL = 1;
+
+/** How long mail is handled in one turn, in milliseconds. */
+const TURN = 5;
+
+/** Calls that have no result yet, by number. */
+const calls = new SafeMap();
+let nextCall = 1;
+
+/** What other isolates may call, by number. */
+const targets = new SafeMap();
+let nextTarget = 1;
+
+/** Calls of other isolates that run here and can be aborted, by isolate and number. @type {Map<string, AbortController>} */
+const abortable = new SafeMap();
+
+/** What receives the mail of actors; `instance.js` sets it. */
+let host = null;
+
+export function setHost(functions) {
+  host = functions;
+}
+
+/** Work that waits for a turn of its own, such as events that an actor held back. @type {(() => void)[]} */
+const later = [];
+
+/** Runs `callback` in a turn of its own. */
+export function inLaterTurn(callback) {
+  ArrayPrototypePush(later, callback);
+  core.ops.op_actor_again();
+}
+
+/** For the host: there is mail. Returns whether some is left. */
+export function mail() {
+  const end = DateNow() + TURN;
+  do {
+    if (later.length > 0) {
+      ArrayPrototypeShift(later)();
+    } else {
+      const next = op_actor_take();
+      if (next === null) return false;
+      receive(next);
+    }
+    // Promises settle before the next event: no other code of an actor runs between a write and what waits for it.
+    core.runMicrotasks();
+    handling = null;
+  } while (DateNow() <= end);
+  return true;
+}
+
+function receive(next) {
+  switch (next[0]) {
+    case EVENT:
+      return receiveEvent(next[1], next[2], next[3], next[4], next[5]);
+    case PEER:
+      return receivePeer(next[1], deserialize(next[2]));
+    case MESSAGE:
+      return host.message(next[1], next[2], next[3], next[4]);
+    case CLOSE:
+      return host.closed(next[1], next[2], next[3], next[4], next[5], next[6]);
+    case ALARM:
+      return host.alarm(next[1], next[2]);
+    case GONE:
+      return isolateGone(next[1]);
+    case RETIRE:
+      return host.retire();
+    case BROKEN:
+      return host.broken(next[1], next[2], next[3], next[4]);
+    case FAILED:
+      return settle(next[1], (call) => call.reject(hostError(next[2], { remote: true, retryable: true })));
+  }
+}
+
+// -- calls of this isolate -----------------------------------------------------------------------------------------------
+
+/** Does what others can observe as soon as what the running actor has written is durable, in order. */
+export function leave(act) {
+  const instance = currentActor();
+  if (instance === undefined || instance.ended) return act();
+  if (instance.leaving === null && op_actor_is_open(instance.number)) return act();
+  const before = instance.leaving ?? PromiseResolve();
+  const leaving = instance.leaving = PromisePrototypeThen(before, async () => {
+    await op_actor_durable(instance.number);
+    if (instance.leaving === leaving) instance.leaving = null;
+    act();
+  });
+}
+
+/**
+ * Sends an event to an actor. Resolves with its result.
+ * @param {{ className: string, id: string, name: string | undefined }} actor
+ * @param {number} kind
+ * @param {unknown[]} event
+ * @param {AbortSignal | null} [signal] aborts the call
+ */
+export function callActor(actor, kind, event, signal = null) {
+  const number = nextCall;
+  nextCall = nextCall % 0x3fffffff + 1;
+  const data = serialize([number, kind, event]);
+  return new Promise((resolve, reject) => {
+    const call = { isolate: -1, isFetch: kind === FETCH, resolve, reject };
+    calls.set(number, call);
+    if (signal !== null) {
+      if (AbortSignalPrototypeGetAborted(signal)) {
+        calls.delete(number);
+        return reject(AbortSignalPrototypeGetReason(signal));
+      }
+      EventTargetPrototypeAddEventListener(signal, "abort", () => {
+        if (!calls.delete(number)) return;
+        if (call.isolate >= 0) op_actor_post(call.isolate, serialize([ABORT, number]));
+        reject(AbortSignalPrototypeGetReason(signal));
+      }, { once: true });
+    }
+    leave(() => {
+      if (!calls.has(number)) return;
+      const isolate = op_actor_call(actor.className, actor.id, actor.name ?? null, data);
+      if (isolate >= 0) {
+        call.isolate = isolate;
+        return;
+      }
+      calls.delete(number);
+      reject(
+        isolate === -1
+          ? hostError("Durable Object is overloaded. Too many requests queued.", { overloaded: true, remote: true })
+          : hostError("The host stops: no actor is called any more.", { retryable: true }),
+      );
+    });
+  });
+}
+
+/** Calls, or with `args` null reads, a member of what another isolate has passed by reference. */
+export function invoke(isolate, target, path, args) {
+  const number = nextCall;
+  nextCall = nextCall % 0x3fffffff + 1;
+  const data = serialize([INVOKE, number, target, path, args === null ? null : encode(args)]);
+  return new Promise((resolve, reject) => {
+    calls.set(number, { isolate, isFetch: false, resolve, reject });
+    leave(() => {
+      if (op_actor_post(isolate, data)) return;
+      calls.delete(number);
+      reject(lost());
+    });
+  });
+}
+
+function lost() {
+  return hostError("The isolate that ran the Durable Object has ended.", { retryable: true, remote: true });
+}
+
+function settle(number, how) {
+  const call = calls.get(number);
+  if (call === undefined) return;
+  calls.delete(number);
+  how(call);
+}
+
+function isolateGone(isolate) {
+  for (const { 0: number, 1: call } of calls.entries()) {
+    if (call.isolate === isolate) settle(number, () => call.reject(lost()));
+  }
+}
+
+// -- what others may call ------------------------------------------------------------------------------------------------
+
+/** Lets other isolates call a value. Returns its number. @param {boolean} [isStream] it is released at its end */
+export function exportTarget(target, isStream = false) {
+  const number = nextTarget;
+  nextTarget += 1;
+  const instance = currentActor();
+  if (isStream && instance !== undefined) instance.streams += 1;
+  targets.set(number, { target, instance, context: core.getAsyncContext(), isStream });
+  return number;
+}
+
+function release(number) {
+  const exported = targets.get(number);
+  if (exported === undefined) return;
+  targets.delete(number);
+  if (exported.isStream && exported.instance !== undefined) exported.instance.streamEnded();
+}
+
+/** Tells an isolate that its target is not used here any more. */
+export function releaseFar(isolate, target) {
+  op_actor_post(isolate, serialize([RELEASE, target]));
+}
+
+/** Releases targets whose stubs nobody has any more. */
+const unused = new SafeFinalizationRegistry(({ isolate, target }) => releaseFar(isolate, target));
+
+export function releaseWhenUnused(stub, isolate, target) {
+  unused.register(stub, { isolate, target });
+}
+
+// -- what comes ----------------------------------------------------------------------------------------------------------
+
+function receiveEvent(from, className, id, name, bytes) {
+  const { 0: number, 1: kind, 2: event } = deserialize(bytes);
+  host.event(className, id, name, {
+    from,
+    number,
+    kind,
+    event,
+    /** Fails before it has run. */
+    fail: (error) => sendError(undefined, from, number, error),
+  });
+}
+
+function receivePeer(from, message) {
+  switch (message[0]) {
+    case RESULT:
+      return settle(message[1], (call) => {
+        if (message[2]) return call.reject(rebuildError(message[3]));
+        try {
+          call.resolve(call.isFetch ? decodeResponse(from, message[3]) : decode(from, message[3]));
+        } catch (error) {
+          call.reject(error);
+        }
+      });
+    case INVOKE:
+      return receiveInvoke(from, message[1], message[2], message[3], message[4]);
+    case RELEASE:
+      return release(message[1]);
+    case ABORT: {
+      const controller = abortable.get(`${from}:${message[1]}`);
+      if (controller !== undefined) AbortControllerPrototypeAbort(controller, domException("AbortError", "The request was aborted."));
+    }
+  }
+}
+
+function receiveInvoke(from, number, target, path, encoded) {
+  const exported = targets.get(target);
+  if (exported === undefined) {
+    return sendError(undefined, from, number, new TypeError("The RPC stub was disposed, or its target is gone."));
+  }
+  const { instance } = exported;
+  const run = () => {
+    const args = encoded === null ? null : decode(from, encoded);
+    return callMember(exported.target, path, args);
+  };
+  const isEnd = exported.isStream && path[0] === "cancel";
+  const ends = (result) => {
+    if (exported.isStream && (isEnd || result === null)) release(target);
+  };
+  if (instance !== undefined) {
+    if (instance.ended) return sendError(undefined, from, number, instance.failure ?? lost());
+    return instance.receive({
+      run: () => answer(instance, from, number, run, encode, ends),
+      fail: (error) => sendError(undefined, from, number, error),
+    });
+  }
+  const outer = core.getAsyncContext();
+  core.setAsyncContext(exported.context);
+  answer(undefined, from, number, run, encode, ends);
+  core.setAsyncContext(outer);
+}
+
+/** Runs a call and sends its result. Resolves when that is done. */
+export async function answer(instance, to, number, run, encodeResult, settled = undefined) {
+  let data;
+  try {
+    const result = await run();
+    settled?.(result);
+    data = serialize([RESULT, number, false, encodeResult(result)]);
+  } catch (error) {
+    settled?.(null);
+    return sendError(instance, to, number, error);
+  }
+  send(instance, to, number, data);
+}
+
+export function sendError(instance, to, number, error) {
+  send(instance, to, number, serialize([RESULT, number, true, describeError(error)]));
+}
+
+function send(instance, to, number, data) {
+  if (instance === undefined || instance.ended) op_actor_post(to, data);
+  else op_actor_reply(instance.number, to, number, data);
+}
+
+/** A signal that aborts with the call. */
+export function signalOf(from, number, controller) {
+  const key = `${from}:${number}`;
+  abortable.set(key, controller);
+  return () => abortable.delete(key);
+}
+
+/** Names that no caller reaches. */
+const RESERVED = ["constructor", "dup", "then", "connect", "fetch", "alarm", "webSocketMessage", "webSocketClose", "webSocketError"];
+
+/**
+ * Calls the method at a path of a target, or reads what is there if `args` is null.
+ * @param {boolean} [isActor] the target is an actor's object
+ */
+export function callMember(target, path, args, isActor = false) {
+  const record = recordOf(target);
+  if (record !== undefined) return record.send(path, args);
+  let receiver = undefined, value = target;
+  for (let i = 0; i < path.length; i++) {
+    receiver = value;
+    value = memberOf(receiver, path[i], isActor && i === 0);
+  }
+  if (args === null) return value;
+  if (typeof value !== "function") {
+    throw new TypeError(`"${path[path.length - 1] ?? ""}" is not a function.`);
+  }
+  return ReflectApply(value, receiver, args);
+}
+
+/** A member that callers reach: of objects with a class what the class has, of others their own properties. */
+function memberOf(receiver, key, isActor) {
+  const missing = () => new TypeError(`The RPC receiver does not implement the method "${key}".`);
+  if (receiver === null || (typeof receiver !== "object" && typeof receiver !== "function")) throw missing();
+  if (recordOf(receiver) !== undefined) return receiver[key];
+  if (isActor && ArrayPrototypeIncludes(RESERVED, key)) {
+    throw new TypeError(`'${key}' is a reserved method and cannot be called over RPC.`);
+  }
+  if (!isActor && !(receiver instanceof RpcTarget)) {
+    if (ObjectHasOwn(receiver, key)) return receiver[key];
+    throw missing();
+  }
+  if (key === "constructor" || ObjectHasOwn(receiver, key)) throw missing();
+  let prototype = ObjectGetPrototypeOf(receiver);
+  while (prototype !== null && prototype !== ObjectPrototype) {
+    if (ObjectHasOwn(prototype, key)) return receiver[key];
+    prototype = ObjectGetPrototypeOf(prototype);
+  }
+  throw missing();
+}
+
+/** The actor whose event is being handled. */
+let handling = null;
+
+/** An event of an actor is handled in this turn. */
+export function handles(instance) {
+  handling = instance;
+}
+
+/** For the host: it terminated a turn. The actor whose code ran is reset. */
+export function mailStopped() {
+  const stopped = handling;
+  handling = null;
+  stopped?.reset(hostError("Durable Object exceeded its CPU time limit and was reset.", { remote: true }));
+  core.ops.op_actor_again();
+}

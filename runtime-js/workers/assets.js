@@ -1,0 +1,186 @@
+// The static files of a Worker: which file a path means, what happens where there is none, and the binding ASSETS.
+
+import { op_file_before } from "ext:core/ops";
+import { currentExchange } from "../exchange.js";
+import { staticResponse } from "../files.js";
+import { currentUrl, partsOf } from "./url.js";
+import {
+  ArrayIsArray,
+  Error,
+  Request,
+  RequestPrototypeGetMethod,
+  RequestPrototypeGetUrl,
+  Response,
+  ResponsePrototypeGetBody,
+  ResponsePrototypeGetHeaders,
+  ResponsePrototypeGetStatus,
+  SafeArrayIterator,
+  SafeRegExp,
+  RegExpPrototypeTest,
+  StringPrototypeEndsWith,
+  StringPrototypeLastIndexOf,
+  StringPrototypeReplace,
+  StringPrototypeSlice,
+  StringPrototypeSplit,
+  StringPrototypeStartsWith,
+  ArrayPrototypeMap,
+  ArrayPrototypeJoin,
+  URL,
+} from "../primordials.js";
+import { op_request_header } from "ext:core/ops";
+
+/** How wrangler serves files where the configuration has no other way. */
+let settings = { htmlHandling: "auto-trailing-slash", notFoundHandling: "none", runWorkerFirst: false };
+/** Whether a page that is navigated to, and is no file, is answered without the Worker. */
+let prefersPages = false;
+
+export function configureAssets(configured, prefers) {
+  if (configured !== null) settings = configured;
+  prefersPages = prefers;
+}
+
+const isLook = (method) => method === "GET" || method === "HEAD";
+/** Whether there is a file, or at a path with a slash at its end a folder with a page. */
+const exists = (path) => op_file_before(path, 0, "/", true);
+
+/** Whether the files answer before the Worker. */
+export function isAssetFirst(exchange) {
+  if (!isLook(exchange.method)) return false;
+  const { runWorkerFirst } = settings;
+  if (!ArrayIsArray(runWorkerFirst)) return runWorkerFirst !== true;
+  const { pathname } = currentUrl(exchange);
+  let isWorkerFirst = false;
+  for (const pattern of new SafeArrayIterator(runWorkerFirst)) {
+    const isException = StringPrototypeStartsWith(pattern, "!");
+    if (!fits(isException ? StringPrototypeSlice(pattern, 1) : pattern, pathname)) continue;
+    if (isException) return true;
+    isWorkerFirst = true;
+  }
+  return !isWorkerFirst;
+}
+
+/** Whether a path has the form of a pattern, in which `*` stands for any text. */
+function fits(pattern, pathname) {
+  const escaped = ArrayPrototypeMap(
+    StringPrototypeSplit(pattern, "*"),
+    (part) => StringPrototypeReplace(part, new SafeRegExp("[.+?^${}()|[\\]\\\\]", "g"), "\\$&"),
+  );
+  return RegExpPrototypeTest(new SafeRegExp(`^${ArrayPrototypeJoin(escaped, ".*")}$`), pathname);
+}
+
+/**
+ * The file that a path means: `{ path }` to serve, `{ redirect }` where the path has another form, null if there is none.
+ */
+function resolve(path) {
+  const html = settings.htmlHandling;
+  if (html === "none") return !StringPrototypeEndsWith(path, "/") && isFile(path) ? { path } : null;
+  const isFolder = StringPrototypeEndsWith(path, "/");
+  const bare = isFolder ? StringPrototypeSlice(path, 0, -1) : path;
+  if (StringPrototypeEndsWith(path, "/index.html")) return formOf(StringPrototypeSlice(path, 0, -11), path);
+  if (StringPrototypeEndsWith(path, "/index")) {
+    const found = formOf(StringPrototypeSlice(path, 0, -6), path);
+    if (found !== null) return found;
+  }
+  if (StringPrototypeEndsWith(path, ".html") && exists(path)) {
+    const found = formOf(StringPrototypeSlice(path, 0, -5), path);
+    if (found !== null) return found;
+  }
+  if (!isFolder && isFile(path)) return { path };
+  return formOf(bare, path);
+}
+
+/** A file, and no folder that has a page. */
+function isFile(path) {
+  return exists(path) && !exists(`${path}/`);
+}
+
+/** The page without its extension, as the setting wants its address; `path` is the one that was asked for. */
+function formOf(bare, path) {
+  const asFile = `${bare}.html`;
+  const asFolder = `${bare}/`;
+  const hasFile = bare !== "" && exists(asFile);
+  const hasFolder = exists(asFolder);
+  if (!hasFile && !hasFolder) return null;
+  const served = hasFile && (!hasFolder || path === bare) ? asFile : hasFolder ? asFolder : asFile;
+  let wanted;
+  switch (settings.htmlHandling) {
+    case "force-trailing-slash":
+      wanted = asFolder;
+      break;
+    case "drop-trailing-slash":
+      wanted = bare === "" ? "/" : bare;
+      break;
+    default:
+      wanted = hasFile && (path === bare || !hasFolder || path === asFile) ? bare : asFolder;
+  }
+  return path === wanted ? { path: served } : { redirect: wanted };
+}
+
+/**
+ * The answer of the files to a request; null if there is none. Where the Worker has no module, or a function asks for it,
+ * `notFoundHandling` makes one.
+ * @param {Request | null} [request] where it is not the exchange's own
+ */
+export async function answerByAssets(exchange, request = null) {
+  const own = currentUrl(exchange);
+  const { pathname, search } = request === null ? own : partsOf(new URL(RequestPrototypeGetUrl(request)));
+  const method = request === null ? exchange.method : RequestPrototypeGetMethod(request);
+  if (!isLook(method)) return null;
+  const found = resolve(pathname);
+  if (found === null) return null;
+  if (found.redirect !== undefined) {
+    return new Response(null, { status: 307, headers: { Location: `${found.redirect}${search}` } });
+  }
+  const response = await staticResponse(exchange, found.path, method, pathname !== own.pathname);
+  const status = ResponsePrototypeGetStatus(response);
+  // A folder without a page has an address, but nothing to show.
+  return status === 404 || status === 301 ? null : response;
+}
+
+/** The answer to a path that is no file, by `notFoundHandling`; null if that makes none. */
+export async function missingAsset(exchange, method, pathname) {
+  if (!isLook(method)) return null;
+  if (settings.notFoundHandling === "single-page-application") {
+    return await opened(exchange, "/index.html", method, 200);
+  }
+  if (settings.notFoundHandling !== "404-page") return null;
+  for (let folder = pathname;;) {
+    const end = StringPrototypeLastIndexOf(folder, "/");
+    if (end === -1) return null;
+    folder = StringPrototypeSlice(folder, 0, end);
+    const page = await opened(exchange, `${folder}/404.html`, method, 404);
+    if (page !== null) return page;
+  }
+}
+
+async function opened(exchange, path, method, status) {
+  if (!exists(path)) return null;
+  const response = await staticResponse(exchange, path, method, true);
+  const found = ResponsePrototypeGetStatus(response);
+  if (found === 404 || status === found) return found === 404 ? null : response;
+  return new Response(ResponsePrototypeGetBody(response), { status, headers: ResponsePrototypeGetHeaders(response) });
+}
+
+/** The page for a navigation that is to no file, where such pages come before the Worker; null for all else. */
+export async function navigationAsset(exchange) {
+  if (!prefersPages || settings.notFoundHandling === "none") return null;
+  if (op_request_header(exchange.id, "sec-fetch-mode") !== "navigate") return null;
+  return await missingAsset(exchange, exchange.method, currentUrl(exchange).pathname);
+}
+
+/** `env.ASSETS`. */
+export class AssetsBinding {
+  async fetch(target, init = undefined) {
+    const request = new Request(target, init);
+    const exchange = currentExchange();
+    if (exchange === undefined) {
+      throw new Error("ASSETS.fetch() is called while no request is answered, so it has nobody to read files for.");
+    }
+    const method = RequestPrototypeGetMethod(request);
+    if (!isLook(method)) return new Response("Method Not Allowed\n", { status: 405, headers: { Allow: "GET, HEAD" } });
+    const { pathname } = partsOf(new URL(RequestPrototypeGetUrl(request)));
+    const found = await answerByAssets(exchange, request) ?? await missingAsset(exchange, method, pathname);
+    return found ?? new Response("Not Found\n", { status: 404 });
+  }
+}
+

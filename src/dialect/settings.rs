@@ -1,0 +1,87 @@
+//! What the configuration of a project decides besides its routes.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use fast_glob::glob_match;
+
+/// The settings of a project, for its isolates.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// What the JavaScript halves of dialects get before any handler is loaded: JSON, by the dialect's name.
+    pub scripts: Vec<(&'static str, String)>,
+    /// What imports of files that hold no code mean; the first rule that fits decides.
+    pub files: Vec<FileRule>,
+    /// Whether JSX is compiled in plain files of JavaScript, too.
+    pub has_jsx: bool,
+    /// The files that the settings were read from. A change of one of them loads the code again.
+    pub sources: BTreeSet<PathBuf>,
+}
+
+/// What imports of some files mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileRule {
+    /// Patterns of paths relative to `root`.
+    pub globs: Vec<String>,
+    /// The folder that the patterns begin in.
+    pub root: PathBuf,
+    /// What the default export of a matching file is.
+    pub kind: FileKind,
+}
+
+/// What the default export of a file that holds no code is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum FileKind {
+    /// A string.
+    Text,
+    /// An `ArrayBuffer`.
+    Data,
+    /// A `WebAssembly.Module`.
+    Wasm,
+    /// Code, which ends the search: the file is no exception.
+    Code,
+}
+
+impl Settings {
+    /// Adds those of another dialect.
+    pub(super) fn extend(&mut self, more: Settings) {
+        self.scripts.extend(more.scripts);
+        self.files.extend(more.files);
+        self.has_jsx |= more.has_jsx;
+        self.sources.extend(more.sources);
+    }
+
+    /// What the default export of a file is; `None` for a file that is imported as others are.
+    pub(crate) fn kind_of(&self, file: &Path) -> Option<FileKind> {
+        let rule = self.files.iter().find(|rule| rule.covers(file))?;
+        Some(rule.kind).filter(|kind| *kind != FileKind::Code)
+    }
+}
+
+impl FileRule {
+    fn covers(&self, file: &Path) -> bool {
+        let Ok(path) = file.strip_prefix(&self.root) else { return false };
+        let path = path.to_string_lossy();
+        self.globs.iter().any(|glob| glob_match(glob, &*path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_rule_that_fits_decides() {
+        let rule = |glob: &str, kind| FileRule { globs: vec![glob.to_owned()], root: "/p".into(), kind };
+        let files = vec![
+            rule("src/raw.txt", FileKind::Data),
+            rule("**/*.txt", FileKind::Text),
+            rule("**/*.html", FileKind::Data),
+        ];
+        let settings = Settings { files, ..Settings::default() };
+        let kinds = ["/p/src/raw.txt", "/p/a.txt", "/p/a/b.html", "/p/a.js", "/q/a.txt"];
+        let kinds = kinds.map(|file| settings.kind_of(Path::new(file)));
+        let expected = [Some(FileKind::Data), Some(FileKind::Text), Some(FileKind::Data), None, None];
+        assert_eq!(kinds, expected);
+    }
+}
