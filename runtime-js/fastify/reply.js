@@ -17,6 +17,7 @@ const {
   ArrayPrototypeJoin,
   ArrayPrototypeMap,
   ArrayPrototypePush,
+  ArrayPrototypeSome,
   Error,
   FunctionPrototypeCall,
   JSONStringify,
@@ -35,6 +36,7 @@ const {
   StringPrototypeIncludes,
   StringPrototypeToLowerCase,
   Symbol,
+  TypeError,
 } = primordials;
 
 export const kHeaders = Symbol("fastify.reply.headers");
