@@ -117,6 +117,8 @@ export class Exchange {
     this.channels = null;
     /** The socket that is the answer. */
     this.socket = null;
+    /** Settles when the host has answered with a topic. @type {Promise<void> | null} */
+    this.carried = null;
     /** The event of its first handler. */
     this.event = null;
     /** LiveResponses that are published on the client's port. */

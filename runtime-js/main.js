@@ -30,8 +30,10 @@ import { live, programsStopped, setProgramOwner } from "./live/live.js";
 import { Client, client, openDatabase, SqlError, transactionsStopped } from "./sql.js";
 import { shared, sourcesStopped } from "./shared/shared.js";
 import { progressOf, track } from "./shared/upload.js";
+import { topic, topics } from "./topic/topic.js";
 import { hash, verify } from "./password.js";
 import { configure, dispose, problems, started } from "./dispatch/dialects.js";
+import { listedRoutes } from "./dispatch/fastify.js";
 import { addHandler, dispatch, setNodes } from "./dispatch/dispatch.js";
 import {
   ArrayPrototypeFilter,
@@ -65,10 +67,12 @@ setProgramOwner((dispose) => currentExchange()?.onEnd(dispose));
 define(SymbolFor("liveline:fetch-plus"), fetchPlusClasses);
 // Read by the statement that sets `import.meta.env` of a module.
 define(SymbolFor("liveline:env"), environment);
-// Read by the modules liveline:actors, liveline:sql, liveline:shared, liveline:upload and liveline:password.
+// Read by the modules liveline:actors, liveline:sql, liveline:shared, liveline:topics, liveline:upload and
+// liveline:password.
 define(SymbolFor("liveline:actors"), actorsModule);
 define(SymbolFor("liveline:sql"), { client, Client, openDatabase, SqlError });
 define(SymbolFor("liveline:shared"), { shared });
+define(SymbolFor("liveline:topics"), { topic, topics });
 define(SymbolFor("liveline:upload"), { progressOf, track });
 define(SymbolFor("liveline:password"), { hash, verify });
 
@@ -204,6 +208,7 @@ globalThis.__liveline = {
   drained,
   ended,
   heard,
+  listedRoutes,
   mirrorConsole,
   opened,
   overhear,

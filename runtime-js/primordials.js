@@ -17,6 +17,7 @@ export const {
   decodeURIComponent,
   encodeURIComponent,
   Error,
+  Map,
   Number,
   Object,
   parseInt,
@@ -139,6 +140,7 @@ export const {
   sort: ArrayPrototypeSort,
   splice: ArrayPrototypeSplice,
 } = methodsOf(Array.prototype);
+export const { set: MapPrototypeSet } = methodsOf(Map.prototype);
 export const { slice: ArrayBufferPrototypeSlice } = methodsOf(ArrayBuffer.prototype);
 export const {
   getTime: DatePrototypeGetTime,

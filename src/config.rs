@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dev::Dev;
-use crate::ext::{Access, Actors, BodyLimits, EnvironmentFiles, Mode, Sessions, Shared};
+use crate::ext::{Access, Actors, BodyLimits, EnvironmentFiles, Mode, Services, Sessions, Shared, Stores};
 use crate::http::KeptDocuments;
 use crate::lines::Hub;
 use crate::metrics::Metrics;
 use crate::router::{FileRules, Layout};
 use crate::script::Inspector;
+use crate::topics::TopicHub;
 use crate::trust::Trust;
 use liveline_store::Databases;
 
@@ -37,8 +38,12 @@ pub(crate) struct Config {
     pub sessions: Sessions,
     /// The actors, which isolates run.
     pub actors: Actors,
+    /// The files of D1 databases, KV namespaces and queues.
+    pub stores: Stores,
     /// The states that isolates share.
     pub shared: Shared,
+    /// The topics, which isolates share.
+    pub topics: TopicHub,
     /// Which hosts are served, and which proxies are trusted.
     pub trust: Arc<Trust>,
     /// The databases, with the limits of results.
@@ -53,6 +58,22 @@ pub(crate) struct Config {
     pub inspector: Option<Inspector>,
     /// The notifications of open pages, in `dev`.
     pub dev: Option<Arc<Dev>>,
+}
+
+impl Config {
+    /// What the exchanges of an isolate use of the process.
+    pub(crate) fn services(&self) -> Services {
+        Services {
+            hub: self.hub.clone(),
+            sessions: self.sessions.clone(),
+            shared: self.shared.clone(),
+            actors: self.actors.clone(),
+            topics: self.topics.clone(),
+            trust: self.trust.clone(),
+            mode: self.mode,
+            bodies: self.bodies.clone(),
+        }
+    }
 }
 
 /// The limits of one isolate.

@@ -10,7 +10,7 @@
 //!  config    the settings of a server
 //!  ext       what JavaScript can call, by capability    dialect   what a handler is, one file for each dialect
 //!  router    paths to handlers, pages and files         metrics   dev   messages to open pages   trust   hosts, proxies
-//!  http      messages without connections               lines     lines on tokio
+//!  http      messages without connections               lines     lines on tokio     topics   topics on tokio
 //!  ---------------------------------------------------------------------------------------------------------
 //!  liveline-proto   exchanges, lines, channels, frames: no I/O
 //!  liveline-compiler   source in, source out            liveline-store   SQLite databases and sessions
@@ -31,6 +31,7 @@ mod metrics;
 mod router;
 mod script;
 mod server;
+mod topics;
 mod trust;
 
 pub use cli::main;

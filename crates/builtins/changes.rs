@@ -88,7 +88,14 @@ pub(crate) const NODE: &[(&str, &str, &str)] = &[
     (
         "deno_node/polyfills/01_require.js",
         "  return request in nativeModuleExports;\n}",
-        "  return isBuiltin(request);\n}",
+        "  return isBuiltin(request) || Deno.isProvided(request);\n}",
+    ),
+    // Packages that the host provides.
+    (
+        "deno_node/polyfills/01_require.js",
+        "function loadNativeModule(_id, request) {",
+        "function loadNativeModule(_id, request) {\n  if (!isBuiltin(request) && Deno.isProvided(request)) {\n    \
+         return { exports: Deno.provided(request), canBeRequiredByUsers: true };\n  }",
     ),
     (
         "deno_node/polyfills/01_require.js",
@@ -199,7 +206,7 @@ pub(crate) const NODE: &[(&str, &str, &str)] = &[
     (
         "deno_node/polyfills/_http_server.js",
         "Server.prototype.listen = function listen(...args) {",
-        "Server.prototype.listen = function listen(...args) {\n  Deno.checkListen(args[0]);",
+        "Server.prototype.listen = function listen(...args) {\n  if (Deno.adoptServer(this, args)) return this;",
     ),
     (
         "deno_node/polyfills/worker_threads.ts",

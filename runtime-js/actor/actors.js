@@ -3,7 +3,9 @@
 import { DurableObject, registerClass, RpcTarget } from "./classes.js";
 import { namespace } from "./namespace.js";
 import { WebSocketRequestResponsePair } from "./state.js";
+import "./facets.js";
 import "./instance.js";
+import "./storage.js";
 
 /**
  * Registers a class of actors, and returns its namespace.

@@ -1,7 +1,12 @@
 // The actors that this isolate runs: an object of the class, the events that it handles, and when it leaves.
 
 import {
+  op_actor_alarm_begin,
+  op_actor_alarm_end,
+  op_actor_alarm_lost,
+  op_actor_durable,
   op_actor_idle,
+  op_actor_is_open,
   op_actor_leave,
   op_actor_reset,
   op_actor_start,
@@ -9,7 +14,7 @@ import {
 } from "ext:core/ops";
 import { core } from "ext:core/mod.js";
 import { kEnded } from "../exchange.js";
-import { classNamed, envOf, supportsRpc } from "./classes.js";
+import { classNamed, envOf, hasClass, supportsRpc } from "./classes.js";
 import { inActor } from "./context.js";
 import { hostError } from "./errors.js";
 import { decodeRequest, encodeResponse } from "./http.js";
@@ -67,6 +72,8 @@ export class Instance {
   hibernating = new SafeMap();
   /** Timers that its code has started. */
   timers = 0;
+  /** The class of a facet. */
+  #Class = null;
   #state = null;
   #object = null;
   /** Events that wait until nothing blocks them. @type {ActorEvent[]} */
@@ -77,12 +84,19 @@ export class Instance {
   #waiting = 0;
   #lastActive = DateNow();
 
-  constructor(className, id, name) {
+  /**
+   * @param {string} className
+   * @param {string} id
+   * @param {string | undefined} name
+   * @param {{ number: number, Class: Function, key: string } | null} [facet] what a facet of another actor is made of
+   */
+  constructor(className, id, name, facet = null) {
     this.className = className;
     this.id = id;
     this.name = name;
-    this.key = `${className}/${id}`;
-    this.number = op_actor_start(className, id);
+    this.key = facet?.key ?? `${className}/${id}`;
+    this.number = facet?.number ?? op_actor_start(className, id);
+    this.#Class = facet?.Class ?? null;
     instances.set(this.key, this);
     sweepLater();
   }
@@ -102,7 +116,7 @@ export class Instance {
   /** Makes the object. Returns whether that worked; if not, the event has failed. */
   #construct(event) {
     try {
-      const Class = classNamed(this.className);
+      const Class = this.#Class ?? classNamed(this.className);
       inActor(this, () => {
         this.#state = stateOf(this);
         this.#object = new Class(this.#state, envOf(this.className));
@@ -126,8 +140,18 @@ export class Instance {
   }
 
   /** Holds other events back until `callback` is done. */
-  async blockConcurrencyWhile(callback) {
+  async exclusively(callback) {
     this.#blocks += 1;
+    try {
+      return await callback();
+    } finally {
+      this.#blocks -= 1;
+      if (this.#blocks === 0) this.#resume();
+    }
+  }
+
+  /** Like {@link exclusively}, for the start of an actor: a failure resets it. */
+  async blockConcurrencyWhile(callback) {
     const timeout = setTimeout(() => {
       this.reset(
         new Error(
@@ -137,14 +161,12 @@ export class Instance {
       );
     }, MAX_BLOCKED);
     try {
-      return await callback();
+      return await this.exclusively(callback);
     } catch (error) {
       this.reset(error);
       throw error;
     } finally {
       clearTimeout(timeout);
-      this.#blocks -= 1;
-      if (this.#blocks === 0) this.#resume();
     }
   }
 
@@ -215,7 +237,10 @@ export class Instance {
   /** Something of it has ended. An actor of old code leaves as soon as nothing runs. */
   quiet() {
     this.#lastActive = DateNow();
-    if (retires && this.#isQuiet()) this.evict();
+    if (!retires || !this.#isQuiet()) return;
+    if (op_actor_is_open(this.number)) this.evict();
+    // What was written is not durable yet.
+    else PromisePrototypeThen(op_actor_durable(this.number), () => this.quiet());
   }
 
   #isQuiet() {
@@ -231,7 +256,8 @@ export class Instance {
   /** Leaves if it was idle for long enough. */
   sweep(now, idle) {
     const limit = this.hibernating.size > 0 ? idle : idle * WITHOUT_SOCKETS;
-    if (this.timers === 0 && now - this.#lastActive >= limit && this.#isQuiet()) this.evict();
+    if (this.timers === 0 && now - this.#lastActive >= limit && this.#isQuiet() &&
+      op_actor_is_open(this.number)) this.evict();
   }
 }
 
@@ -273,7 +299,21 @@ setHost({
     receiveClose(end, className === undefined ? undefined : instanceOf(className, id), code, reason, wasClean);
   },
   alarm(className, id) {
-    instanceOf(className, id).alarm?.();
+    if (!hasClass(className)) {
+      const error = new Error(`An alarm is due for an actor of ${className}, and no class has this name. It is kept.`);
+      return op_log_error("an alarm", error);
+    }
+    instanceOf(className, id).receive({
+      fail(error) {
+        op_log_error(`alarm() of an actor of ${className}`, error);
+        op_actor_alarm_lost(className, id);
+      },
+      run: alarmEvent,
+    });
+  },
+  broken(number, className, id, message) {
+    const instance = instances.get(`${className}/${id}`);
+    if (instance?.number === number) instance.reset(hostError(message, { retryable: true }));
   },
   retire() {
     retires = true;
@@ -293,6 +333,29 @@ async function fetchEvent(instance, from, number, { 0: request, 1: isAbortable }
     return await object.fetch(decodeRequest(from, request, signal));
   }, encodeResponse);
   done?.();
+}
+
+/** Runs the alarm's handler, unless the alarm was deleted or set to another time. */
+async function alarmEvent(instance) {
+  const { className, number, object } = instance;
+  const failures = op_actor_alarm_begin(number);
+  if (failures < 0) return;
+  let hasFailed = false;
+  try {
+    if (typeof object.alarm !== "function") throw new TypeError(`The class ${className} has no alarm() handler.`);
+    await object.alarm({ retryCount: failures, isRetry: failures > 0 });
+  } catch (error) {
+    hasFailed = true;
+    op_log_error(`alarm() of an actor of ${className}`, error);
+  }
+  // If the actor was reset meanwhile, its alarm is tried again.
+  if (instance.ended) return;
+  if (op_actor_alarm_end(number, hasFailed)) {
+    op_log_error(
+      `alarm() of an actor of ${className}`,
+      new Error(`It has failed ${failures + 1} times and is not tried again; the alarm is dropped.`),
+    );
+  }
 }
 
 async function callEvent(instance, from, number, { 0: path, 1: args }) {

@@ -31,7 +31,7 @@ import {
 } from "../primordials.js";
 
 /** The kinds of mail, by the host's numbers. */
-const EVENT = 0, PEER = 1, MESSAGE = 2, CLOSE = 3, ALARM = 4, GONE = 5, RETIRE = 6, FAILED = 7;
+const EVENT = 0, PEER = 1, MESSAGE = 2, CLOSE = 3, ALARM = 4, GONE = 5, RETIRE = 6, FAILED = 7, BROKEN = 8;
 
 /** What one isolate sends to another about a call. */
 const RESULT = 0, INVOKE = 1, RELEASE = 2, ABORT = 3;
@@ -103,6 +103,8 @@ function receive(next) {
       return isolateGone(next[1]);
     case RETIRE:
       return host.retire();
+    case BROKEN:
+      return host.broken(next[1], next[2], next[3], next[4]);
     case FAILED:
       return settle(next[1], (call) => call.reject(hostError(next[2], { remote: true, retryable: true })));
   }

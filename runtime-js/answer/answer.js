@@ -444,7 +444,7 @@ function answerPart(exchange, { status, headers, body }, response, last) {
 }
 
 /** Moves a stream's chunks to the client, as fast as the client takes them. The exchange lasts as long. */
-async function pump(exchange, source, stream) {
+export async function pump(exchange, source, stream) {
   const reader = ReadableStreamPrototypeGetReader(source);
   let failure = null;
   let isWhole = false;

@@ -1,6 +1,7 @@
 // The JavaScript half of each dialect; `src/dialect/` is the other half. A dialect adapts its handlers to the arguments
 // of the common walk (`routing.js`).
 
+import { fastify } from "./fastify.js";
 import { webflo } from "./webflo.js";
 import { workers } from "../workers/workers.js";
 import { ArrayPrototypePush, JSONStringify, SafeArrayIterator } from "../primordials.js";
@@ -9,7 +10,8 @@ import { ArrayPrototypePush, JSONStringify, SafeArrayIterator } from "../primord
  * @typedef {object} Dialect
  * @property {(json: string, isDevelopment: boolean) => void} [configure] before any handler is loaded: what
  *   `src/dialect/` has read in the project's configuration
- * @property {(module: object, filename: string) => object} load for each handler that was evaluated: its functions, by
+ * @property {(module: object, filename: string) => object | Promise<object>} load for each handler that was evaluated:
+ *   its functions, by
  *   the method that each answers, and `default` for every other method. The walk invokes them with `(event, next,
  *   fetch)`, and their results become answers. A dialect with other arguments returns functions that call the
  *   handler's.
@@ -20,7 +22,7 @@ import { ArrayPrototypePush, JSONStringify, SafeArrayIterator } from "../primord
  */
 
 /** By name. @type {Record<string, Dialect>} */
-const DIALECTS = { __proto__: null, webflo, workers };
+const DIALECTS = { __proto__: null, fastify, webflo, workers };
 
 /** The functions of a handler's module. */
 export function load(dialect, module, filename) {

@@ -10,6 +10,7 @@ import { answerAtOnce, answerPlain, isUntouched } from "../answer/answer.js";
 import { discard } from "../answer/discard.js";
 import { staticResponse } from "../files.js";
 import { kTap } from "../port/client_port.js";
+import { answerTopic, isByLine, isTopic, statesOfTopic } from "../topic/answer.js";
 import { BaseEvent } from "../event/base.js";
 import { HttpEvent, kExchange } from "../event/event.js";
 import { load } from "./dialects.js";
@@ -32,6 +33,8 @@ import {
   SafeArrayIterator,
   SafeMap,
   SafeSet,
+  SafeWeakMap,
+  Symbol,
   URL,
   URLPrototypeGetHref,
   URLPrototypeGetPathname,
@@ -60,9 +63,20 @@ const handlers = new SafeMap();
 /** @type {Node[]} */
 let nodes = [];
 
-/** For the host: the file of a handler was evaluated, which has the conventions of a dialect. */
+/** What a handler returns that has answered by itself. */
+export const ANSWERED = Symbol("answered");
+
+/**
+ * For the host: the file of a handler was evaluated, which has the conventions of a dialect. Returns a promise if the
+ * dialect has to wait for the handler.
+ */
 export function addHandler(dialect, id, dirname, filename, namespace) {
-  const module = load(dialect, namespace, filename);
+  const loaded = load(dialect, namespace, filename);
+  if (!isPromise(loaded)) return add(id, dirname, filename, loaded);
+  return PromisePrototypeThen(loaded, (module) => add(id, dirname, filename, module));
+}
+
+function add(id, dirname, filename, module) {
   const greedy = new SafeSet();
   for (const name of new SafeArrayIterator(EXPORTS)) {
     const handler = module[name];
@@ -124,6 +138,14 @@ const throwCurrent = (error) => thrown(currentExchange().event, error);
 function finish(event, value) {
   const exchange = event[kExchange];
   try {
+    if (value === ANSWERED) {
+      BaseEvent.returned(event);
+      return exchange.returned();
+    }
+    if (exchange.carried !== null || isTopic(value)) {
+      if (exchange.carried !== null || !isByLine(exchange)) return finishTopic(event, exchange, value);
+      value = statesOfTopic(exchange, value);
+    }
     const isAll = BaseEvent.responseOf(event) === null && exchange.publications === 0 && isFinal(value);
     if (isAll && answerAtOnce(exchange, value)) {
       BaseEvent.returned(event);
@@ -141,6 +163,16 @@ function finish(event, value) {
   } catch (error) {
     exchange.fail(error);
   }
+}
+
+/** The host answers with a topic; the handler counts as running until then. */
+function finishTopic(event, exchange, value) {
+  exchange.carried ??= answerTopic(exchange, value);
+  const done = () => {
+    BaseEvent.returned(event);
+    exchange.returned();
+  };
+  PromisePrototypeThen(exchange.carried, done, throwCurrent);
 }
 
 /** The first handler threw. */

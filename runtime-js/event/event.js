@@ -17,6 +17,7 @@ import { discard } from "../answer/discard.js";
 import { BaseEvent } from "./base.js";
 import { ClientPort, kTap } from "../port/client_port.js";
 import { User } from "../session/user.js";
+import { answerTopic, isByLine, isTopic, statesOfTopic } from "../topic/answer.js";
 import { relay } from "../port/relay.js";
 import { Thread, THREAD_PARAMETER } from "../session/thread.js";
 import { checkWait, waited } from "./waiting.js";
@@ -69,7 +70,7 @@ export class HttpEvent extends BaseEvent {
         return refused;
       }
       discardLate(exchange, args[0]);
-      return null;
+      return isTopic(args[0]) ? event.#respondWithTopic(args) : null;
     },
     fail: (event, error) => event.#exchange.fail(error),
     spawn(event, init) {
@@ -106,6 +107,16 @@ export class HttpEvent extends BaseEvent {
     this.#exchange = exchange;
     this.#parent = parent;
     this.#makeRequest = makeRequest;
+  }
+
+  /** A topic as the answer: its states on the line, or what the host makes of it. */
+  #respondWithTopic({ 0: value, 1: init }) {
+    const exchange = this.#exchange;
+    if (this.#parent !== null) {
+      return PromiseReject(new TypeError("respondWith() with a topic: return the topic, as this handler runs for another."));
+    }
+    if (isByLine(exchange)) return BaseEvent.answer(this, [statesOfTopic(exchange, value), init]);
+    return exchange.carried ??= answerTopic(exchange, value);
   }
 
   get [kExchange]() {

@@ -2,11 +2,13 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import {
+  op_adopts_listeners,
   op_engine_version,
   op_environment,
   op_environment_delete,
   op_environment_get,
   op_environment_set,
+  op_is_provided,
   op_process_cpu_usage,
   op_process_ids,
   op_process_memory_usage,
@@ -93,6 +95,13 @@ const env = {
   toObject: () => op_environment(),
 };
 
+/** Packages that the host provides, by name. The op decides whether it does so in this project. */
+const loadProvided = core.createLazyLoader("ext:liveline_fastify/provided.js");
+
+export function provided(name) {
+  return loadProvided().provided(name);
+}
+
 const { Float64Array } = primordials;
 const usage = new Float64Array(4);
 
@@ -131,6 +140,18 @@ function checkListen(address) {
     "the server listens already. Export the application: `export default app`, or `export const nodeHandler = app`",
   );
 }
+
+/** Programs that listen themselves are reached by the host's listener. Returns whether a server is one of those. */
+function adoptServer(server, given) {
+  if (!op_adopts_listeners()) {
+    checkListen(given[0]);
+    return false;
+  }
+  loadAdopted().adopt(server, given);
+  return true;
+}
+
+const loadAdopted = core.createLazyLoader("ext:liveline_fastify/adopted.js");
 
 /** A handler that ends the process would end every visitor's lines. */
 function refuseToEnd(call) {
@@ -210,6 +231,7 @@ export const deno = {
   mainModule: undefined,
   memoryUsage,
   noColor: true,
+  isProvided: op_is_provided,
   outputs,
   get pid() {
     return ids().pid;
@@ -217,6 +239,7 @@ export const deno = {
   get ppid() {
     return ids().ppid;
   },
+  provided,
   refuse,
   refuseToEnd,
   reportError: report,
@@ -227,7 +250,7 @@ export const deno = {
   watchFs() {
     refuse("fs.watch()", "use fs.watchFile(), which asks for a file's state at intervals");
   },
-  checkListen,
+  adoptServer,
   addSignalListener() {},
   removeSignalListener() {},
 };

@@ -55,17 +55,32 @@ export function mount(app) {
   };
 }
 
-function begin(app, step, event, next, resolve, reject) {
+/**
+ * Makes Node's objects for a request. What is answered on them becomes a Response, with which `resolve` is called.
+ * @param {{ url: URL, address: string }} place where the request came to, and from where
+ * @param {{ pathname: string }} step the application's folder
+ * @param {{ ended: boolean, onEnd(listener: () => void): void }} exchange
+ */
+export function connect(request, place, step, exchange, resolve, reject) {
   const { IncomingMessage, ServerResponse, Socket } = node();
-  const answer = new Answer(resolve, reject, event[kExchange]);
-  const socket = new Socket(answer, event);
+  const answer = new Answer(resolve, reject, exchange);
+  const socket = new Socket(answer, place);
   const req = new IncomingMessage(socket);
-  fill(req, event, step);
+  fill(req, request, step);
   const res = new ServerResponse(req);
   // Express gives both objects other prototypes, so what differs from Node's is on the objects themselves.
   ObjectDefineProperties(res, RESPONSE);
   res.sendDate = false;
   answer.connect(req, res, socket);
+  return { req, res, answer };
+}
+
+function placeOf(event) {
+  return { url: event.url, address: op_request_peer(event[kExchange].id) };
+}
+
+function begin(app, step, event, next, resolve, reject) {
+  const { req, res, answer } = connect(event.request, placeOf(event), step, event[kExchange], resolve, reject);
   const pass = (error) => {
     if (error !== undefined && error !== null) return answer.fail(error);
     if (!res.headersSent) answer.settle(withHeaders(next(), res));
@@ -76,9 +91,8 @@ function begin(app, step, event, next, resolve, reject) {
 
 // -- the request -----------------------------------------------------------------------------------------------------
 
-/** Makes `req` the request of an event, with the path below the application's folder. */
-function fill(req, event, step) {
-  const { request } = event;
+/** Makes `req` the request, with the path below the application's folder. */
+function fill(req, request, step) {
   const url = new URL(RequestPrototypeGetUrl(request));
   const pathname = URLPrototypeGetPathname(url);
   const length = lengthOf(pathname, segmentsOf(step.pathname).length);
@@ -413,12 +427,11 @@ function socketClass(Duplex) {
   return class Socket extends Duplex {
     #timer = undefined;
 
-    constructor(answer, event) {
+    constructor(answer, { url, address }) {
       super({ autoDestroy: false });
-      const url = event.url;
       this[kAnswer] = answer;
       this.encrypted = URLPrototypeGetProtocol(url) === "https:";
-      this.remoteAddress = op_request_peer(event[kExchange].id);
+      this.remoteAddress = address;
       this.remoteFamily = StringPrototypeIndexOf(this.remoteAddress, ":") === -1 ? "IPv4" : "IPv6";
       this.localPort = +URLPrototypeGetPort(url) || (this.encrypted ? 443 : 80);
       this.readyState = "open";

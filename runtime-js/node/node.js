@@ -3,14 +3,18 @@
 
 import { core, internals } from "ext:core/mod.js";
 import { op_build_target, op_node_debug } from "ext:core/ops";
+import { setApplications } from "ext:liveline/dispatch/fastify.js";
 import { setMount } from "ext:liveline/dispatch/webflo.js";
 import { define, defineLazy } from "ext:liveline/globals.js";
-import { globalThis, SafeArrayIterator } from "ext:liveline/primordials.js";
-import { deno } from "./deno.js";
+import { globalThis, SafeArrayIterator, SymbolFor } from "ext:liveline/primordials.js";
+import { deno, provided } from "./deno.js";
 import { mount } from "./mount.js";
 import { Navigator, navigator } from "./navigator.js";
 
 setMount(mount);
+setApplications(core.createLazyLoader("ext:liveline_fastify/app.js"));
+// Read by the modules of Fastify that the host provides.
+define(SymbolFor("liveline:provided"), provided);
 core.setBuildInfo(op_build_target());
 internals.deno = deno;
 // Read by node:process when it is first loaded.

@@ -1,7 +1,5 @@
 // What this dialect uses of actors, in one place.
 
-import { Error } from "../primordials.js";
-
 export {
   configure,
   DurableObject,
@@ -11,8 +9,8 @@ export {
   setEnv,
   WorkerEntrypoint,
 } from "../actor/classes.js";
-
-/** The namespace of a class. */
-export function namespace(className) {
-  throw new Error(`The actors of ${className} cannot run in this build.`);
-}
+export { callMember } from "../actor/mail.js";
+export { namespace } from "../actor/namespace.js";
+export { setExports } from "../actor/state.js";
+export { stubOf } from "../actor/stub.js";
+import "../actor/instance.js";

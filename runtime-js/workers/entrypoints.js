@@ -3,7 +3,7 @@
 
 import { core } from "ext:core/mod.js";
 import { currentExchange } from "../exchange.js";
-import { DurableObject, hasClass, namespace, WorkerEntrypoint } from "./actors.js";
+import { callMember, DurableObject, hasClass, namespace, setExports, stubOf, WorkerEntrypoint } from "./actors.js";
 import { ExecutionContext, Tasks } from "./context.js";
 import { environmentOf } from "./environment.js";
 import {
@@ -22,6 +22,7 @@ import {
 let module = {};
 /** `ctx.exports`, made when it is first read. */
 let made = null;
+setExports(() => entrypoints());
 
 export function setEntrypoints(namespace) {
   module = namespace;
@@ -53,21 +54,22 @@ export function entrypoints() {
 export class EntrypointStub {
   /** @param {string | null} name of the export; null for the default one */
   static to(name, props) {
-    const stub = (given) => EntrypointStub.to(name, given?.props ?? props);
-    return new Proxy(stub, {
+    const stub = stubOf({ send: (path, args) => call(name, props, path, args) }, {
       __proto__: null,
-      get(_, key) {
-        if (typeof key === "symbol" || key === "then") return undefined;
-        if (key === "fetch") return (target, init) => fetchOf(name, props, new Request(toUrl(target), init));
-        if (key === "connect") {
-          throw new Error("connect() of services is not available: this host has no sockets of TCP for Workers.");
-        }
-        return (...args) => call(name, props, key, args);
+      fetch: (target, init) => fetchOf(name, props, new Request(toUrl(target), init)),
+      connect() {
+        throw new Error("connect() of services is not available: this host has no sockets of TCP for Workers.");
       },
-      has: (_, key) => typeof key === "string" && key !== "then",
+    });
+    // `ctx.exports.NAME({ props })` is the same entrypoint with other properties.
+    return new Proxy(function () {}, {
+      __proto__: null,
+      get: (_, key) => stub[key],
+      has: (_, key) => key in stub,
       set() {
         throw new TypeError("The stub of a service has no properties of its own.");
       },
+      apply: (_, _receiver, args) => EntrypointStub.to(name, args[0]?.props ?? props),
     });
   }
 
@@ -97,19 +99,14 @@ async function fetchOf(name, props, request) {
   return await value.fetch(request, environmentOf(), new ExecutionContext(keeperOf(), props));
 }
 
-async function call(name, props, method, args) {
+async function call(name, props, path, args) {
   const value = entrypoint(name);
   if (!isEntrypoint(value)) {
-    throw new TypeError(`The entrypoint ${name ?? "default"} is no WorkerEntrypoint, so it has no method ${method}().`);
+    throw new TypeError(`The entrypoint ${name ?? "default"} is no WorkerEntrypoint, so it has no method ${path[0]}().`);
   }
   const instance = EntrypointStub.instance(value, keeperOf(), props);
-  if (!(method in value.prototype) || method in WorkerEntrypoint.prototype) {
-    throw new TypeError(`The RPC receiver does not implement the method "${method}".`);
-  }
-  const copies = ArrayPrototypeMap(args, copyOf);
-  const member = instance[method];
-  if (typeof member !== "function") return copyOf(member);
-  return copyOf(await instance[method](...new SafeArrayIterator(copies)));
+  const copies = args === null ? null : ArrayPrototypeMap(args, copyOf);
+  return copyOf(await callMember(instance, path, copies, true));
 }
 
 /** Values are copied on the way, functions and objects with methods are passed by reference. */

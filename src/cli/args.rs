@@ -140,7 +140,7 @@ pub(super) enum Command {
     Dev(Server),
     /// List the routes of a folder, with the methods that each handler answers
     #[command(after_help = ROUTES_EXAMPLES)]
-    Routes(Folder),
+    Routes(RoutesArgs),
     /// Load every handler and page of a folder, and list all errors
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Check),
@@ -192,6 +192,15 @@ pub(super) struct AccessFlags {
     /// (repeatable)
     #[arg(long, value_name = "HOST", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = ACCESS)]
     pub deny_net: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(super) struct RoutesArgs {
+    #[command(flatten)]
+    pub folder: Folder,
+    /// Show which dialect each file has, and where the packages of Fastify come from
+    #[arg(long)]
+    pub why: bool,
 }
 
 #[derive(Debug, Clone, ClapArgs)]
@@ -256,9 +265,15 @@ pub(super) struct Server {
     /// File of the default database of liveline:sql [default: in memory]
     #[arg(long, value_name = "PATH", env = "LIVELINE_DATABASE", help_heading = DATA)]
     pub database: Option<PathBuf>,
+    /// Folder of the files of actors, of which each has one [default: .liveline in the project]
+    #[arg(long, value_name = "DIR", env = "LIVELINE_DATA", help_heading = DATA)]
+    pub data: Option<PathBuf>,
     /// Where sessions are stored: memory, or the path of a file
     #[arg(long, value_name = "PATH", default_value = "memory", env = "LIVELINE_SESSION_STORE", help_heading = DATA)]
     pub session_store: PathBuf,
+    /// File of the topics, which then outlive the process [default: in memory]
+    #[arg(long, value_name = "FILE", env = "LIVELINE_TOPIC_STORE", help_heading = DATA)]
+    pub topic_store: Option<PathBuf>,
     /// Secret that signs session cookies, at least 16 bytes [default: the one in the sessions' file, or a random one]
     #[arg(long, value_name = "SECRET", env = "SESSION_KEY", hide_env_values = true, help_heading = DATA)]
     pub session_key: Option<String>,
@@ -366,6 +381,15 @@ pub(super) struct LimitFlags {
     /// Largest number of live lines of one address; 0 for no limit
     #[arg(long, value_name = "N", default_value_t = 8192)]
     pub max_lines_per_address: usize,
+    /// Largest number of topics
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub max_topics: usize,
+    /// Largest number of subscribers of all topics
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub max_topic_subscribers: usize,
+    /// Memory for the messages of all topics
+    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+    pub max_topic_bytes: ByteSize,
     /// Largest number of connections, live lines included [default: derived from the limit of open files]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,

@@ -13,19 +13,27 @@ use super::args::{AccessFlags, Folder, LimitFlags, Server};
 use crate::config::{Config, ConnectionLimits, IsolateLimits};
 use crate::dev::Dev;
 use crate::dialect;
-use crate::ext::{Access, ActorOptions, Actors, Bodies, BodyLimits, EnvironmentFiles, Grants, Mode, OwnFiles, Sessions, Shared};
+use crate::ext::{
+    Access, ActorOptions, Actors, Bodies, BodyLimits, EnvironmentFiles, Grants, Mode, OwnFiles, Sessions,
+    Shared, Stores,
+};
 use crate::http::KeptDocuments;
 use crate::lines::Hub;
 use crate::metrics::{Budget, Budgets, Metrics};
 use crate::router::{FileRules, Layout, LayoutError};
 use crate::script::{Isolate, snapshot_file};
 use crate::server::{BindHost, ConnectionLimiter, Listener, open_files};
+use crate::topics::TopicHub;
 use crate::trust::{Hosts, Proxies, Trust};
 use liveline_proto::Origins;
+use liveline_proto::topic::TopicLimits;
 use liveline_store::{Databases, Location, MemorySessions, ResultBudget, SessionStore, SqliteSessions};
 
 /// How long the client of a line that closes may take to read the rest, and again to answer the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
+
+/// The folder of what the program writes into a project.
+const OWN_FOLDER: &str = ".liveline";
 
 /// The shortest session key, in bytes.
 const MIN_SESSION_KEY: usize = 16;
@@ -61,7 +69,13 @@ impl Server {
         let origins = Origins::new(self.allow_origins.iter().cloned());
         let database = self.database.clone();
         let layout = self.folder.layout()?;
-        let data = Data { database, sessions: self.sessions()?, session_store: self.session_store_file() };
+        let data = Data {
+            database,
+            folder: self.data.clone(),
+            sessions: self.sessions()?,
+            session_store: self.session_store_file(),
+            topic_store: self.topic_store.clone(),
+        };
         let mut config = config(layout, mode, &self.limits, origins, data, &self.folder.access)?;
         config.workers = self.workers.into();
         config.trust = Arc::new(self.trust(mode, listening));
@@ -145,29 +159,31 @@ fn place_of_environment(host: Option<&str>) -> BindHost {
 pub(super) fn to_check(folder: &Folder) -> Result<Config, CliError> {
     let limits = LimitFlags::parse_from([""]);
     let sessions = Sessions::new(Arc::<MemorySessions>::default(), &random_key(), false);
-    let data = Data { database: None, sessions, session_store: None };
+    let data = Data { database: None, folder: None, sessions, session_store: None, topic_store: None };
     config(folder.layout()?, Mode::Production, &limits, Origins::default(), data, &folder.access)
 }
 
 /// Where data is stored.
 struct Data {
     database: Option<PathBuf>,
+    /// The folder of actors' files, if it is not the project's own.
+    folder: Option<PathBuf>,
     sessions: Sessions,
     /// The file of the sessions, if they have one.
     session_store: Option<PathBuf>,
+    /// The file of the topics, if they have one.
+    topic_store: Option<PathBuf>,
 }
 
 impl AccessFlags {
     fn access(
         &self,
         layout: &Layout,
-        session_store: Option<PathBuf>,
+        stores: impl IntoIterator<Item = PathBuf>,
         databases: &Databases,
     ) -> Result<Access, CliError> {
-        /// The folder of what the program writes into a project.
-        const OWN_FOLDER: &str = ".liveline";
         let folders = [&layout.project, &layout.root].map(|folder| folder.join(OWN_FOLDER));
-        let fixed = folders.into_iter().chain(session_store).chain(snapshot_file());
+        let fixed = folders.into_iter().chain(stores).chain(snapshot_file());
         let grants = Grants {
             read: self.allow_read.clone(),
             write: self.allow_write.clone(),
@@ -214,6 +230,15 @@ impl LimitFlags {
         }
     }
 
+    fn topics(&self) -> TopicLimits {
+        TopicLimits {
+            topics: self.max_topics,
+            subscribers: self.max_topic_subscribers,
+            bytes: bytes(self.max_topic_bytes),
+            ..TopicLimits::default()
+        }
+    }
+
     fn lines(&self, origins: Origins) -> liveline_proto::Limits {
         liveline_proto::Limits {
             join_window: self.join_timeout,
@@ -237,16 +262,24 @@ fn config(
     mode: Mode,
     limits: &LimitFlags,
     origins: Origins,
-    Data { database, sessions, session_store }: Data,
+    Data { database, folder, sessions, session_store, topic_store }: Data,
     flags: &AccessFlags,
 ) -> Result<Config, CliError> {
     let (root, public) = (layout.root.clone(), layout.public.clone());
     let results = ResultBudget::new(bytes(limits.max_result));
     let (hosts, proxies) = Default::default();
     let databases = Databases::new(Location { default: database, root, public }, results);
+    let folder = match folder {
+        Some(folder) => std::path::absolute(&folder).unwrap_or(folder),
+        None => layout.project.join(OWN_FOLDER),
+    };
+    let actors = ActorOptions { idle: limits.actor_idle, folder: folder.join("actors") };
     let hub = Hub::new(limits.lines(origins), tokio::runtime::Handle::current());
+    let stores = Stores::new(folder.clone(), databases.results().clone());
+    let own_files = ["actors", "d1", "kv", "queues.sqlite"].map(|name| folder.join(name));
+    let own_files = own_files.into_iter().chain(session_store).chain(topic_store.clone());
     Ok(Config {
-        access: flags.access(&layout, session_store, &databases)?,
+        access: flags.access(&layout, own_files, &databases)?,
         environment: flags.environment(&layout, mode)?,
         layout,
         mode,
@@ -254,10 +287,12 @@ fn config(
         isolate: limits.isolate(),
         connections: limits.connections(),
         bodies: limits.bodies(),
-        actors: Actors::new(hub.clone(), ActorOptions { idle: limits.actor_idle }),
+        stores,
+        actors: Actors::new(hub.clone(), actors),
         hub,
         sessions,
         shared: Shared::default(),
+        topics: TopicHub::new(limits.topics(), topic_store.as_deref(), tokio::runtime::Handle::current())?,
         trust: Arc::new(Trust { origin: None, hosts, proxies, listening: Vec::new() }),
         databases,
         documents: KeptDocuments::default(),

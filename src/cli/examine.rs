@@ -58,6 +58,8 @@ type Loaded = HashMap<u32, Result<Exports, Vec<Diagnostic>>>;
 /// What the thread of the isolate has found.
 struct Found {
     loaded: Loaded,
+    /// The routes of an application: methods, path and kind.
+    listed: Vec<[String; 3]>,
     bindings: Vec<Diagnostic>,
 }
 
@@ -73,7 +75,8 @@ pub(super) async fn examine(config: Config) -> Examination {
         Ok(environment) => environment,
         Err(problems) => return Examination::failed(problems),
     };
-    let Found { loaded, bindings } = run(config.clone(), routes.clone(), settings.clone(), environment).await;
+    let Found { loaded, listed, bindings } =
+        run(config.clone(), routes.clone(), settings.clone(), environment).await;
     let mut surveys = [Survey::of(&layout.project), Survey::for_browsers(&layout.project)];
     surveys[0].adopt(settings);
     let (mut problems, mut imported) = (Problems::default(), BTreeSet::new());
@@ -94,8 +97,33 @@ pub(super) async fn examine(config: Config) -> Examination {
     }
     problems.add(bindings);
     problems.add(dialect::explain_folder(layout, &routes, &imported));
+    let handlers = with_listed(handlers, &routes, listed);
     let pages = routes.pages().iter().map(|page| (page.id.clone(), page.path.clone())).collect();
     Examination { handlers, pages, problems: problems.sorted(), failures: failures.sorted() }
+}
+
+/// The handlers, with the routes of an application in place of its file alone.
+fn with_listed(handlers: Vec<Examined>, routes: &Routes, listed: Vec<[String; 3]>) -> Vec<Examined> {
+    let is_application = |at: usize| routes.handlers()[at].dialect == "fastify";
+    let Some(at) = (0..handlers.len()).find(|at| is_application(*at)).filter(|_| !listed.is_empty()) else {
+        return handlers;
+    };
+    let (path, layer) = (handlers[at].path.clone(), handlers[at].layer);
+    let mut rows: Vec<Examined> = Vec::new();
+    for [method, pattern, kind] in listed {
+        let methods = match kind.as_str() {
+            "ws" => vec!["WS".to_owned()],
+            "http+ws" => vec![method, "WS".to_owned()],
+            _ => vec![method],
+        };
+        match rows.iter_mut().find(|row| row.pattern == pattern) {
+            Some(Examined { answers: Some(answers), .. }) => answers.extend(methods),
+            _ => rows.push(Examined { pattern, path: path.clone(), layer, answers: Some(methods) }),
+        }
+    }
+    let mut all = handlers;
+    all.splice(at..=at, rows);
+    all
 }
 
 /// Examines one handler. Returns the methods that it answers, if it loads.
@@ -183,7 +211,7 @@ async fn run(
     let failed = |message: String| {
         let failure = |handler: &Handler| (handler.id, Err(vec![Diagnostic::new(message.clone())]));
         let loaded = routes.handlers().iter().filter(|it| it.layer == Layer::Server).map(failure).collect();
-        Found { loaded, bindings: Vec::new() }
+        Found { loaded, listed: Vec::new(), bindings: Vec::new() }
     };
     let loading = Arc::new(Mutex::new(PathBuf::new()));
     let thread = {
@@ -217,16 +245,7 @@ async fn look(
     send: impl Fn(Found) + Clone + Send + 'static,
 ) {
     let owner = config.hub.register(|_| {});
-    let exchanges = Exchanges::new(
-        config.hub.clone(),
-        owner,
-        config.sessions.clone(),
-        config.shared.clone(),
-        config.actors.clone(),
-        config.trust.clone(),
-        config.mode,
-        config.bodies.clone(),
-    );
+    let exchanges = Exchanges::new(owner, config.services());
     let lost = {
         let (send, loading, routes) = (send.clone(), loading.clone(), routes.clone());
         move |_| {
@@ -235,7 +254,7 @@ async fn look(
                 format!("{} runs on in something that JavaScript cannot be interrupted in", stuck.display());
             let handler = routes.handlers().iter().find(|it| it.path == stuck);
             let loaded = handler.map(|it| (it.id, Err(vec![Diagnostic::at(message, stuck, 1, 1)])));
-            send(Found { loaded: loaded.into_iter().collect(), bindings: Vec::new() });
+            send(Found { loaded: loaded.into_iter().collect(), listed: Vec::new(), bindings: Vec::new() });
         }
     };
     // One isolate examines all handlers, whatever they need.
@@ -249,7 +268,7 @@ async fn look(
                 (it.id, Err(vec![Diagnostic::new(format!("JavaScript could not start: {error}"))]))
             };
             let loaded = routes.handlers().iter().take(1).map(failure).collect();
-            return send(Found { loaded, bindings: Vec::new() });
+            return send(Found { loaded, listed: Vec::new(), bindings: Vec::new() });
         }
     };
     let files = PublicFiles::new(layout.public.as_deref(), config.files);
@@ -260,7 +279,8 @@ async fn look(
     if loaded.values().all(Result::is_ok) {
         bindings.extend(isolate.problems());
     }
-    send(Found { loaded, bindings });
+    let listed = isolate.listed_routes();
+    send(Found { loaded, listed, bindings });
     config.hub.unregister(owner, CloseCode::IsolateLost);
 }
 

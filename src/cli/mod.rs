@@ -119,6 +119,8 @@ enum CliError {
     Write { path: std::path::PathBuf, source: std::io::Error },
     #[error("the sessions cannot be stored: {0}")]
     Sessions(#[from] liveline_store::SqlError),
+    #[error(transparent)]
+    Topics(#[from] crate::topics::TopicStoreError),
     #[error("the session key is too short: give 16 bytes at least, as `openssl rand -hex 32` does")]
     SessionKey,
     #[error(transparent)]

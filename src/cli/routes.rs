@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
-use super::args::Folder;
+use super::args::RoutesArgs;
 use super::examine::{Examination, examine};
 use super::{CliError, config, paint, print};
 use crate::dialect;
+use crate::router::Layout;
+use crate::script::provided::{self, Provided};
 
 /// Runs the command. Fails where a handler does not load.
-pub(super) async fn run(args: &Folder) -> Result<(), CliError> {
+pub(super) async fn run(args: &RoutesArgs) -> Result<(), CliError> {
+    let RoutesArgs { folder: args, why } = args;
     let layout = args.layout()?;
     let Examination { handlers, pages, failures, .. } = examine(config::to_check(args)?).await;
     let shown = |path: &Path| path.strip_prefix(&layout.root).unwrap_or(path).display().to_string();
@@ -40,5 +43,34 @@ pub(super) async fn run(args: &Folder) -> Result<(), CliError> {
     if handlers.is_empty() {
         print(&format!("no handlers below {}", layout.routes.display()));
     }
+    if *why {
+        explain(&layout)?;
+    }
     if failures.is_empty() { Ok(()) } else { Err(CliError::from(failures)) }
+}
+
+/// Prints which dialect has each file, and which packages are the host's.
+fn explain(layout: &Layout) -> Result<(), CliError> {
+    let (routes, _) = dialect::read(layout).map_err(CliError::from)?;
+    print("");
+    for handler in routes.handlers() {
+        let file = handler.path.strip_prefix(&layout.root).unwrap_or(&handler.path).display().to_string();
+        let what = match handler.dialect {
+            "fastify" => "an application of Fastify: its main export takes (fastify, opts), or it listens",
+            _ => "a handler by its name",
+        };
+        print(paint::visible(&format!("{file} is {what} (dialect {})", handler.dialect)).trim_end());
+    }
+    if routes.handlers().iter().any(|handler| handler.dialect == "fastify") {
+        let provided = Provided::of(&layout.project);
+        for name in provided::NAMES {
+            let source = if provided.has(name) {
+                "liveline's own; package.json chooses npm's by \"liveline\": { \"fastify\": \"npm\" }"
+            } else {
+                "npm's, as package.json says"
+            };
+            print(&format!("{name} is {source}"));
+        }
+    }
+    Ok(())
 }

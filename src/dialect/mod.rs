@@ -17,6 +17,7 @@
 //! one).
 
 mod directive;
+mod fastify;
 mod settings;
 mod spelling;
 mod webflo;
@@ -33,7 +34,7 @@ pub(crate) use settings::{FileKind, FileRule, Settings};
 pub(crate) use spelling::{nearest, nearest_within};
 
 /// Every dialect that is served. One that claims the same file as another has to be surer than that one.
-static ALL: [&dyn Dialect; 2] = [&webflo::Webflo, &workers::Workers];
+static ALL: [&dyn Dialect; 3] = [&webflo::Webflo, &workers::Workers, &fastify::Fastify];
 
 /// The part of a dialect that is Rust.
 pub(crate) trait Dialect: Sync {
@@ -54,6 +55,11 @@ pub(crate) trait Dialect: Sync {
 
     /// What a handler's exports ask of the host, besides answering requests.
     fn load(&self, exports: &Exports) -> HandlerOptions;
+
+    /// Whether servers that the dialect's code makes are reached by the host's listener.
+    fn adopts_listeners(&self) -> bool {
+        false
+    }
 
     /// What a handler answers, and what is wrong with its exports.
     fn explain(&self, handler: &HandlerFacts<'_>) -> Explanation;
@@ -135,6 +141,8 @@ impl FromIterator<(String, Export)> for Exports {
 pub(crate) struct HandlerOptions {
     /// Whether requests that a page of another site sends are refused; None where the handler does not say.
     pub csrf: Option<bool>,
+    /// Whether pages of every origin may open its WebSockets, as far as the host is concerned.
+    pub admits_all_origins: bool,
 }
 
 /// What `liveline check` knows of a handler.
@@ -278,7 +286,10 @@ mod tests {
         }
 
         fn load(&self, exports: &Exports) -> HandlerOptions {
-            HandlerOptions { csrf: exports.is_function("onRequest").then_some(false) }
+            HandlerOptions {
+                csrf: exports.is_function("onRequest").then_some(false),
+                ..HandlerOptions::default()
+            }
         }
 
         fn explain(&self, handler: &HandlerFacts<'_>) -> Explanation {

@@ -46,7 +46,7 @@ impl Dialect for Webflo {
     }
 
     fn load(&self, exports: &Exports) -> HandlerOptions {
-        HandlerOptions { csrf: exports.boolean("csrf") }
+        HandlerOptions { csrf: exports.boolean("csrf"), ..HandlerOptions::default() }
     }
 
     fn explain(&self, handler: &HandlerFacts<'_>) -> Explanation {

@@ -11,8 +11,10 @@ use super::memory::NoRoom;
 use super::{Exchanges, from_exception};
 use crate::metrics::HANDLER;
 use liveline_proto::multipart::FormError;
+use liveline_proto::topic::TopicError;
 use liveline_proto::{ExchangeError, InvalidChannel};
 use liveline_store::SessionError;
+use liveline_store::actor::StorageError;
 
 /// Why an op failed.
 #[derive(Debug, thiserror::Error, JsError)]
@@ -83,12 +85,33 @@ pub(crate) enum OpError {
     #[class(generic)]
     #[error("{0}")]
     SessionStore(SessionError),
+    #[class(range)]
+    #[error("{0}")]
+    ActorLimit(String),
+    #[class(generic)]
+    #[error("{0}")]
+    ActorStorage(StorageError),
     #[class("DOMExceptionNetworkError")]
     #[error("{0} cannot be dialled: {1}")]
     Dial(String, String),
     #[class("DOMExceptionQuotaExceededError")]
     #[error("more than {0} bytes wait for the other side to read")]
     Unsent(usize),
+    #[class(type)]
+    #[error("{0}")]
+    TopicData(TopicError),
+    #[class("DOMExceptionQuotaExceededError")]
+    #[error("{0}")]
+    TopicLimit(TopicError),
+    #[class("DOMExceptionInvalidStateError")]
+    #[error("{0}")]
+    TopicState(TopicError),
+    #[class(type)]
+    #[error("{0}")]
+    TopicOption(String),
+    #[class(generic)]
+    #[error("the topics could not be stored: {0}")]
+    TopicStore(String),
     #[class(generic)]
     #[error("the file could not be read: {0}")]
     File(#[from] std::io::Error),
@@ -99,6 +122,28 @@ impl From<FormError> for OpError {
         match error {
             FormError::Malformed(_) => OpError::Form(error),
             FormError::Parts(_) | FormError::Head => OpError::FormTooLarge(error),
+        }
+    }
+}
+
+impl From<StorageError> for OpError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Limit(message) => OpError::ActorLimit(message),
+            error => OpError::ActorStorage(error),
+        }
+    }
+}
+
+impl From<TopicError> for OpError {
+    fn from(error: TopicError) -> Self {
+        match error {
+            TopicError::Name(_) | TopicError::NotJson(_) | TopicError::Empty => OpError::TopicData(error),
+            TopicError::TooLarge { .. }
+            | TopicError::Full
+            | TopicError::TooMany { .. }
+            | TopicError::Rate { .. } => OpError::TopicLimit(error),
+            error => OpError::TopicState(error),
         }
     }
 }

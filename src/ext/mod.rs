@@ -25,6 +25,8 @@ mod environment;
 mod errors;
 mod exception;
 mod exchange;
+#[cfg(feature = "node")]
+pub(crate) mod fastify;
 mod files;
 mod form;
 mod log;
@@ -41,6 +43,7 @@ mod session;
 mod shared;
 mod sql;
 mod timers;
+mod topic;
 mod wasm;
 mod websocket;
 mod workers;
@@ -52,7 +55,7 @@ pub(crate) use dispatch::{FileAnswer, Route, Site};
 pub(crate) use environment::{Environment, EnvironmentFiles, Variables};
 pub(crate) use errors::OpError;
 pub(crate) use exception::{from_exception, from_js_error};
-pub(crate) use exchange::{Begun, Call, Ended, Exchanges, Mode, Unanswered};
+pub(crate) use exchange::{Begun, Call, Ended, Exchanges, Mode, Services, Unanswered};
 pub(crate) use log::current_exchange;
 pub(crate) use memory::Memory;
 pub(crate) use page::{PageSource, Show, Shown};
@@ -60,7 +63,7 @@ pub(crate) use permissions::{Access, GrantError, Grants, OwnFiles};
 pub(crate) use session::Sessions;
 pub(crate) use shared::Shared;
 pub(crate) use timers::expect_packages;
-pub(crate) use workers::Background;
+pub(crate) use workers::{Background, Stores};
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
 
@@ -71,10 +74,20 @@ deno_core::extension!(
     deps = [deno_webidl, deno_web, deno_fetch],
     ops = [
         actor::op_actor_again,
+        actor::op_actor_alarm_begin,
+        actor::op_actor_alarm_delete,
+        actor::op_actor_alarm_end,
+        actor::op_actor_alarm_get,
+        actor::op_actor_alarm_lost,
+        actor::op_actor_alarm_set,
         actor::op_actor_answered,
         actor::op_actor_attachment,
         actor::op_actor_automatic,
+        actor::op_actor_bookmark,
         actor::op_actor_call,
+        actor::op_actor_database_size,
+        actor::op_actor_delete_all,
+        actor::op_actor_delete_facet,
         actor::op_actor_durable,
         actor::op_actor_end_accept,
         actor::op_actor_end_again,
@@ -87,17 +100,28 @@ deno_core::extension!(
         actor::op_actor_id_unique,
         actor::op_actor_idle,
         actor::op_actor_is_open,
+        actor::op_actor_isolate,
+        actor::op_actor_kv_delete,
+        actor::op_actor_kv_get,
+        actor::op_actor_kv_get_many,
+        actor::op_actor_kv_list,
+        actor::op_actor_kv_put,
         actor::op_actor_leave,
         actor::op_actor_pipe,
         actor::op_actor_post,
         actor::op_actor_reply,
         actor::op_actor_reset,
+        actor::op_actor_restore,
+        actor::op_actor_savepoint,
+        actor::op_actor_savepoint_end,
         actor::op_actor_set_attachment,
         actor::op_actor_set_automatic,
         actor::op_actor_socket_count,
         actor::op_actor_socket_forget,
         actor::op_actor_sockets,
+        actor::op_actor_sql,
         actor::op_actor_start,
+        actor::op_actor_start_facet,
         actor::op_actor_tags,
         actor::op_actor_take,
         actor::op_answer_socket_end,
@@ -194,6 +218,26 @@ deno_core::extension!(
         sql::op_sql_query,
         timers::op_timer_has_packages,
         timers::op_timer_of_package,
+        topic::op_topic_alive,
+        topic::op_topic_answer,
+        topic::op_topic_configure,
+        topic::op_topic_content,
+        topic::op_topic_create,
+        topic::op_topic_delete,
+        topic::op_topic_ended,
+        topic::op_topic_enter,
+        topic::op_topic_forward,
+        topic::op_topic_forward_stop,
+        topic::op_topic_is_by_line,
+        topic::op_topic_latest,
+        topic::op_topic_leave,
+        topic::op_topic_members,
+        topic::op_topic_next,
+        topic::op_topic_publish,
+        topic::op_topic_publish_bytes,
+        topic::op_topic_stored,
+        topic::op_topic_subscribe,
+        topic::op_topic_unsubscribe,
         wasm::op_wasm_gone,
         wasm::op_wasm_grow,
         websocket::client::op_socket_close,
@@ -208,8 +252,24 @@ deno_core::extension!(
         websocket::pair::op_websocket_close,
         websocket::pair::op_websocket_text,
         websocket::pair::op_websocket_unsent,
+        websocket::served::op_served_again,
+        websocket::served::op_served_bytes,
+        websocket::served::op_served_drop,
+        websocket::served::op_served_forget,
+        websocket::served::op_served_open,
+        websocket::served::op_served_text,
         workers::op_background,
         workers::op_cron_next,
+        workers::op_d1_dump,
+        workers::op_d1_exec,
+        workers::op_d1_query,
+        workers::op_kv_delete,
+        workers::op_kv_get,
+        workers::op_kv_list,
+        workers::op_kv_put,
+        workers::op_queue_send,
+        workers::op_queue_settle,
+        workers::op_queue_take,
         workers::op_trigger_begin,
         workers::op_trigger_claim,
     ],
@@ -224,6 +284,7 @@ deno_core::extension!(
         state.put(answer::Streams::default());
         state.put(websocket::client::Sockets::default());
         state.put(Background::default());
+        state.put(websocket::served::LastText::default());
     },
     // The macro would store the paths of the files; the binary has to contain the sources.
     customizer = |extension: &mut deno_core::Extension| {
@@ -247,12 +308,15 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "actor/classes.js",
         "actor/context.js",
         "actor/errors.js",
+        "actor/facets.js",
         "actor/http.js",
         "actor/instance.js",
         "actor/mail.js",
         "actor/namespace.js",
         "actor/sockets.js",
+        "actor/sql_storage.js",
         "actor/state.js",
+        "actor/storage.js",
         "actor/stub.js",
         "actor/values.js",
         "answer/answer.js",
@@ -267,6 +331,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "crypto.js",
         "dispatch/dialects.js",
         "dispatch/dispatch.js",
+        "dispatch/fastify.js",
         "dispatch/routing.js",
         "dispatch/steps.js",
         "dispatch/throwers.js",
@@ -324,6 +389,8 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "shared/upload.js",
         "sql.js",
         "timers.js",
+        "topic/answer.js",
+        "topic/topic.js",
         "wasm.js",
         "websocket/client.js",
         "websocket/pair.js",

@@ -129,9 +129,18 @@ pub(crate) async fn op_request_read(
 #[op2]
 pub(crate) async fn op_request_collect(state: Rc<RefCell<OpState>>, id: f64) -> Result<Received, OpError> {
     let memory = state.borrow().borrow::<Memory>().clone();
+    let (bytes, held) = collect(&state, id).await?;
+    Ok(Received { bytes, memory, held })
+}
+
+/// The rest of a body, and its count in the budget of all bodies.
+pub(in crate::ext) async fn collect(
+    state: &Rc<RefCell<OpState>>,
+    id: f64,
+) -> Result<(Vec<u8>, Option<Held>), OpError> {
     let mut whole = Vec::new();
-    let Some(Reading { mut body, mut stall_timeout, mut held }) = begin(&state, id)? else {
-        return Ok(Received { bytes: whole, memory, held: None });
+    let Some(Reading { mut body, mut stall_timeout, mut held }) = begin(state, id)? else {
+        return Ok((whole, None));
     };
     loop {
         let next = tokio::select! {
@@ -140,15 +149,15 @@ pub(crate) async fn op_request_collect(state: Rc<RefCell<OpState>>, id: f64) -> 
             () = held.in_the_way() => Err((BodyFault::Crowded, OpError::BodiesFull(held.budget()))),
         };
         match next {
-            Ok(None) => return Ok(Received { bytes: whole, memory, held: Some(held) }),
+            Ok(None) => return Ok((whole, Some(held))),
             Ok(Some(data)) => {
-                let data = count_received(&state, id, data)?;
+                let data = count_received(state, id, data)?;
                 if held.grow(data.len(), Instant::now()).is_err() {
-                    return Err(fail(&state, id, BodyFault::Crowded, OpError::BodiesFull(held.budget())));
+                    return Err(fail(state, id, BodyFault::Crowded, OpError::BodiesFull(held.budget())));
                 }
                 append(&mut whole, &data, body.size_hint().exact());
             }
-            Err((fault, error)) => return Err(fail(&state, id, fault, error)),
+            Err((fault, error)) => return Err(fail(state, id, fault, error)),
         }
     }
 }

@@ -7,7 +7,7 @@ use hyper::header::{
 };
 use hyper::http::Extensions;
 
-use super::{AnswerBody, LineStream};
+use super::{AnswerBody, Carrier, LineStream};
 use liveline_compiler::Diagnostic;
 use liveline_compiler::{ERROR_HEAD, escaped as html_escaped};
 use liveline_proto::LineId;
@@ -27,13 +27,15 @@ pub(crate) struct Answer {
     pub continuation: Option<Continuation>,
 }
 
-/// A line that follows the head of an answer on its connection.
+/// What follows the head of an answer on its connection.
 #[derive(Debug)]
 pub(crate) enum Continuation {
     /// The WebSocket that the handler answered with.
     WebSocket(LineId),
     /// The events of the line that the answer opened.
     Stream(Box<LineStream>),
+    /// Something that leaves HTTP with the connection.
+    Carried(Carrier),
 }
 
 /// What a browser does with an answer's body.

@@ -77,6 +77,16 @@ fn stream_in(accept: &str) -> Option<Format> {
     })
 }
 
+/// The headers of a response that carries events, and does not end.
+pub(crate) fn set_stream_headers(headers: &mut HeaderMap, media_type: &'static str) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    // A proxy that compresses would hold events back until it has enough of them.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    // And so would a proxy that buffers responses.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+}
+
 /// The events of a line that its answer carries, after the bytes in `first`.
 #[derive(Debug, Clone)]
 pub(crate) struct LineStream {

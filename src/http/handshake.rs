@@ -10,6 +10,11 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::Answer;
 
+/// How many bytes long the messages of a socket's client may be, where the handler has a limit of its own. It is an
+/// extension of the answer that opens the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LongestMessage(pub usize);
+
 /// A client's half of the handshake.
 pub(crate) struct Handshake {
     accept: HeaderValue,

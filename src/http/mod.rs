@@ -3,6 +3,7 @@
 //! | type | what it is |
 //! |---|---|
 //! | [`Answer`], [`AnswerBody`] | an HTTP answer on its way out, and its body |
+//! | [`Carrier`] | what a connection carries after the head of an answer |
 //! | [`Html`] | a page as text, with the place for the address of a line |
 //! | [`Audience`] | how much of an exchange a request's client can follow |
 //! | [`Handshake`] | the opening handshake of a WebSocket |
@@ -19,6 +20,7 @@
 mod answer;
 mod audience;
 mod body;
+mod carrier;
 mod conditions;
 mod cookies;
 mod handshake;
@@ -32,12 +34,14 @@ pub(crate) mod strict;
 
 pub(crate) use answer::{Answer, Continuation, Html, JSON, LINE_HEADER, Nature, TEXT};
 pub(crate) use audience::{
-    Audience, LineStream, as_stream, asks_for_websocket, first_state, lists, status_of_stream,
+    Audience, LineStream, as_stream, asks_for_websocket, first_state, lists, set_stream_headers,
+    status_of_stream,
 };
 pub(crate) use body::{AnswerBody, Chunk, FileBody};
+pub(crate) use carrier::Carrier;
 pub(crate) use conditions::{Conditions, Verdict, wants_range};
 pub(crate) use cookies::{CookiePlace, SetCookie, cookies, set_cookie, unescaped};
-pub(crate) use handshake::Handshake;
+pub(crate) use handshake::{Handshake, LongestMessage};
 pub(crate) use head::Head;
 pub(crate) use kept_documents::{KeptDocument, KeptDocuments};
 pub(crate) use negotiation::prefers_html;

@@ -173,6 +173,7 @@ impl Socket {
                     Take::Idle => return Flow::Flowing,
                     Take::Gone => return Flow::Over,
                     Take::Some => self.encoding.encode(outgoing.drain(..), bytes),
+                    Take::Close(close) if self.is_dropped_by(&close) => return Flow::Over,
                     Take::Close(close) => {
                         self.encoding.close(&close, bytes);
                         writer.has_closed = true;
@@ -192,6 +193,17 @@ impl Socket {
                 }
             }
         })
+    }
+
+    /// Whether the handler of a raw socket ends the connection without a close frame. If so, the client sees its end at
+    /// once.
+    fn is_dropped_by(&self, close: &Close) -> bool {
+        let is_dropped = matches!(self.encoding, Encoding::Raw { .. }) && close.code == CloseCode::Abnormal;
+        if is_dropped {
+            // If this fails, the connection is gone.
+            let _ = SockRef::from(&self.stream).shutdown(Shutdown::Both);
+        }
+        is_dropped
     }
 
     /// Shuts down this side of the connection after the close frame where no answer to it can come: the client broke the

@@ -24,6 +24,8 @@ pub(crate) struct Layout {
     pub wrangler: Option<PathBuf>,
     /// The environment of that configuration that is chosen.
     pub environment: Option<String>,
+    /// The file that was given in place of a folder: a program that listens itself.
+    pub entry: Option<PathBuf>,
 }
 
 /// Why a folder cannot be served.
@@ -127,7 +129,8 @@ impl Layout {
     ///
     /// Either way `dir/public` holds the static files if it exists and `public` names no other folder.
     pub(crate) fn find(dir: &Path, public: Option<&Path>) -> Result<Layout, LayoutError> {
-        let root = readable_folder(dir)?;
+        let entry = program(dir);
+        let root = readable_folder(entry.as_deref().and_then(Path::parent).unwrap_or(dir))?;
         let webflo = Webflo::read(&root)?;
         let routes = match (root.join("app"), &webflo.server_dir) {
             (_, Some(folder)) => readable_folder(&root.join(folder))?,
@@ -148,7 +151,7 @@ impl Layout {
                 let wrangler = wrangler_file(&root);
                 let has_tree = wrangler.is_none() || routes != root;
                 let (project, environment) = (project_of(&root).to_owned(), None);
-                Ok(Layout { project, root, routes, public, has_tree, wrangler, environment })
+                Ok(Layout { project, root, routes, public, has_tree, wrangler, environment, entry })
             }
         }
     }
@@ -169,6 +172,15 @@ fn wrangler_file(root: &Path) -> Option<PathBuf> {
     let redirect = text.and_then(|text| serde_json::from_str::<Redirect>(&text).ok());
     let built = redirect.and_then(|redirect| folder.join(redirect.config_path).canonicalize().ok());
     built.or_else(|| WRANGLER.iter().map(|name| root.join(name)).find(|file| file.is_file()))
+}
+
+/// The file that a path names, if it is a program and no handler of another dialect.
+fn program(path: &Path) -> Option<PathBuf> {
+    let path = path.canonicalize().ok().filter(|path| path.is_file())?;
+    let extension = path.extension()?.to_str()?;
+    let is_script = ["js", "mjs", "cjs", "ts", "mts", "cts"].contains(&extension);
+    let is_handler = path.file_stem().is_some_and(|stem| stem == "handler");
+    (is_script && !is_handler).then_some(path)
 }
 
 fn project_of(root: &Path) -> &Path {

@@ -51,6 +51,8 @@ pub(super) fn lazy(half: Half) -> &'static Lazy {
             #[cfg(feature = "node")]
             Half::Node => {
                 modules.push(ext::node::GLOBAL_SCOPE);
+                modules.extend(ext::fastify::SCRIPTS);
+                modules.push(ext::fastify::VALIDATORS);
                 // The loader refuses their imports, and knows the place.
                 modules.retain(|(specifier, _)| {
                     specifier.strip_prefix("node:").is_none_or(|name| node::absent(name).is_none())

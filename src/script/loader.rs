@@ -20,7 +20,7 @@ use super::half::Half;
 use super::half::need_node;
 #[cfg(feature = "node")]
 use super::modules::OWN_SCHEME;
-use super::modules::{Missing, Modules, ResolveError, own_source};
+use super::modules::{Missing, Modules, ResolveError, own_source, provided_source};
 use super::sources::{Source, Sources};
 use crate::dialect::{FileKind, Settings};
 use crate::ext::{Access, expect_packages, packages};
@@ -215,6 +215,9 @@ impl Loader {
         let module = |kind, code: ModuleSourceCode| Ok(ModuleSource::new(kind, code, url, None));
         if let Some((_, source)) = own_source(url) {
             return module(ModuleType::JavaScript, ModuleSourceCode::String(source.to_owned().into()));
+        }
+        if let Some(source) = provided_source(url) {
+            return module(ModuleType::JavaScript, ModuleSourceCode::String(source.into()));
         }
         let importing = |message: String| match referrer
             .and_then(|from| Some((from, path_of(&from.specifier)?)))
@@ -519,7 +522,9 @@ impl ModuleLoader for Loader {
             None => self.modules.resolve(specifier, referrer),
         };
         #[cfg(feature = "node")]
-        if self.half == Half::Plain && resolved.as_ref().is_ok_and(|url| url.scheme() == "node") {
+        if self.half == Half::Plain
+            && resolved.as_ref().is_ok_and(|url| url.scheme() == "node" || provided_source(url).is_some())
+        {
             return Err(JsErrorBox::generic(self.lack_node().message));
         }
         if let Ok(url) = &resolved {

@@ -22,6 +22,7 @@ mod loader;
 pub(crate) mod modules;
 #[cfg(feature = "node")]
 mod node;
+pub(crate) mod provided;
 mod site;
 mod snapshot;
 mod sources;

@@ -12,6 +12,7 @@ use oxc_resolver::{ResolveOptions, Resolver};
 use super::border::{Border, Outside};
 use super::configs::Configs;
 use super::declared::Declarations;
+use super::provided::Provided;
 use crate::dialect::{FileKind, Settings, nearest};
 use crate::ext::packages;
 use liveline_compiler::Diagnostic;
@@ -29,7 +30,7 @@ const OWN: [(&str, &str); 5] = [
 ];
 
 /// Modules that are imported only by the host's own scheme: `liveline:sql`.
-const HOST: [(&str, &str); 5] = [
+const HOST: [(&str, &str); 6] = [
     (
         "actors",
         "export const { Actor, actors, RpcTarget, WebSocketRequestResponsePair } = \
@@ -40,6 +41,7 @@ const HOST: [(&str, &str); 5] = [
         "export const { client, Client, openDatabase, SqlError } = globalThis[Symbol.for(\"liveline:sql\")];",
     ),
     ("shared", "export const { shared } = globalThis[Symbol.for(\"liveline:shared\")];"),
+    ("topics", "export const { topic, topics } = globalThis[Symbol.for(\"liveline:topics\")];"),
     ("upload", "export const { progressOf, track } = globalThis[Symbol.for(\"liveline:upload\")];"),
     ("password", "export const { hash, verify } = globalThis[Symbol.for(\"liveline:password\")];"),
 ];
@@ -143,6 +145,8 @@ pub(crate) struct Modules {
     required: Resolver,
     declarations: Declarations,
     border: Border,
+    /// Packages that the host provides.
+    provided: Provided,
     /// Whether Node's modules can be there.
     runs_on_server: bool,
     /// What the project's configuration decides.
@@ -192,6 +196,7 @@ impl Modules {
             (Configs::of(project), RefCell::default(), Declarations::default());
         let border = Border::around(project);
         let settings = RefCell::default();
+        let provided = if runs_on_server { Provided::of(project) } else { Provided::nowhere() };
         Modules {
             files,
             configs,
@@ -201,6 +206,7 @@ impl Modules {
             required,
             declarations,
             border,
+            provided,
             runs_on_server,
             settings,
         }
@@ -275,6 +281,10 @@ impl Modules {
         if let Some((name, _)) = OWN.iter().find(|(name, _)| *name == specifier) {
             let url = format!("{OWN_SCHEME}{name}");
             return Ok(ModuleSpecifier::parse(&url).expect("own names are valid URLs"));
+        }
+        if self.provided.has(specifier) {
+            let url = format!("{OWN_SCHEME}{specifier}");
+            return Ok(ModuleSpecifier::parse(&url).expect("names of packages are valid in URLs"));
         }
         let from = shown(referrer);
         let failed = |reason: String, help: Option<String>| ResolveError::Unresolved {
@@ -480,6 +490,11 @@ fn with_path(mut url: ModuleSpecifier, file: &Path) -> ModuleSpecifier {
 pub(crate) fn own_source(url: &ModuleSpecifier) -> Option<(&'static str, &'static str)> {
     let name = url.as_str().strip_prefix(OWN_SCHEME)?;
     OWN.iter().chain(&HOST).find(|(own, _)| *own == name).copied()
+}
+
+/// The source of a package of Fastify that the host provides.
+pub(crate) fn provided_source(url: &ModuleSpecifier) -> Option<String> {
+    Provided::source(url.as_str().strip_prefix(OWN_SCHEME)?)
 }
 
 /// The names by which the host's own modules are imported.

@@ -7,7 +7,9 @@ use hyper::header::{
 
 use super::assets::X_LIVE_PAGE;
 use super::reply::{Outgoing, Protocol};
-use crate::http::{Answer, AnswerBody, Conditions, Continuation, Handshake, Nature, RedirectPolicy, Verdict};
+use crate::http::{
+    Answer, AnswerBody, Conditions, Continuation, Handshake, LongestMessage, Nature, RedirectPolicy, Verdict,
+};
 use crate::router::{PageId, Routes};
 
 /// See the module.
@@ -23,11 +25,20 @@ pub(super) struct Completion {
 
 impl Completion {
     pub(super) fn complete(self, routes: &Routes, mut answer: Answer) -> Outgoing {
-        if let (Some(handshake), Some(Continuation::WebSocket(line))) = (self.handshake, &answer.continuation)
-        {
-            let line = *line;
-            handshake.accept(&mut answer.headers);
-            return Outgoing::upgrade(answer, Protocol::Raw(line));
+        match (self.handshake, &answer.continuation) {
+            (Some(handshake), Some(Continuation::WebSocket(line))) => {
+                let line = *line;
+                handshake.accept(&mut answer.headers);
+                let longest = answer.extensions.get::<LongestMessage>().map(|longest| longest.0);
+                return Outgoing::upgrade(answer, Protocol::Raw(line, longest));
+            }
+            (Some(handshake), Some(Continuation::Carried(_)))
+                if answer.status == StatusCode::SWITCHING_PROTOCOLS =>
+            {
+                handshake.accept(&mut answer.headers);
+                return answer.into();
+            }
+            _ => {}
         }
         // Conditions are judged for a part of the body as for the whole (RFC 9110 section 13.2.2).
         let can_be_spared =

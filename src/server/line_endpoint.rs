@@ -8,8 +8,7 @@ use std::time::Instant;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
     ACCEPT, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue,
-    SEC_WEBSOCKET_PROTOCOL, UPGRADE, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, HeaderValue, SEC_WEBSOCKET_PROTOCOL, UPGRADE, VARY,
 };
 use hyper::http::HeaderMap;
 use hyper::{Method, Request, StatusCode};
@@ -18,7 +17,7 @@ use super::caller::Caller;
 use super::reply::{Outgoing, Protocol};
 use crate::config::Config;
 use crate::ext::Held;
-use crate::http::{Answer, Handshake, asks_for_websocket, lists, within};
+use crate::http::{Answer, Handshake, asks_for_websocket, lists, set_stream_headers, within};
 use crate::trust::Requester;
 use liveline_proto::{Attachment, Close, CloseCode, Format, JoinError, Token, TransportKind};
 
@@ -133,21 +132,11 @@ fn listen(config: &Config, address: &str, caller: &Caller) -> Outgoing {
     match joined {
         Ok(attachment) => {
             let mut answer = Answer::empty(StatusCode::OK);
-            set_stream_headers(&mut answer.headers, Format::Envelopes);
+            set_stream_headers(&mut answer.headers, Format::Envelopes.media_type());
             Outgoing::upgrade(answer, Protocol::Events(attachment))
         }
         Err(error) => refusal(caller, error).into(),
     }
-}
-
-/// The headers of a response that carries a line's events.
-pub(super) fn set_stream_headers(headers: &mut HeaderMap, format: Format) {
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
-    // A proxy that compresses would hold events back until it has enough of them.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    // And so would a proxy that buffers responses.
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
 }
 
 /// Receives a client's frames, one in each line of the body.

@@ -4,7 +4,7 @@ use hyper::Response;
 
 use super::instrumented::InstrumentedBody;
 use crate::dev;
-use crate::http::Answer;
+use crate::http::{Answer, Carrier};
 use liveline_proto::{Attachment, Format, LineId};
 
 /// What the connection does for a request.
@@ -28,10 +28,13 @@ pub(super) enum Protocol {
     Line(Attachment),
     /// The events of a line, as a response to the client that has joined it.
     Events(Attachment),
-    /// The WebSocket of a handler that answered with one.
-    Raw(LineId),
+    /// The WebSocket of a handler that answered with one, and how long messages of its client may be, if the handler has
+    /// a limit of its own.
+    Raw(LineId, Option<usize>),
     /// The events of the line that the answer opened, in this format.
     Stream(LineId, Format),
+    /// Something that serves the connection itself.
+    Carried(Carrier),
     /// The messages of `dev` to a page.
     Dev(dev::Socket),
 }

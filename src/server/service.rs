@@ -22,7 +22,7 @@ use crate::browser::BrowserFiles;
 use crate::ext::{Call, Mode, Show, Shown};
 use crate::http::{
     Answer, AnswerBody, Audience, Conditions, Continuation, Handshake, LINE_PATH, RedirectPolicy, USER_PATH,
-    asks_for_websocket, strict,
+    asks_for_websocket, set_stream_headers, strict,
 };
 use crate::metrics;
 use crate::router::{Node, NodeId, Step, segments};
@@ -132,8 +132,12 @@ impl Responder {
 }
 
 fn reply(context: &Context, mut answer: Answer, protocol: Option<Protocol>) -> Reply {
-    if let Some(Continuation::Stream(stream)) = answer.continuation.take() {
-        line_endpoint::set_stream_headers(&mut answer.headers, stream.format);
+    let continuation = answer.continuation.take();
+    if let Some(Continuation::Carried(carrier)) = continuation {
+        return Reply::Upgrade(Upgrade { head: head_of(&answer), protocol: Protocol::Carried(carrier) });
+    }
+    if let Some(Continuation::Stream(stream)) = continuation {
+        set_stream_headers(&mut answer.headers, stream.format.media_type());
         let mut head = head_of(&answer);
         match stream.first.is_empty() {
             true => stream.format.begin(&mut head),
@@ -306,7 +310,8 @@ fn handle(
     let mut handshake = None;
     if asks_for_websocket(request.method(), request.headers()) {
         let caller = Caller::of(config, requester, request.headers());
-        if !config.hub.engine().allows(caller.origin.as_deref(), caller.own.as_deref()) {
+        let is_allowed = || config.hub.engine().allows(caller.origin.as_deref(), caller.own.as_deref());
+        if !worker.admits_all_origins(steps) && !is_allowed() {
             return line_endpoint::refusal(&caller, JoinError::Origin).into();
         }
         match Handshake::read(request.version(), request.headers()) {

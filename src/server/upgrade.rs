@@ -32,9 +32,18 @@ impl Upgrade {
                 });
                 return Ok(());
             }
+            Protocol::Carried(carrier) => {
+                let _entered = hub.runtime().enter();
+                let stream = TcpStream::from_std(stream)?;
+                hub.runtime().spawn(carrier.serve(stream, head, read, Box::new(permit)));
+                return Ok(());
+            }
             Protocol::Line(attachment) => (Some(attachment), Encoding::WebSocket { limit }),
             Protocol::Events(attachment) => (Some(attachment), Encoding::Events(Format::Envelopes)),
-            Protocol::Raw(line) => (hub.turn().attach(line, TransportKind::Raw), Encoding::Raw { limit }),
+            Protocol::Raw(line, longest) => {
+                let encoding = Encoding::Raw { limit: longest.unwrap_or(limit) };
+                (hub.turn().attach(line, TransportKind::Raw), encoding)
+            }
             Protocol::Stream(line, format) => {
                 (hub.turn().attach(line, TransportKind::Events), Encoding::Events(format))
             }

@@ -66,6 +66,11 @@ impl Worker {
         self.isolate.checks_csrf(steps)
     }
 
+    /// Whether pages of every origin may open the WebSockets of a node.
+    pub(crate) fn admits_all_origins(&self, steps: &[Step]) -> bool {
+        self.isolate.admits_all_origins(steps)
+    }
+
     /// Changes to true when a newer generation serves.
     pub(crate) fn retiring(&self) -> watch::Receiver<bool> {
         self.retiring.subscribe()

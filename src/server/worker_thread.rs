@@ -149,17 +149,9 @@ impl Thread {
 
     fn prepare(&self) -> Result<Isolate, impl Display + use<>> {
         let config = &self.config;
-        let mut exchanges = Exchanges::new(
-            config.hub.clone(),
-            self.owner,
-            config.sessions.clone(),
-            config.shared.clone(),
-            config.actors.clone(),
-            config.trust.clone(),
-            config.mode,
-            config.bodies.clone(),
-        );
+        let mut exchanges = Exchanges::new(self.owner, config.services());
         exchanges.report_to(config.dev.clone());
+        exchanges.use_stores(config.stores.clone());
         let (pool, hub, remote, owner) =
             (self.pool.clone(), config.hub.clone(), self.remote.clone(), self.owner);
         let actors = config.actors.clone();

@@ -36,6 +36,8 @@ mod events;
 mod examples;
 #[cfg(feature = "node")]
 mod fastify;
+#[cfg(feature = "node")] // Plugins need Node's half.
+mod fastify_dialect;
 mod fetch_plus;
 mod forms;
 mod hosts;
@@ -102,3 +104,4 @@ mod websockets;
 mod without_sockets;
 #[cfg(feature = "node")]
 mod workers;
+mod workers_dialect;

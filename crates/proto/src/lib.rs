@@ -17,6 +17,7 @@
 //! | [`actor`] | actors: one owner for each, gates, alarms, hibernation |
 //! | [`websocket`] | frames on a WebSocket (RFC 6455) |
 //! | [`http1`] | strictness that the HTTP/1.1 parser in use does not have |
+//! | [`topic`] | named sequences of messages with subscribers that continue where they were |
 //! | [`multipart`] | forms (RFC 7578), the one kind of body that the host parses |
 //!
 //! **Invariant: sans-IO.** No socket, task, lock, random number or clock in here. Inputs are method calls, the
@@ -46,6 +47,7 @@ mod output;
 mod properties;
 mod registry;
 mod sse;
+pub mod topic;
 mod visitor;
 pub mod websocket;
 

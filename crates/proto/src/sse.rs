@@ -166,6 +166,27 @@ fn event(name: Option<&str>, id: Option<&str>, data: &str, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
+/// Writes an event whose data keeps its line breaks: each line is a field of its own.
+pub(crate) fn text_event(name: Option<&str>, id: Option<&str>, data: &str, out: &mut Vec<u8>) {
+    let (first, rest) = match data.find(['\n', '\r']) {
+        None => return event(name, id, data, out),
+        Some(at) => data.split_at(at),
+    };
+    event(name, id, first, out);
+    // The empty line that ends the event.
+    out.pop();
+    let mut rest = rest;
+    while !rest.is_empty() {
+        rest = rest.strip_prefix("\r\n").unwrap_or_else(|| &rest[1..]);
+        let end = rest.find(['\n', '\r']).unwrap_or(rest.len());
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(&rest.as_bytes()[..end]);
+        out.push(b'\n');
+        rest = &rest[end..];
+    }
+    out.push(b'\n');
+}
+
 /// Replaces line breaks, which would end the field. In JSON they are white space.
 fn one_line(text: &str) -> Cow<'_, str> {
     if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ").into() } else { text.into() }
@@ -231,6 +252,13 @@ mod tests {
             written(Format::Events, "room:joins-leaves", counted),
             format!("event: room:joins-leaves\nid: e-1\ndata: {counted}\n\n")
         );
+    }
+
+    #[test]
+    fn text_event_has_a_field_for_each_line() {
+        let mut out = Vec::new();
+        text_event(None, Some("1"), "a\nb\r\n\rc\n", &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), "id: 1\ndata: a\ndata: b\ndata: \ndata: c\ndata: \n\n");
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! | [`actor`] | a SQLite file for each actor, alarms, durability |
 //! | [`bindings`] | D1 databases, namespaces of keys, queues |
 //! | [`SessionStore`] | the values of visitors' sessions: [`MemorySessions`], [`SqliteSessions`] |
+//! | [`TopicStore`] | topics and their messages, written by one thread in groups |
 //!
 //! ```text
 //!  Database ──task─▶ DatabaseThread: SqliteConnection ──▶ SQLite
@@ -34,6 +35,7 @@ mod results;
 mod session;
 mod sqlite;
 mod thread;
+mod topic;
 mod value;
 
 pub use database::{Database, Follower, Transaction};
@@ -47,4 +49,5 @@ pub use session::{
     UnixTime,
 };
 pub use sqlite::Outcome;
+pub use topic::{MessageRow, StoredTopic, StoredTopics, TopicStore, TopicWrite};
 pub use value::{Params, Row, Value};

@@ -26,8 +26,6 @@ pub(super) struct Config {
     pub consumers: Vec<Consumer>,
     /// The classes of actors that migrations create, with whether their storage is SQLite.
     pub classes: BTreeMap<String, bool>,
-    /// The names that migrations gave classes, as `(from, to)`, in order.
-    pub renamed: Vec<(String, String)>,
     pub crons: Vec<Cron>,
     pub assets: Option<Assets>,
     pub rules: Vec<FileRule>,
@@ -230,7 +228,7 @@ impl<'a> Reader<'a> {
         let folder = self.source.file.parent().unwrap_or(Path::new("/")).to_owned();
         let text = |reader: &Self, name: &str| reader.get(name).and_then(Node::text).map(str::to_owned);
         let (main, missing_main) = self.main(&folder);
-        let (classes, renamed) = self.migrations();
+        let classes = self.migrations();
         let bindings = bindings::read(&mut self);
         let consumers = bindings::consumers(&mut self);
         let compatibility_date = self.date();
@@ -253,7 +251,6 @@ impl<'a> Reader<'a> {
             bindings,
             consumers,
             classes,
-            renamed,
             crons,
             assets,
             rules,
@@ -291,8 +288,8 @@ impl<'a> Reader<'a> {
         date.to_owned()
     }
 
-    fn migrations(&mut self) -> (BTreeMap<String, bool>, Vec<(String, String)>) {
-        let (mut classes, mut renamed) = (BTreeMap::new(), Vec::new());
+    fn migrations(&mut self) -> BTreeMap<String, bool> {
+        let mut classes = BTreeMap::new();
         for migration in self.list(self.get("migrations"), "migrations") {
             for (name, is_sqlite) in [("new_classes", false), ("new_sqlite_classes", true)] {
                 classes.extend(migration.texts_of(name).into_iter().map(|class| (class, is_sqlite)));
@@ -306,13 +303,12 @@ impl<'a> Reader<'a> {
                 };
                 let is_sqlite = classes.remove(from).unwrap_or(true);
                 classes.insert(to.to_owned(), is_sqlite);
-                renamed.push((from.to_owned(), to.to_owned()));
             }
             for class in migration.texts_of("deleted_classes") {
                 classes.remove(&class);
             }
         }
-        (classes, renamed)
+        classes
     }
 
     fn crons(&mut self) -> Vec<Cron> {

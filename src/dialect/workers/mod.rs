@@ -169,7 +169,7 @@ impl Dialect for Workers {
 
     fn load(&self, _: &Exports) -> HandlerOptions {
         // Workers decide for themselves which sites may send them what.
-        HandlerOptions { csrf: Some(false) }
+        HandlerOptions { csrf: Some(false), ..HandlerOptions::default() }
     }
 
     fn explain(&self, handler: &HandlerFacts<'_>) -> Explanation {

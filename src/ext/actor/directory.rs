@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
+use super::alarms::Alarms;
 use super::sockets::{End, Item, Sockets};
 use crate::lines::Hub;
 use liveline_proto::{CloseCode, LineId, OwnerId};
+use liveline_store::actor::{ActorStore, StorageError, StoreOptions};
 
 /// How many events may wait for one actor. Further ones fail with an error that is `overloaded`.
 const MAX_WAITING: usize = 10_000;
@@ -24,6 +27,10 @@ struct Inner {
     /// The owner of the lines whose far end is an actor's socket.
     owner: OnceLock<OwnerId>,
     options: ActorOptions,
+    /// The actors' files, opened when they are first needed.
+    store: OnceLock<Result<ActorStore, StorageError>>,
+    alarm_changed: Notify,
+    keeps_alarms: Once,
 }
 
 /// Settings of the actors of a process.
@@ -31,6 +38,8 @@ struct Inner {
 pub(crate) struct ActorOptions {
     /// How long an actor whose sockets the host can hold may be without an event until it leaves memory.
     pub idle: Duration,
+    /// The folder of the actors' files.
+    pub folder: PathBuf,
 }
 
 #[derive(Default)]
@@ -40,6 +49,9 @@ pub(super) struct State {
     serving: Vec<u32>,
     homes: HashMap<Actor, Home>,
     pub(super) sockets: Sockets,
+    pub(super) alarms: Alarms,
+    /// The number of the instance that was started last: later instances of an actor have higher ones.
+    token: u64,
 }
 
 /// An isolate that runs actors, or calls them.
@@ -57,7 +69,7 @@ struct Home {
 }
 
 /// An actor: its class and its id.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Actor {
     pub class: Arc<str>,
     /// 64 hexadecimal digits.
@@ -81,6 +93,8 @@ pub(crate) enum Mail {
     Socket { end: End, actor: Option<Actor>, item: Item, credit: Option<(LineId, usize)> },
     /// A call's result was not sent, because what the actor had written is lost.
     Failed { call: u32, message: Arc<str> },
+    /// The storage of an actor has failed: its object ends.
+    Broken { instance: u32, actor: Actor, message: Arc<str> },
     /// The alarm of an actor is due.
     Alarm { actor: Actor },
     /// An isolate ended. Calls that it has not answered fail.
@@ -100,7 +114,15 @@ pub(super) enum Refused {
 
 impl Actors {
     pub(crate) fn new(hub: Hub, options: ActorOptions) -> Actors {
-        let actors = Actors(Arc::new(Inner { state: Mutex::default(), hub, owner: OnceLock::new(), options }));
+        let actors = Actors(Arc::new(Inner {
+            state: Mutex::default(),
+            hub,
+            owner: OnceLock::new(),
+            options,
+            store: OnceLock::new(),
+            alarm_changed: Notify::new(),
+            keeps_alarms: Once::new(),
+        }));
         let weak = Arc::downgrade(&actors.0);
         let owner = actors.0.hub.register(move |event| {
             if let Some(inner) = weak.upgrade() {
@@ -113,6 +135,28 @@ impl Actors {
 
     pub(super) fn options(&self) -> &ActorOptions {
         &self.0.options
+    }
+
+    pub(super) fn alarm_changed(&self) -> &Notify {
+        &self.0.alarm_changed
+    }
+
+    /// The files of the actors. The folder is made if there is none.
+    pub(super) fn store(&self) -> Result<ActorStore, StorageError> {
+        let open = || ActorStore::open(&self.0.options.folder, StoreOptions::default());
+        self.0.store.get_or_init(open).clone()
+    }
+
+    /// The files of the actors, if any actor has stored anything.
+    pub(super) fn existing_store(&self) -> Option<Result<ActorStore, StorageError>> {
+        (self.0.store.get().is_some() || self.0.options.folder.exists()).then(|| self.store())
+    }
+
+    /// A number that is higher than those before.
+    pub(super) fn next_token(&self) -> u64 {
+        let mut state = self.lock();
+        state.token += 1;
+        state.token
     }
 
     pub(super) fn hub(&self) -> &Hub {
@@ -149,6 +193,13 @@ impl Actors {
                 let _ = entry.mail.send(Mail::Retire);
             }
         }
+        drop(state);
+        self.0.keeps_alarms.call_once(|| {
+            self.hub().runtime().spawn(self.clone().keep_alarms());
+        });
+        let actors = self.clone();
+        // This reads a file.
+        self.hub().runtime().spawn_blocking(move || actors.load_alarms());
     }
 
     /// An isolate has ended. Its actors start anew elsewhere when they are called again.
@@ -158,7 +209,14 @@ impl Actors {
             return;
         }
         state.serving.retain(|serving| *serving != owner.0);
-        state.homes.retain(|_, home| home.isolate != owner.0);
+        let State { homes, alarms, .. } = &mut *state;
+        homes.retain(|actor, home| {
+            let stays = home.isolate != owner.0;
+            if !stays {
+                alarms.lost(actor);
+            }
+            stays
+        });
         for entry in state.isolates.values() {
             let _ = entry.mail.send(Mail::Gone { isolate: owner.0 });
         }
@@ -181,6 +239,8 @@ impl Actors {
             alive: state.homes.len(),
             waiting: state.homes.values().map(|home| home.waiting).sum(),
             hibernating: state.hibernating(),
+            alarms: state.alarms.len(),
+            alarms_due: state.alarms.due(),
         }
     }
 
@@ -239,6 +299,10 @@ pub(crate) struct Counts {
     pub hibernating: usize,
     /// Events that wait for actors.
     pub waiting: usize,
+    /// Alarms that are set.
+    pub alarms: usize,
+    /// Alarms whose time has come and whose handlers have not ended.
+    pub alarms_due: usize,
 }
 
 impl State {

@@ -92,6 +92,18 @@ impl Gate {
         self.drain(actors);
     }
 
+    /// The object has ended. What waits for a commit leaves when that is durable; what waits for writes that were not
+    /// committed never leaves.
+    pub(super) fn ended(&self, actors: &Actors) {
+        let is_dirty = self.lock().is_dirty;
+        if is_dirty {
+            self.lost(
+                actors,
+                "the Durable Object was reset before what it had written was stored".to_owned(),
+            );
+        }
+    }
+
     /// Lets out what is queued, in order.
     fn drain(&self, actors: &Actors) {
         loop {

@@ -48,7 +48,11 @@ pub(crate) fn op_actor_id_unique(#[string] class: &str) -> String {
 /// The id with these digits, in lower case; empty if they are no id of the class.
 #[op2]
 #[string]
-pub(crate) fn op_actor_id_of_text(_state: &mut OpState, #[string] class: &str, #[string] digits: &str) -> String {
+pub(crate) fn op_actor_id_of_text(
+    _state: &mut OpState,
+    #[string] class: &str,
+    #[string] digits: &str,
+) -> String {
     checked(class, digits).unwrap_or_default()
 }
 

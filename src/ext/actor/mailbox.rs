@@ -24,6 +24,7 @@ enum Kind {
     Gone = 5,
     Retire = 6,
     Failed = 7,
+    Broken = 8,
 }
 
 /// Sends an event to an actor. Returns the isolate that runs it; -1 if too many events wait for it, -2 if the process
@@ -38,7 +39,8 @@ pub(crate) fn op_actor_call(
     #[buffer] data: &[u8],
 ) -> i32 {
     let running = state.borrow::<Running>();
-    let sent = running.actors.send_event(running.isolate, actor(class, id), name.map(Arc::from), data.to_vec());
+    let sent =
+        running.actors.send_event(running.isolate, actor(class, id), name.map(Arc::from), data.to_vec());
     match sent {
         Ok(isolate) => isolate.cast_signed(),
         Err(Refused::Overloaded) => -1,
@@ -164,6 +166,13 @@ pub(crate) fn op_actor_take<'s>(
             vec![kind(scope, Kind::Gone), v8::Integer::new_from_unsigned(scope, isolate).into()]
         }
         Mail::Retire => vec![kind(scope, Kind::Retire)],
+        Mail::Broken { instance, actor, message } => vec![
+            kind(scope, Kind::Broken),
+            v8::Integer::new_from_unsigned(scope, instance).into(),
+            string(scope, &actor.class),
+            string(scope, &actor.id),
+            string(scope, &message),
+        ],
         Mail::Failed { call, message } => vec![
             kind(scope, Kind::Failed),
             v8::Integer::new_from_unsigned(scope, call).into(),
@@ -185,4 +194,3 @@ fn bytes<'s>(scope: &mut v8::PinScope<'s, '_>, data: Vec<u8>) -> v8::Local<'s, v
     let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
     v8::Uint8Array::new(scope, buffer, 0, length).map_or_else(|| v8::null(scope).into(), Into::into)
 }
-

@@ -7,8 +7,10 @@
 //! | [`running`] | the actors of one isolate |
 //! | [`gate`] | what leaves an actor waits until what it has written is durable |
 //! | [`sockets`] | sockets between clients, isolates and actors; [`socket_ops`]: their ops |
+//! | [`storage`] | the ops of an actor's storage; [`alarms`]: when alarms are due |
 //! | [`ids`] | ids, which hold a check of their class |
 
+mod alarms;
 mod directory;
 mod gate;
 mod ids;
@@ -16,14 +18,14 @@ mod mailbox;
 mod running;
 mod socket_ops;
 mod sockets;
+mod storage;
 
 pub(crate) use directory::{ActorOptions, Actors, Counts};
 pub(crate) use ids::{op_actor_id_of_name, op_actor_id_of_text, op_actor_id_unique};
-pub(crate) use mailbox::{
-    op_actor_call, op_actor_durable, op_actor_post, op_actor_reply, op_actor_take,
-};
+pub(crate) use mailbox::{op_actor_call, op_actor_durable, op_actor_post, op_actor_reply, op_actor_take};
 pub(crate) use running::{
-    Running, op_actor_again, op_actor_idle, op_actor_is_open, op_actor_leave, op_actor_reset, op_actor_start,
+    Running, op_actor_again, op_actor_delete_facet, op_actor_idle, op_actor_is_open, op_actor_isolate,
+    op_actor_leave, op_actor_reset, op_actor_start, op_actor_start_facet,
 };
 pub(crate) use socket_ops::{
     op_actor_answered, op_actor_attachment, op_actor_automatic, op_actor_end_accept, op_actor_end_again,
@@ -32,3 +34,9 @@ pub(crate) use socket_ops::{
     op_actor_sockets, op_actor_tags, op_answer_socket_end,
 };
 pub(in crate::ext) use sockets::{End, exchange_of};
+pub(crate) use storage::{
+    op_actor_alarm_begin, op_actor_alarm_delete, op_actor_alarm_end, op_actor_alarm_get, op_actor_alarm_lost,
+    op_actor_alarm_set, op_actor_bookmark, op_actor_database_size, op_actor_delete_all, op_actor_kv_delete,
+    op_actor_kv_get, op_actor_kv_get_many, op_actor_kv_list, op_actor_kv_put, op_actor_restore,
+    op_actor_savepoint, op_actor_savepoint_end, op_actor_sql,
+};

@@ -56,9 +56,16 @@ struct Pipe {
 
 enum Side {
     /// Nothing is attached: what comes waits.
-    Open { waiting: VecDeque<Item>, bytes: usize },
+    Open {
+        waiting: VecDeque<Item>,
+        bytes: usize,
+    },
     /// JavaScript of an isolate. `actor` is the one that accepted it, for the limits of its sockets.
-    Isolate { number: u32, actor: Option<Actor>, rate: Rate },
+    Isolate {
+        number: u32,
+        actor: Option<Actor>,
+        rate: Rate,
+    },
     /// The socket belongs to an actor, in whatever isolate that runs.
     Actor(Box<Held>),
     /// The line of a client.
@@ -360,7 +367,8 @@ impl State {
 
     /// The open sockets of an actor that it may hibernate with, those with a tag if one is given.
     pub(super) fn sockets_of(&mut self, actor: &Actor, tag: Option<&str>) -> Vec<End> {
-        let ends = self.sockets.hibernating.get(actor).map(|accepted| accepted.ends.clone()).unwrap_or_default();
+        let ends =
+            self.sockets.hibernating.get(actor).map(|accepted| accepted.ends.clone()).unwrap_or_default();
         let mut found = ends;
         found.retain(|end| {
             self.held(*end).is_some_and(|held| tag.is_none_or(|tag| held.tags.iter().any(|own| own == tag)))

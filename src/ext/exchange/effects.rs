@@ -37,7 +37,7 @@ impl Exchanges {
     fn answer(&mut self, id: ExchangeId, answer: Answer) {
         let client = self.slot(id).map(|slot| slot.client);
         let answer = match client {
-            Some(Audience::Stream(format)) => as_stream(answer, format),
+            Some(Audience::Stream(format)) if answer.continuation.is_none() => as_stream(answer, format),
             _ => answer,
         };
         self.reply(id, answer);

@@ -18,7 +18,7 @@ pub(crate) use ended::Ended;
 pub(in crate::ext) use ended::Phase;
 pub(crate) use slot::{Begun, Call, Unanswered};
 pub(in crate::ext) use slot::{BodyFault, Slot};
-pub(crate) use table::{Exchanges, Mode};
+pub(crate) use table::{Exchanges, Mode, Services};
 
 use self::slot::Cause;
 use super::{OpError, from_exception};

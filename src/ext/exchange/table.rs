@@ -13,10 +13,11 @@ use super::slot::{Begun, BodyFault, Call, Cause, Failure, Reply, Slot, Unanswere
 use crate::dev::Dev;
 use crate::ext::log::{Context, about};
 use crate::ext::session::ExchangeSession;
-use crate::ext::{Actors, BodyLimits, OpError, Running, Sessions, Shared, Show, Site};
+use crate::ext::{Actors, BodyLimits, OpError, Running, Sessions, Shared, Show, Site, Stores};
 use crate::http::{Answer, Audience};
 use crate::lines::Hub;
 use crate::metrics::{HANDLER, RequestId};
+use crate::topics::TopicHub;
 use crate::trust::Trust;
 use liveline_compiler::Diagnostic;
 use liveline_proto::{Close, CloseCode, ExchangeError, ExchangeId, Input, LineId, OwnerId};
@@ -37,12 +38,27 @@ pub(crate) struct Exchanges {
     pub(in crate::ext) host: Host,
 }
 
-/// Services of the process and of the served folder that exchanges use.
+/// Services of the process that the exchanges of all isolates use.
+pub(crate) struct Services {
+    pub hub: Hub,
+    pub sessions: Sessions,
+    pub shared: Shared,
+    pub actors: Actors,
+    pub topics: TopicHub,
+    pub trust: Arc<Trust>,
+    pub mode: Mode,
+    pub bodies: BodyLimits,
+}
+
+/// What the exchanges of an isolate use: the services of the process, and those of the served folder.
 pub(in crate::ext) struct Host {
     pub hub: Hub,
     pub sessions: Sessions,
     pub shared: Shared,
     pub actors: Actors,
+    /// The stores of Workers; None where the code is only checked.
+    pub stores: Option<Stores>,
+    pub topics: TopicHub,
     pub trust: Arc<Trust>,
     pub bodies: BodyLimits,
     pub site: Option<Box<dyn Site>>,
@@ -112,24 +128,34 @@ fn key(id: ExchangeId) -> usize {
 }
 
 impl Exchanges {
-    pub(crate) fn new(
-        hub: Hub,
-        owner: OwnerId,
-        sessions: Sessions,
-        shared: Shared,
-        actors: Actors,
-        trust: Arc<Trust>,
-        mode: Mode,
-        bodies: BodyLimits,
-    ) -> Exchanges {
-        let host =
-            Host { hub, sessions, shared, actors, trust, bodies, site: None, code: 0, owner, mode, dev: None };
+    pub(crate) fn new(owner: OwnerId, services: Services) -> Exchanges {
+        let Services { hub, sessions, shared, actors, topics, trust, mode, bodies } = services;
+        let host = Host {
+            hub,
+            sessions,
+            shared,
+            actors,
+            stores: None,
+            topics,
+            trust,
+            bodies,
+            site: None,
+            code: 0,
+            owner,
+            mode,
+            dev: None,
+        };
         Exchanges { slots: Slots::default(), turn: Turn::default(), host }
     }
 
     /// The table of the actors that the isolate runs, which receives their mail from now on.
     pub(in crate::ext) fn running(&self) -> Running {
         Running::new(self.host.actors.clone(), self.host.owner)
+    }
+
+    /// Sets the stores that Workers use.
+    pub(crate) fn use_stores(&mut self, stores: Stores) {
+        self.host.stores = Some(stores);
     }
 
     /// Reports failures to open pages from now on.

@@ -12,6 +12,7 @@ use deno_core::{ExtensionFileSource, OpDecl, OpState, ascii_str_include, op2, v8
 use deno_error::JsErrorBox;
 
 use super::{Environment, log, packages};
+use crate::script::provided::Provided;
 
 pub(crate) use replaced::replace;
 
@@ -25,6 +26,8 @@ deno_core::extension!(
         op_build_target,
         op_engine_version,
         op_hardware_concurrency,
+        op_adopts_listeners,
+        op_is_provided,
         op_process_cpu_usage,
         op_process_ids,
         op_current_thread_cpu_usage,
@@ -99,6 +102,22 @@ fn op_process_ids(#[buffer] numbers: &mut [f64]) {
 #[smi]
 fn op_hardware_concurrency() -> u32 {
     std::thread::available_parallelism().map_or(1, |count| count.get() as u32)
+}
+
+/// Whether servers that the code of a handler makes are reached by the host's listener.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AdoptsListeners(pub bool);
+
+/// Whether servers that the running code makes are reached by the host's listener.
+#[op2(fast)]
+fn op_adopts_listeners(state: &mut OpState) -> bool {
+    state.try_borrow::<AdoptsListeners>().is_some_and(|adopts| adopts.0)
+}
+
+/// Whether a module that is required by this name is a package of Fastify that the host provides.
+#[op2(fast)]
+fn op_is_provided(state: &mut OpState, #[string] name: &str) -> bool {
+    state.try_borrow::<Provided>().is_some_and(|provided| provided.has(name))
 }
 
 /// The version of V8.

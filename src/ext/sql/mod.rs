@@ -11,6 +11,7 @@ use deno_core::{OpState, Resource, ResourceId, op2};
 use deno_error::JsError;
 
 use self::values::{FirstResult, Found, Given, NextChange};
+pub(in crate::ext) use self::values::{integer_or_real, value as to_v8};
 use super::Memory;
 use liveline_store::{Database, Databases, Follower, Outcome, SqlError, Transaction};
 

@@ -158,9 +158,7 @@ fn parameter<'s>(
         return Ok(Value::Integer(given.is_true().into()));
     }
     if let Ok(number) = v8::Local::<v8::Number>::try_from(given) {
-        let number = number.value();
-        let is_integer = number.trunc() == number && number.abs() <= MAX_SAFE as f64;
-        return Ok(if is_integer { Value::Integer(number as i64) } else { Value::Real(number) });
+        return Ok(integer_or_real(number.value()));
     }
     if let Ok(big) = v8::Local::<v8::BigInt>::try_from(given) {
         let (integer, is_exact) = big.i64_value();
@@ -175,6 +173,12 @@ fn parameter<'s>(
         return Ok(Value::Blob(bytes));
     }
     Err(refuse("no value that a database has; store objects as JSON.stringify(...)"))
+}
+
+/// A number as SQLite stores it.
+pub(in crate::ext) fn integer_or_real(number: f64) -> Value {
+    let is_integer = number.trunc() == number && number.abs() <= MAX_SAFE as f64;
+    if is_integer { Value::Integer(number as i64) } else { Value::Real(number) }
 }
 
 fn put_result<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<'s, v8::Object>, result: &ResultSet) {
@@ -210,7 +214,7 @@ fn row<'s>(
     object.into()
 }
 
-fn value<'s>(scope: &mut v8::PinScope<'s, '_>, value: &Value) -> v8::Local<'s, v8::Value> {
+pub(in crate::ext) fn value<'s>(scope: &mut v8::PinScope<'s, '_>, value: &Value) -> v8::Local<'s, v8::Value> {
     match value {
         Value::Null => v8::null(scope).into(),
         Value::Integer(number) => integer(scope, *number),

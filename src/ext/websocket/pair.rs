@@ -20,7 +20,12 @@ pub(crate) fn op_answer_socket(
     id: f64,
     #[string] headers: &str,
 ) -> Result<bool, OpError> {
-    let mut answer = head(StatusCode::SWITCHING_PROTOCOLS.as_u16(), "", headers)?;
+    let answer = head(StatusCode::SWITCHING_PROTOCOLS.as_u16(), "", headers)?;
+    answer_with(state, id, answer)
+}
+
+/// Answers with a WebSocket whose head is `answer`, or with 426 if the request is not for one.
+pub(super) fn answer_with(state: &mut OpState, id: f64, mut answer: Answer) -> Result<bool, OpError> {
     answer.headers.remove(CONTENT_LENGTH);
     let slot = state.exchange(id).slot()?;
     if slot.client != Audience::Socket {

@@ -3,7 +3,11 @@
 //! | file | what it does |
 //! |---|---|
 //! | `triggers` | when times of cron expressions come, and which isolate handles each |
+//! | `stores` | the files of D1 databases, KV namespaces and queues |
+//! | `ops` | the ops of these |
 
+mod ops;
+mod stores;
 mod triggers;
 
 use std::cell::Cell;
@@ -11,6 +15,11 @@ use std::rc::Rc;
 
 use deno_core::{OpState, op2};
 
+pub(super) use ops::{
+    op_d1_dump, op_d1_exec, op_d1_query, op_kv_delete, op_kv_get, op_kv_list, op_kv_put, op_queue_send,
+    op_queue_settle, op_queue_take,
+};
+pub(crate) use stores::Stores;
 pub(super) use triggers::{op_cron_next, op_trigger_begin, op_trigger_claim};
 
 /// Work of the isolate that belongs to no exchange, such as the handling of a cron's time. A retired isolate ends after

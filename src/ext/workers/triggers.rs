@@ -45,6 +45,16 @@ pub(crate) fn op_cron_next(#[string] pattern: &str, after: f64) -> f64 {
 pub(crate) fn op_trigger_begin(state: &mut OpState) {
     let code = state.borrow::<Exchanges>().host.code;
     claims(|claims| claims.newest = claims.newest.max(code));
+    if let Some(stores) = &state.borrow::<Exchanges>().host.stores {
+        // Isolates of older generations wait for messages of queues.
+        stores.changed().notify_waiters();
+    }
+}
+
+/// Whether the isolate is of the newest generation that handles triggers.
+pub(super) fn is_newest(state: &OpState) -> bool {
+    let code = state.borrow::<Exchanges>().host.code;
+    claims(|claims| code >= claims.newest)
 }
 
 /// Whether the isolate is to handle a time of a cron expression: it is of the newest generation, and nobody else handles

@@ -26,6 +26,7 @@ functions! {
     Drained = "drained",
     Ended = "ended",
     Heard = "heard",
+    ListedRoutes = "listedRoutes",
     MirrorConsole = "mirrorConsole",
     Opened = "opened",
     Overhear = "overhear",

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::iter;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -15,6 +16,8 @@ use super::functions::Function;
 use super::{Isolate, describe};
 use crate::dialect::{self, Exports};
 use crate::ext::Environment;
+#[cfg(feature = "node")]
+use crate::ext::node::AdoptsListeners;
 use crate::router::{Handler, Layer, Step};
 use crate::script::site::Site;
 use crate::script::sources::Sources;
@@ -91,6 +94,8 @@ impl Isolate {
         survey: &mut Survey,
         stalled: impl Fn(&Stall),
     ) -> Result<v8::Global<v8::Object>, Vec<Diagnostic>> {
+        #[cfg(feature = "node")]
+        self.state.borrow_mut().put(AdoptsListeners(dialect::named(handler.dialect).adopts_listeners()));
         match self.link(handler) {
             Ok(module) => self.evaluate(handler, module, stalled).await.map_err(|failure| vec![failure]),
             Err(failure) => Err(survey.reasons(&handler.path, failure)),
@@ -132,18 +137,55 @@ impl Isolate {
     ) -> Result<v8::Global<v8::Object>, Diagnostic> {
         let failed = |error: CoreError| self.imported(handler, self.failure(&error));
         self.stopped_outside.set(None);
-        let mut evaluation = {
+        let evaluation = {
             let _running = self.counter.enter();
             Box::pin(self.runtime.borrow_mut().mod_evaluate(module))
         };
         self.turn_ended();
+        self.drive(handler, evaluation, &stalled).await?;
+        let mut exports = self.runtime.borrow_mut().get_module_namespace(module).map_err(failed)?;
+        let mut waits = None;
+        let dialect = dialect::named(handler.dialect);
+        self.enter(|scope, functions| {
+            let name = string(scope, handler.dialect);
+            let id = v8::Integer::new_from_unsigned(scope, handler.id).into();
+            let dirname = string(scope, &handler.pattern);
+            let filename = string(scope, &handler.path.to_string_lossy());
+            let namespace = v8::Local::new(scope, &exports);
+            let handled = handler_of(scope, namespace);
+            exports = v8::Global::new(scope, handled);
+            let options = dialect.load(&exports_of(scope, handled));
+            if let Some(csrf) = options.csrf {
+                self.csrf.borrow_mut().insert(handler.id, csrf);
+            }
+            if options.admits_all_origins {
+                self.open_to_all.borrow_mut().insert(handler.id);
+            }
+            let handled = handled.into();
+            let added = functions.call(scope, Function::AddHandler, &[name, id, dirname, filename, handled]);
+            waits = added.filter(|added| added.is_promise()).map(|added| v8::Global::new(scope, added));
+        });
+        if let Some(promise) = waits {
+            self.wait(handler, promise, stalled).await?;
+        }
+        Ok(exports)
+    }
+
+    /// Drives the isolate until something that a handler's code began has ended.
+    async fn drive(
+        &self,
+        handler: &Handler,
+        mut evaluation: impl Future<Output = Result<(), CoreError>> + Unpin,
+        stalled: impl Fn(&Stall),
+    ) -> Result<(), Diagnostic> {
+        let failed = |error: CoreError| self.imported(handler, located(self.failure(&error)));
         let mut evaluated = std::pin::pin!(std::future::poll_fn(|cx| {
             // If the evaluation was terminated, its promise never settles.
             if self.stopped_outside.get().is_some() {
                 return Poll::Ready(Ok(()));
             }
             let polled = self.poll(cx);
-            if let Poll::Ready(result) = evaluation.as_mut().poll(cx) {
+            if let Poll::Ready(result) = Pin::new(&mut evaluation).poll(cx) {
                 return Poll::Ready(result);
             }
             match polled {
@@ -179,23 +221,35 @@ impl Isolate {
         if let Some(reason) = self.stopped_outside.take() {
             return Err(Diagnostic::new(format!("{file}: {}", self.describe_termination(reason))));
         }
-        let mut exports = self.runtime.borrow_mut().get_module_namespace(module).map_err(failed)?;
-        let dialect = dialect::named(handler.dialect);
+        Ok(())
+    }
+
+    /// Waits until a handler is set up, after its modules were evaluated: the plugins of an application, for example.
+    async fn wait(
+        &self,
+        handler: &Handler,
+        promise: v8::Global<v8::Value>,
+        stalled: impl Fn(&Stall),
+    ) -> Result<(), Diagnostic> {
+        let settled = self.runtime.borrow_mut().resolve(promise);
+        let settled = Box::pin(async move { settled.await.map(drop).map_err(CoreError::from) });
+        self.drive(handler, settled, stalled).await
+    }
+
+    /// The routes of applications that the isolate has loaded: methods, path and kind of each.
+    pub(crate) fn listed_routes(&self) -> Vec<[String; 3]> {
+        let mut flat = Vec::new();
         self.enter(|scope, functions| {
-            let name = string(scope, handler.dialect);
-            let id = v8::Integer::new_from_unsigned(scope, handler.id).into();
-            let dirname = string(scope, &handler.pattern);
-            let filename = string(scope, &handler.path.to_string_lossy());
-            let namespace = v8::Local::new(scope, &exports);
-            let handled = handler_of(scope, namespace);
-            exports = v8::Global::new(scope, handled);
-            if let Some(csrf) = dialect.load(&exports_of(scope, handled)).csrf {
-                self.csrf.borrow_mut().insert(handler.id, csrf);
-            }
-            let handled = handled.into();
-            functions.call(scope, Function::AddHandler, &[name, id, dirname, filename, handled]);
+            let list = functions.call(scope, Function::ListedRoutes, &[]);
+            let Some(list) = list.and_then(|list| v8::Local::<v8::Array>::try_from(list).ok()) else {
+                return;
+            };
+            flat.extend(
+                (0..list.length())
+                    .filter_map(|index| Some(list.get_index(scope, index)?.to_rust_string_lossy(scope))),
+            );
         });
-        Ok(exports)
+        flat.chunks_exact(3).map(|row| [row[0].clone(), row[1].clone(), row[2].clone()]).collect()
     }
 
     /// Loads every handler of the server's layer, to find the exports of each or why it does not load. The isolate
@@ -271,6 +325,12 @@ impl Isolate {
             || steps.iter().rev().find_map(|step| csrf.get(&step.handler).copied()).unwrap_or(true)
     }
 
+    /// Whether pages of every origin may open the WebSockets of a node.
+    pub(crate) fn admits_all_origins(&self, steps: &[Step]) -> bool {
+        let open = self.open_to_all.borrow();
+        !open.is_empty() && steps.iter().any(|step| open.contains(&step.handler))
+    }
+
     /// Every file of the handlers.
     pub(crate) fn files(&self) -> HashSet<PathBuf> {
         self.loader.files()
@@ -279,6 +339,22 @@ impl Isolate {
     /// The imported files of each of those files.
     pub(crate) fn imports(&self) -> HashMap<PathBuf, Vec<PathBuf>> {
         self.loader.imports()
+    }
+}
+
+/// An error whose message ends with its place, as that of a syntax error in a module that was imported while code ran.
+fn located(failure: Diagnostic) -> Diagnostic {
+    let place = failure.message.rsplit_once(" at file://").and_then(|(message, place)| {
+        let mut parts = place.rsplitn(3, ':');
+        let (column, line) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let url = ModuleSpecifier::parse(&format!("file://{}", parts.next()?)).ok()?;
+        Some((message.to_owned(), url.to_file_path().ok()?, line, column))
+    });
+    match place {
+        Some((message, file, line, column)) if failure.place.is_none() => {
+            Diagnostic { stack: failure.stack, ..Diagnostic::at(message, file, line, column) }
+        }
+        _ => failure,
     }
 }
 

@@ -8,7 +8,7 @@ mod load;
 mod recover;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -28,6 +28,7 @@ use super::engine::{self, Microtasks, Terminator};
 use super::half::Half;
 use super::inspector::{DebugTime, Listed};
 use super::loader::Loader;
+use super::provided::Provided;
 use super::watchdog::{self, ExecutionCounter, RunLimits, TerminationReason, Watched};
 use super::{embedded, snapshot};
 use crate::config::IsolateLimits;
@@ -66,6 +67,8 @@ pub(crate) struct Isolate {
     terminator: Terminator,
     /// Whether requests are checked for cross-site requests, by handler, for those handlers that export a setting.
     csrf: RefCell<HashMap<u32, bool>>,
+    /// The handlers whose WebSockets pages of every origin may open.
+    open_to_all: RefCell<HashSet<u32>>,
     limits: IsolateLimits,
     /// Wakes the task that drives the event loop.
     waker: RefCell<Option<Waker>>,
@@ -139,6 +142,7 @@ impl Isolate {
         guard_heap(&mut runtime, &terminator, &near_limit, &memory);
         let functions = Functions::of(&mut runtime);
         let state = runtime.op_state();
+        state.borrow_mut().put(Provided::of(access.project()));
         Ok(Isolate {
             functions,
             microtasks,
@@ -152,6 +156,7 @@ impl Isolate {
             counter,
             terminator,
             csrf: RefCell::default(),
+            open_to_all: RefCell::default(),
             limits,
             waker: RefCell::default(),
             near_limit,
@@ -350,6 +355,7 @@ impl Isolate {
         if let Some(reason) = reason {
             self.recover(reason);
         }
+        self.state.borrow_mut().borrow_mut::<Running>().commit();
         if self.memory.wants_collection() {
             self.runtime.borrow_mut().v8_isolate().low_memory_notification();
         }

@@ -214,6 +214,7 @@ impl Survey {
         if url.scheme() == "liveline" {
             return match modules::own_source(&url) {
                 Some((_, source)) => Ok(Target::Own(source)),
+                None if modules::provided_source(&url).is_some() => Ok(Target::Elsewhere),
                 None => {
                     let near = nearest(specifier, modules::own_names());
                     let help = near.map(|name| format!("did you mean \"{name}\"?"));

@@ -106,6 +106,7 @@ impl Pool {
     pub(crate) async fn drain(&self, limit: Duration) {
         self.draining.store(true, Ordering::Relaxed);
         self.config.hub.turn().cut_all(CloseCode::Restart);
+        self.config.topics.stop();
         drop(lock(&self.spare).take());
         let workers = self.current.swap(Arc::default());
         for worker in workers.iter() {
@@ -128,6 +129,7 @@ impl Pool {
                 self.config.hub.turn().cut_all(CloseCode::Restart);
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
+            self.config.topics.feeds_ended().await;
         };
         if tokio::time::timeout(limit, ended).await.is_err() {
             tracing::warn!("requests or lines that were not finished after {limit:?} are dropped");

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 pub use memory::MemorySessions;
 pub use sqlite::SqliteSessions;
+pub(crate) use sqlite::make_private;
 
 use crate::SqlError;
 

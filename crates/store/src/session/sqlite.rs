@@ -110,8 +110,9 @@ impl SessionStore for SqliteSessions {
     }
 }
 
-/// Creates the file if there is none, readable by its owner only: it holds the key of every session's cookie.
-fn make_private(path: &Path) -> Result<(), SqlError> {
+/// Creates the file if there is none, readable by its owner only: it holds what visitors sent, or the key of every
+/// session's cookie.
+pub(crate) fn make_private(path: &Path) -> Result<(), SqlError> {
     let mut options = std::fs::OpenOptions::new();
     options.create(true).append(true);
     #[cfg(unix)]

@@ -1,0 +1,220 @@
+// An application of Fastify as the one handler of a project: its modules are loaded, and then its tree is run.
+
+import { core, primordials } from "ext:core/mod.js";
+import { op_is_provided, op_request_header } from "ext:core/ops";
+import { kExchange } from "ext:liveline/event/event.js";
+import { ANSWERED } from "ext:liveline/dispatch/dispatch.js";
+import { staticResponse } from "ext:liveline/files.js";
+import { INFO, print } from "ext:liveline/log.js";
+import { setTimeout } from "ext:liveline/timers.js";
+import { adoptedServers, answerOn, upgradeOn } from "ext:liveline_fastify/adopted.js";
+import { applicationOf, fastify, listening } from "ext:liveline_fastify/instance.js";
+import { autoload } from "ext:liveline_fastify/autoload.js";
+import { Logger } from "ext:liveline_fastify/logger.js";
+import { setProject } from "ext:liveline_fastify/schemas.js";
+import { HostTransport, targetOf } from "ext:liveline_fastify/transport.js";
+
+const {
+  ArrayPrototypeIncludes,
+  ArrayPrototypePush,
+  Error,
+  ObjectAssign,
+  Promise,
+  PromisePrototypeThen,
+  SafeArrayIterator,
+  StringPrototypeIndexOf,
+  StringPrototypeSlice,
+  StringPrototypeSplit,
+  StringPrototypeToLowerCase,
+} = primordials;
+
+/** The options of an application that the host itself makes. */
+function optionsOf(module) {
+  const given = module.options !== null && typeof module.options === "object" ? module.options : {};
+  return ObjectAssign({ logger: undefined }, given, { isInHost: true });
+}
+
+/**
+ * Runs the tree of an application file, or of a folder of plugins.
+ * @param {object} module what the file exports
+ * @param {string} file
+ * @returns {Promise<object>} the functions of the handler
+ */
+export async function boot(module, file) {
+  setProject(file);
+  const exported = module.default;
+  const func = typeof exported === "function" ? exported : typeof exported?.default === "function" ? exported.default : undefined;
+  const handler = await listeningIn(func === undefined);
+  if (handler !== null) return handler;
+  const own = applicationOf(exported) ?? applicationOf(module.app) ?? applicationOf(module.fastify) ?? applicationOf(module.server);
+  if (own !== undefined) {
+    await ready(own);
+    return handlerOf(own);
+  }
+  if (func !== undefined && typeof func.handle === "function" && typeof func.use === "function") return mounted(func);
+  if (isFolder(file)) return bootFolder(file);
+  if (func === undefined) {
+    throw new Error(
+      `${file} exports no plugin, and does not listen within ${PATIENCE / 1000} s: export default async function ` +
+        "(fastify, opts) {}, or call listen()",
+    );
+  }
+  if (!op_is_provided("fastify")) return bootInstalled(func, module, file);
+  const options = optionsOf(module);
+  if (options.logger === undefined) options.loggerInstance = new Logger({ level: "info" });
+  if (options.logger === undefined) options.disableRequestLogging = true;
+  const server = fastify(options);
+  server.register(func, { ...(module.options ?? {}) });
+  const app = applicationOf(server);
+  await ready(app);
+  return handlerOf(app);
+}
+
+/** Runs a plugin in the application that the project's own Fastify makes. */
+async function bootInstalled(func, module, file) {
+  const make = core.createLazyLoader("node:module")().createRequire(file)("fastify");
+  const options = ObjectAssign({}, module.options);
+  const server = make(options);
+  server.register(func, options);
+  await new Promise((resolve, reject) => {
+    server.listen({ port: 0 }, (error) => error ? reject(error) : resolve());
+  });
+  return listeningIn(false);
+}
+
+/** How long a program has to listen after its modules were evaluated, in milliseconds. */
+const PATIENCE = 5000;
+
+/** The handler of a program that listens; null if the file is none. `isProgram` says that it is nothing else. */
+async function listeningIn(isProgram) {
+  const found = () => {
+    if (listening.length > 0) return { port: listening[0].port, handler: handlerOf(listening[0].app) };
+    const servers = adoptedServers();
+    return servers.length > 0 ? { port: servers[0].port, handler: serverHandler(servers[0].server) } : null;
+  };
+  let known = found();
+  // A program may listen once its database is open, for example.
+  for (let waited = 0; known === null && isProgram && waited < PATIENCE; waited += 20) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    known = found();
+  }
+  if (known === null) return null;
+  if (known.port !== 0) print(`listen(${known.port}): the host's listener leads to this application`, INFO);
+  return known.handler;
+}
+
+/** The functions of a handler that is a server of Node's kind. */
+function serverHandler(server) {
+  return { default: (event, next) => inOwnContext(event, () => next === undefined ? undefined : answerOn(server, event)) };
+}
+
+/** An application of Express's kind that listens nowhere. */
+function mounted(app) {
+  const server = new (core.createLazyLoader("node:http")().default.Server)(app);
+  return serverHandler(server);
+}
+
+/** Whether a file is one of a folder of plugins, and stands for all of them. */
+function isFolder(file) {
+  const path = core.createLazyLoader("node:path")().default;
+  return ArrayPrototypeIncludes(StringPrototypeSplit(file, path.sep), "routes");
+}
+
+/** Runs a folder of plugins and of routes that has no application file. */
+async function bootFolder(file) {
+  setProject(file);
+  const path = core.createLazyLoader("node:path")().default, fs = core.createLazyLoader("node:fs")().default;
+  let root = path.dirname(file);
+  // The file is somewhere in the folder of routes.
+  while (path.basename(root) !== "routes" && path.dirname(root) !== root) root = path.dirname(root);
+  root = path.dirname(root);
+  const server = fastify({ isInHost: true, loggerInstance: new Logger({ level: "info" }), disableRequestLogging: true });
+  for (const name of new SafeArrayIterator(["plugins", "routes"])) {
+    const dir = path.resolve(root, name);
+    if (fs.existsSync(dir)) server.register(autoload, { dir });
+  }
+  const app = applicationOf(server);
+  await ready(app);
+  return handlerOf(app);
+}
+
+function ready(app) {
+  return new Promise((resolve, reject) => PromisePrototypeThen(app.boot.ready(), () => resolve(), reject));
+}
+
+let generation = [];
+
+/** For the host: the generation gets no more requests. */
+export function dispose() {
+  const apps = generation;
+  generation = [];
+  for (const app of new SafeArrayIterator(apps)) {
+    PromisePrototypeThen(app.close(), () => {}, (error) => app.report("onClose", error));
+  }
+}
+
+function handlerOf(app) {
+  ArrayPrototypePush(generation, app);
+  // The name of the second parameter tells the host that this function answers for what is left of the path.
+  return { default: (event, next) => next === undefined ? undefined : answer(app, event) };
+}
+
+function answer(app, event) {
+  return inOwnContext(event, (exchange) => begin(app, event, exchange));
+}
+
+function inOwnContext(event, run) {
+  const exchange = event[kExchange];
+  // Code of an application runs on after the answer, as it does under Node: nothing of it ends with the exchange.
+  const context = exchange.context = { exchange: exchange.id };
+  const outer = core.getAsyncContext();
+  core.setAsyncContext(context);
+  try {
+    return run(exchange);
+  } finally {
+    core.setAsyncContext(outer);
+  }
+}
+
+function begin(app, event, exchange) {
+  let isAnswered = false, response = ANSWERED, wake = null;
+  const transport = new HostTransport(event, exchange, targetOf(exchange.url), (given = ANSWERED) => {
+    isAnswered = true;
+    response = given;
+    wake?.(given);
+  });
+  if (exchange.method === "GET" && (app.hasSockets || app.socketServer !== null || app.hasServer)) {
+    const asked = op_request_header(exchange.id, "upgrade");
+    transport.isUpgrade = asked !== null && StringPrototypeToLowerCase(asked) === "websocket";
+  }
+  const isForeign = transport.isUpgrade && app.hasServer && app.server.listenerCount("upgrade") > 0;
+  if (isForeign) return upgradeOn(app.server, event);
+  transport.fallThrough = (otherwise) => fallThrough(transport, exchange, otherwise);
+  app.dispatch(transport);
+  if (isAnswered) return response;
+  return new Promise((resolve) => wake = resolve);
+}
+
+/** A path without a route may be a file of `public/`. */
+function fallThrough(transport, exchange, otherwise) {
+  const { method, url } = transport;
+  if ((method !== "GET" && method !== "HEAD") || transport.isUpgrade) return otherwise();
+  const end = StringPrototypeIndexOf(url, "?");
+  const found = staticResponse(exchange, end === -1 ? url : StringPrototypeSlice(url, 0, end), method, false);
+  PromisePrototypeThen(found, (response) => {
+    if (response.status === 404) otherwise();
+    else transport.settleWith(response);
+  }, () => otherwise());
+}
+
+/** The routes of the handler's application, for `liveline routes`: `[methods, path, kind]`. */
+export function listed() {
+  const rows = [];
+  for (const app of new SafeArrayIterator(generation)) {
+    for (const { method, path, route } of new SafeArrayIterator(app.router.routes)) {
+      const kind = route.wsHandler === null ? "http" : route.handler === null ? "ws" : "http+ws";
+      ArrayPrototypePush(rows, [method, path, kind]);
+    }
+  }
+  return rows;
+}

@@ -1,0 +1,897 @@
+// An application and its instances: the root, and one for each plugin that is encapsulated.
+
+import { core, primordials } from "ext:core/mod.js";
+import { op_log_error } from "ext:core/ops";
+import { codes } from "ext:liveline_fastify/errors.js";
+import { checkHook, copyOf, emptyHooks, runOnce } from "ext:liveline_fastify/hooks.js";
+import { chain, inject } from "ext:liveline_fastify/inject.js";
+import { BODYLESS, dispatch, notFoundAfterAll } from "ext:liveline_fastify/lifecycle.js";
+import { loggerOf, missingMethods, silent, useCore } from "ext:liveline_fastify/logger.js";
+import { jsonParser, Parsers, textParser } from "ext:liveline_fastify/parsers.js";
+import { checkPlugin, loadedNames } from "ext:liveline_fastify/plugin.js";
+import { printed, printedPlugins } from "ext:liveline_fastify/print.js";
+import { Boot, isAsync, isThenable, nameOf, placeOf } from "ext:liveline_fastify/queue.js";
+import { defaultErrorHandler, Reply, setStatusCodes } from "ext:liveline_fastify/reply.js";
+import { Request } from "ext:liveline_fastify/request.js";
+import { Router } from "ext:liveline_fastify/router.js";
+import { addRoute, kState, METHODS, NotFound, usePlaces } from "ext:liveline_fastify/routes.js";
+import { Bucket, Compilers } from "ext:liveline_fastify/schemas.js";
+import { closeSockets, SocketServer } from "ext:liveline_fastify/websocket.js";
+import { injectSocket } from "ext:liveline_fastify/inject_socket.js";
+
+const {
+  ArrayIsArray,
+  ArrayPrototypeIncludes,
+  ArrayPrototypeMap,
+  ArrayPrototypePush,
+  ArrayPrototypeSlice,
+  Error,
+  FunctionPrototypeBind,
+  FunctionPrototypeCall,
+  ObjectAssign,
+  ObjectCreate,
+  ObjectDefineProperty,
+  ObjectFreeze,
+  ObjectHasOwn,
+  Promise,
+  PromisePrototypeThen,
+  PromiseResolve,
+  ReflectHas,
+  SafeArrayIterator,
+  SafeMap,
+  StringPrototypeEndsWith,
+  StringPrototypeSlice,
+  StringPrototypeSplit,
+  StringPrototypeStartsWith,
+  StringPrototypeToUpperCase,
+  SymbolFor,
+} = primordials;
+
+export const VERSION = "5.12.8";
+const SKIP_OVERRIDE = SymbolFor("skip-override");
+
+useCore(core);
+usePlaces(placeOf);
+
+/** What all instances of an application share. */
+class Application {
+  contexts = [];
+  isReady = false;
+  isClosing = false;
+  isListening = false;
+  hasSockets = false;
+  socketServer = null;
+  methods = ArrayPrototypeSlice(METHODS);
+  bodyless = [...BODYLESS.values()];
+  #requests = 0;
+  #closing = null;
+  #server = null;
+  /** Where each decorator of an instance was added, for errors. */
+  places = new primordials.SafeWeakMap();
+
+  constructor(options) {
+    const given = ObjectAssign({}, options, options.routerOptions);
+    this.options = ObjectAssign(given, {
+      bodyLimit: given.bodyLimit ?? 1024 * 1024,
+      exposeHeadRoutes: given.exposeHeadRoutes ?? true,
+      pluginTimeout: given.pluginTimeout ?? 10_000,
+      requestIdLogLabel: given.requestIdLogLabel ?? "reqId",
+      requestIdHeader: given.requestIdHeader === true ? "request-id" : given.requestIdHeader ?? false,
+    });
+    this.router = new Router(this.options);
+    this.compilers = new Compilers(this.options);
+    this.logController = new LogController(this);
+  }
+
+  get isInHost() {
+    return this.options.isInHost === true;
+  }
+
+  placeOf(above) {
+    return placeOf(above);
+  }
+
+  notFoundContextFor(path) {
+    return this.notFound.innermost(path);
+  }
+
+  nextRequestId(transport) {
+    const { requestIdHeader, genReqId } = this.options;
+    if (requestIdHeader) {
+      const given = transport.header(requestIdHeader);
+      if (given) return given;
+    }
+    const make = this.genReqId ?? genReqId;
+    if (make) return make(transport.webRequest === undefined ? transport : rawLike(transport));
+    this.#requests = (this.#requests + 1) & 2147483647;
+    return `req-${primordials.NumberPrototypeToString(this.#requests, 36)}`;
+  }
+
+  sockets() {
+    return this.socketServer ??= new SocketServer(this);
+  }
+
+  checkNotListening() {
+    if (this.isListening) throw new codes.FST_ERR_INSTANCE_ALREADY_LISTENING("Cannot add route!");
+    if (this.boot.isBooted && this.isReady) throw new codes.AVV_ERR_ROOT_PLG_BOOTED();
+  }
+
+  /** Reports an error of the application's code to the host, with its place. */
+  report(what, error, request = undefined) {
+    if (this.isInHost) op_log_error(what, error);
+    else (request?.log ?? this.root.log).error({ err: error }, error?.message);
+  }
+
+  address() {
+    return this.#address ?? null;
+  }
+  #address = null;
+
+  listenAt(address) {
+    this.#address = address;
+    this.isListening = true;
+  }
+
+  /** Node's server, for code that asks for it. */
+  get server() {
+    return this.#server ??= makeServer(this);
+  }
+
+  get hasServer() {
+    return this.#server !== null;
+  }
+
+  /** Everything is registered. */
+  async beforeReady() {
+    for (const context of new SafeArrayIterator(this.contexts)) {
+      try {
+        context.complete();
+      } catch (error) {
+        if (context.place) error.stack = `${error.name}: ${error.message}${context.place}`;
+        throw error;
+      }
+    }
+    this.notFound.complete();
+    this.isReady = true;
+    await each(this.root, async (server) => {
+      for (const hook of new SafeArrayIterator(server[kState].hooks.onReady)) {
+        await runOnce(hook, server, [], this.options.pluginTimeout, "onReady");
+      }
+    });
+  }
+
+  dispatch(transport) {
+    dispatch(this, transport);
+  }
+
+  close() {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close() {
+    try {
+      await this.boot.start();
+    } catch {
+      // What did not start has nothing to close but what it opened.
+    }
+    this.isClosing = true;
+    let failure = null;
+    const quietly = async (hook, server, parameters) => {
+      try {
+        await runOnce(hook, server, parameters);
+      } catch (error) {
+        failure ??= error;
+      }
+    };
+    await each(this.root, async (server) => {
+      for (const hook of new SafeArrayIterator(server[kState].hooks.preClose)) await quietly(hook, server, []);
+    });
+    await closeSockets(this);
+    await eachBackwards(this.root, async (server) => {
+      const hooks = server[kState].hooks.onClose;
+      for (let i = hooks.length - 1; i >= 0; i--) await quietly(hooks[i], server, [server]);
+    });
+    this.isListening = false;
+    if (failure !== null) throw failure;
+  }
+}
+
+function rawLike(transport) {
+  return {
+    method: transport.method,
+    url: transport.url,
+    get headers() {
+      const headers = {};
+      for (const { 0: name, 1: value } of new SafeArrayIterator(transport.headerList())) headers[name] = value;
+      return headers;
+    },
+  };
+}
+
+function makeServer(app) {
+  const EventEmitter = core.createLazyLoader("node:events")().default;
+  return ObjectAssign(new EventEmitter(), {
+    address: () => app.address(),
+    get listening() {
+      return app.isListening;
+    },
+    close(callback) {
+      callback?.();
+      return this;
+    },
+    closeAllConnections() {},
+    closeIdleConnections() {},
+    setTimeout() {
+      return this;
+    },
+    ref() {
+      return this;
+    },
+    unref() {
+      return this;
+    },
+    timeout: 0,
+    keepAliveTimeout: 72_000,
+    requestTimeout: 0,
+    headersTimeout: 60_000,
+    maxRequestsPerSocket: 0,
+  });
+}
+
+async function each(server, run) {
+  await run(server);
+  for (const child of new SafeArrayIterator(server[kState].children)) await each(child, run);
+}
+
+async function eachBackwards(server, run) {
+  const { children } = server[kState];
+  for (let i = children.length - 1; i >= 0; i--) await eachBackwards(children[i], run);
+  await run(server);
+}
+
+/** Which requests are logged. */
+class LogController {
+  constructor(app) {
+    const { disableRequestLogging } = app.options;
+    this.app = app;
+    this.isOff = disableRequestLogging === true || app.options.logger === undefined || app.options.logger === false;
+    if (app.options.loggerInstance && disableRequestLogging !== true) this.isOff = false;
+    this.decide = typeof disableRequestLogging === "function" ? disableRequestLogging : null;
+  }
+
+  incoming(request, reply) {
+    if (this.isOff || this.decide?.(request)) return;
+    reply.log.info({ req: request }, "incoming request");
+  }
+
+  completed(request, reply) {
+    if (this.isOff || this.decide?.(request)) return;
+    reply.log.info({ res: reply, responseTime: reply.elapsedTime }, "request completed");
+  }
+
+  failed(request, reply, error) {
+    if (this.isOff || this.decide?.(request)) return;
+    reply.log.error({ res: reply, err: error, responseTime: reply.elapsedTime }, "request errored");
+  }
+
+  errored(request, reply, error) {
+    if (reply.statusCode < 500) {
+      reply.log.info({ res: reply, err: error }, error?.message);
+    } else if (this.app.isInHost && this.app.options.logger !== false) {
+      // The host shows the place of the error.
+      op_log_error(`${request.method} ${request.url}`, error);
+    } else {
+      reply.log.error({ req: request, res: reply, err: error }, error?.message);
+    }
+  }
+}
+
+/** What one instance has of its own; those below it begin with a copy. */
+class State {
+  children = [];
+
+  constructor(app, inherited = null, prefix = "", options = {}) {
+    this.app = app;
+    this.prefix = prefix;
+    this.hooks = inherited === null ? emptyHooks() : copyOf(inherited.hooks);
+    this.parsers = inherited === null ? Parsers.standard(app.options) : inherited.parsers.copy();
+    this.bucket = new Bucket(inherited?.bucket.all());
+    this.Request = derived(inherited?.Request ?? Request);
+    this.Reply = derived(inherited?.Reply ?? Reply);
+    this.errorHandler = inherited?.errorHandler ?? { func: defaultErrorHandler, server: null, outer: undefined };
+    this.isErrorHandlerSet = false;
+    this.replySerializer = inherited?.replySerializer ?? null;
+    this.schemaErrorFormatter = inherited?.schemaErrorFormatter ?? null;
+    this.validatorCompiler = inherited?.validatorCompiler ?? null;
+    this.serializerCompiler = inherited?.serializerCompiler ?? null;
+    this.childLoggerFactory = inherited?.childLoggerFactory ?? app.options.childLoggerFactory ?? null;
+    this.logLevel = options.logLevel ?? inherited?.logLevel ?? "";
+    this.plugins = inherited === null ? [] : ArrayPrototypeSlice(inherited.plugins);
+    this.names = inherited === null ? ["fastify"] : ArrayPrototypeSlice(inherited.names);
+  }
+}
+
+/** A class for the requests or replies of one instance, whose decorators are on its prototype. */
+function derived(Parent) {
+  function Derived(...parameters) {
+    primordials.ReflectApply(Parent, this, parameters);
+  }
+  Derived.prototype = { __proto__: Parent.prototype };
+  return Derived;
+}
+
+// -- what instances do -----------------------------------------------------------------------------------------------
+
+const instance = { __proto__: null };
+
+function shortcut(name, method) {
+  instance[name] = function (url, options, handler) {
+    if (handler === undefined && typeof options === "function") {
+      handler = options;
+      options = {};
+    } else if (handler !== undefined && typeof handler !== "function") {
+      throw new codes.FST_ERR_ROUTE_HANDLER_NOT_FN(ArrayIsArray(method(this)) ? "ALL" : method(this), url);
+    }
+    if (handler === undefined && typeof options !== "object") throw new codes.FST_ERR_ROUTE_MISSING_HANDLER(method(this), url);
+    if (options !== undefined && (options === null || typeof options !== "object" || ArrayIsArray(options))) {
+      throw new codes.FST_ERR_ROUTE_OPTIONS_NOT_OBJ(method(this), url);
+    }
+    const own = options ?? {};
+    if (own.handler !== undefined && handler !== undefined) throw new codes.FST_ERR_ROUTE_DUPLICATED_HANDLER(method(this), url);
+    return addRoute(this, ObjectAssign({}, own, { method: method(this), url, path: url, handler: handler ?? own.handler }));
+  };
+}
+
+for (const name of new SafeArrayIterator(METHODS)) shortcut(primordials.StringPrototypeToLowerCase(name), () => name);
+shortcut("all", (server) => server[kState].app.methods);
+
+function closed(name) {
+  return function (check) {
+    if (check.isListening) throw new codes.FST_ERR_INSTANCE_ALREADY_LISTENING(`Cannot call "${name}"!`);
+    if (check.isReady) throw new codes.AVV_ERR_ROOT_PLG_BOOTED();
+  };
+}
+
+ObjectAssign(instance, {
+  route(options) {
+    return addRoute(this, options);
+  },
+  hasRoute({ method, url, constraints } = {}) {
+    const { router } = this[kState].app;
+    return router.declared(StringPrototypeToUpperCase(`${method ?? ""}`), url ?? "", constraints ?? {}) !== undefined;
+  },
+  findRoute({ method, url, constraints } = {}) {
+    const { router } = this[kState].app;
+    const found = router.declared(StringPrototypeToUpperCase(`${method ?? ""}`), url ?? "", constraints ?? {});
+    return found === undefined ? null : { handler: found.handler, params: [], store: found, searchParams: {} };
+  },
+  addHttpMethod(name, { hasBody = false } = {}) {
+    const { app } = this[kState];
+    const method = StringPrototypeToUpperCase(name);
+    if (!ArrayPrototypeIncludes(core.createLazyLoader("node:http")().default.METHODS, method)) throw new codes.FST_ERR_ROUTE_METHOD_INVALID();
+    if (!ArrayPrototypeIncludes(app.methods, method)) ArrayPrototypePush(app.methods, method);
+    if (!hasBody) {
+      ArrayPrototypePush(app.bodyless, method);
+      BODYLESS.add(method);
+    }
+    const lower = primordials.StringPrototypeToLowerCase(method);
+    if (!ReflectHas(instance, lower)) shortcut(lower, () => method);
+    return this;
+  },
+
+  register(func, options = undefined) {
+    const { app } = this[kState];
+    app.boot.register(func, options, placeOf(instance.register));
+    return this;
+  },
+  after(func) {
+    const result = this[kState].app.boot.after(func);
+    return func === undefined ? result : this;
+  },
+  ready(func) {
+    const result = this[kState].app.boot.ready(func);
+    return func === undefined ? result : this;
+  },
+  onClose(hook) {
+    return this.addHook("onClose", hook);
+  },
+  close(callback) {
+    const { app } = this[kState];
+    const closing = app.close();
+    if (typeof callback !== "function") {
+      return PromisePrototypeThen(closing, () => undefined);
+    }
+    PromisePrototypeThen(closing, () => callback(), (error) => callback(error));
+    return this;
+  },
+
+  addHook(name, hook) {
+    const state = this[kState];
+    closed("addHook")(state.app);
+    checkHook(name, hook);
+    ArrayPrototypePush(state.hooks[name], hook);
+    return this;
+  },
+
+  // -- decorators ----------------------------------------------------------------------------------------------------
+
+  decorate(name, value, dependencies) {
+    const { app } = this[kState];
+    if (app.isListening) throw new codes.FST_ERR_DEC_AFTER_START(name);
+    const places = placesOf(app, this);
+    if (ObjectHasOwn(this, name)) throw alreadyThere(name, places.get(name));
+    checkDependencies(name, dependencies, (other) => ReflectHas(this, other));
+    places.set(name, placeOf(instance.decorate));
+    put(this, name, value);
+    return this;
+  },
+  hasDecorator(name) {
+    return ReflectHas(this, name);
+  },
+  getDecorator(name) {
+    if (!ReflectHas(this, name)) throw new codes.FST_ERR_DEC_UNDECLARED(name, "instance");
+    const value = this[name];
+    return typeof value === "function" ? FunctionPrototypeBind(value, this) : value;
+  },
+  decorateRequest(name, value, dependencies) {
+    decorateClass(this, "request", this[kState].Request, name, value, dependencies, instance.decorateRequest);
+    return this;
+  },
+  hasRequestDecorator(name) {
+    return hasMember(this[kState].Request, name);
+  },
+  decorateReply(name, value, dependencies) {
+    decorateClass(this, "reply", this[kState].Reply, name, value, dependencies, instance.decorateReply);
+    return this;
+  },
+  hasReplyDecorator(name) {
+    return hasMember(this[kState].Reply, name);
+  },
+
+  // -- bodies and schemas --------------------------------------------------------------------------------------------
+
+  addContentTypeParser(type, options, parser) {
+    const state = this[kState];
+    if (state.app.isListening) throw new codes.FST_ERR_CTP_INSTANCE_ALREADY_STARTED("addContentTypeParser");
+    if (typeof options === "function") {
+      parser = options;
+      options = {};
+    }
+    for (const one of new SafeArrayIterator(ArrayIsArray(type) ? type : [type])) state.parsers.add(one, options ?? {}, parser);
+    return this;
+  },
+  hasContentTypeParser(type) {
+    return this[kState].parsers.has(type);
+  },
+  removeContentTypeParser(type) {
+    const { app, parsers } = this[kState];
+    if (app.isListening) throw new codes.FST_ERR_CTP_INSTANCE_ALREADY_STARTED("removeContentTypeParser");
+    for (const one of new SafeArrayIterator(ArrayIsArray(type) ? type : [type])) parsers.remove(one);
+    return this;
+  },
+  removeAllContentTypeParsers() {
+    this[kState].parsers.removeAll();
+    return this;
+  },
+  getDefaultJsonParser: (onProto, onConstructor) => jsonParser(onProto, onConstructor),
+  defaultTextParser: textParser,
+  addSchema(schema) {
+    const state = this[kState];
+    state.bucket.add(schema);
+    const share = (server) => {
+      for (const child of new SafeArrayIterator(server[kState].children)) {
+        if (child[kState].bucket.get(schema.$id) === undefined) child[kState].bucket.add(schema);
+        share(child);
+      }
+    };
+    share(this);
+    return this;
+  },
+  getSchema(id) {
+    return this[kState].bucket.get(id);
+  },
+  getSchemas() {
+    return this[kState].bucket.all();
+  },
+  setValidatorCompiler(compiler) {
+    this[kState].validatorCompiler = compiler;
+    return this;
+  },
+  setSerializerCompiler(compiler) {
+    this[kState].serializerCompiler = compiler;
+    return this;
+  },
+  setSchemaController(controller) {
+    const state = this[kState];
+    closed("setSchemaController")(state.app);
+    const { buildValidator, buildSerializer } = controller.compilersFactory ?? {};
+    const { ajv, serializerOpts } = state.app.options;
+    if (buildValidator) {
+      let compiler;
+      state.validatorCompiler = (input) => (compiler ??= buildValidator(state.bucket.all(), { customOptions: ajv?.customOptions ?? {}, plugins: ajv?.plugins ?? [] }))(input);
+    }
+    if (buildSerializer) {
+      let compiler;
+      state.serializerCompiler = (input) => (compiler ??= buildSerializer(state.bucket.all(), serializerOpts))(input);
+    }
+    return this;
+  },
+  setReplySerializer(serializer) {
+    this[kState].replySerializer = serializer;
+    return this;
+  },
+  setSchemaErrorFormatter(formatter) {
+    if (typeof formatter !== "function" || isAsync(formatter)) {
+      throw new codes.FST_ERR_SCHEMA_ERROR_FORMATTER_NOT_FN(typeof formatter === "function" ? "AsyncFunction" : typeof formatter);
+    }
+    this[kState].schemaErrorFormatter = FunctionPrototypeBind(formatter, this);
+    return this;
+  },
+  setGenReqId(make) {
+    this[kState].app.genReqId = make;
+    return this;
+  },
+  setChildLoggerFactory(factory) {
+    this[kState].childLoggerFactory = factory;
+    return this;
+  },
+  withTypeProvider() {
+    return this;
+  },
+
+  // -- errors --------------------------------------------------------------------------------------------------------
+
+  setErrorHandler(handler) {
+    const state = this[kState];
+    closed("setErrorHandler")(state.app);
+    if (typeof handler !== "function") throw new codes.FST_ERR_ERROR_HANDLER_NOT_FN();
+    if (state.app.options.allowErrorHandlerOverride === false && state.isErrorHandlerSet) {
+      throw new codes.FST_ERR_ERROR_HANDLER_ALREADY_SET();
+    }
+    state.isErrorHandlerSet = true;
+    const outer = state.errorHandler.server === this ? state.errorHandler.outer : state.errorHandler;
+    state.errorHandler = { func: handler, server: this, outer };
+    return this;
+  },
+  setNotFoundHandler(options, handler) {
+    const { app, prefix } = this[kState];
+    closed("setNotFoundHandler")(app);
+    if (handler === undefined && typeof options === "function") {
+      handler = options;
+      options = {};
+    }
+    const bound = handler === undefined ? undefined : FunctionPrototypeBind(handler, this);
+    app.notFound.set(this, prefix, bound, options ?? {});
+    return this;
+  },
+  callNotFound(request, reply) {
+    const { app } = this[kState];
+    notFoundAfterAll(app.notFoundContextFor(request.url), request, reply);
+  },
+
+  // -- requests of its own, and the outside --------------------------------------------------------------------------
+
+  inject(options, callback) {
+    const { app } = this[kState];
+    const send = async (given) => {
+      if (app.isClosing) throw new codes.FST_ERR_REOPENED_CLOSE_SERVER();
+      if (!app.isReady) await awaitReady(app);
+      return inject((transport) => app.dispatch(transport), given);
+    };
+    if (options === undefined) return chain(send);
+    if (callback === undefined) return chain(send, options);
+    PromisePrototypeThen(send(options), (response) => callback(null, response), callback);
+  },
+  injectWS(path = "/", upgradeContext = {}, options = {}) {
+    const { app } = this[kState];
+    return PromisePrototypeThen(awaitReady(app), () => injectSocket(app, path, upgradeContext, options));
+  },
+  routing(req, res) {
+    throw new Error(`fastify.routing(): ${req?.url} came from another server than the host's, and ${res ? "its answer goes there" : ""}`);
+  },
+  listen(options, callback) {
+    const { app } = this[kState];
+    if (typeof options === "function") {
+      callback = options;
+      options = {};
+    } else if (typeof options === "number" || typeof options === "string") {
+      throw new codes.FST_ERR_LISTEN_OPTIONS_INVALID("must be an object");
+    }
+    if (app.isListening) {
+      const error = new codes.FST_ERR_REOPENED_SERVER();
+      return callback === undefined ? primordials.PromiseReject(error) : callback(error, null);
+    }
+    const listening = listen(app, options ?? {});
+    if (typeof callback !== "function") return listening;
+    PromisePrototypeThen(listening, (address) => callback(null, address), (error) => callback(error, null));
+  },
+  addresses() {
+    const address = this[kState].app.address();
+    return address === null ? [] : [address];
+  },
+  printRoutes(options = {}) {
+    return printed(this[kState].app.router, options);
+  },
+  printPlugins() {
+    return printedPlugins(this[kState].app.boot.tree());
+  },
+  hasPlugin(name) {
+    return ArrayPrototypeIncludes(this[kState].plugins, name);
+  },
+  addConstraintStrategy(strategy) {
+    this[kState].app.router.addStrategy(strategy.name, strategy);
+    return this;
+  },
+  hasConstraintStrategy(name) {
+    return this[kState].app.router.hasStrategy(name);
+  },
+});
+
+function awaitReady(app) {
+  return new Promise((resolve, reject) => {
+    PromisePrototypeThen(app.boot.ready(), () => resolve(), reject);
+  });
+}
+
+function accessor(name, get) {
+  ObjectDefineProperty(instance, name, { __proto__: null, configurable: true, enumerable: false, get });
+}
+
+accessor("then", function () {
+  return this[kState].app.boot.then;
+});
+accessor("prefix", function () {
+  return this[kState].prefix;
+});
+accessor("pluginName", function () {
+  return primordials.ArrayPrototypeJoin(this[kState].names, " -> ");
+});
+accessor("version", () => VERSION);
+accessor("errorHandler", function () {
+  return this[kState].errorHandler.func;
+});
+accessor("validatorCompiler", function () {
+  return this[kState].validatorCompiler;
+});
+accessor("serializerCompiler", function () {
+  return this[kState].serializerCompiler;
+});
+accessor("genReqId", function () {
+  const { app } = this[kState];
+  return app.genReqId ?? ((raw) => app.nextRequestId(raw));
+});
+accessor("childLoggerFactory", function () {
+  return this[kState].childLoggerFactory;
+});
+accessor("supportedMethods", function () {
+  return ArrayPrototypeSlice(this[kState].app.methods);
+});
+accessor("listeningOrigin", function () {
+  const address = this[kState].app.address();
+  if (address === null) return "";
+  return `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
+});
+accessor("server", function () {
+  return this[kState].app.server;
+});
+accessor("websocketServer", function () {
+  const { app } = this[kState];
+  return app.isInHost || app.hasSockets ? app.sockets().face : undefined;
+});
+accessor("initialOptions", function () {
+  return this[kState].app.options;
+});
+accessor("trustProxy", function () {
+  return this[kState].app.trustProxy;
+});
+accessor("logController", function () {
+  return this[kState].app.logController;
+});
+
+function placesOf(app, key) {
+  let places = app.places.get(key);
+  if (places === undefined) app.places.set(key, places = new SafeMap());
+  return places;
+}
+
+/** The error of a second decorator of a name, with the place of the first. */
+function alreadyThere(name, place) {
+  const error = new codes.FST_ERR_DEC_ALREADY_PRESENT(name);
+  if (place) error.stack += place;
+  return error;
+}
+
+function checkDependencies(name, dependencies, has) {
+  if (dependencies === undefined) return;
+  if (!ArrayIsArray(dependencies)) throw new codes.FST_ERR_DEC_DEPENDENCY_INVALID_TYPE(name);
+  for (const dependency of new SafeArrayIterator(dependencies)) {
+    if (!has(dependency)) throw new codes.FST_ERR_DEC_MISSING_DEPENDENCY(dependency);
+  }
+}
+
+function put(target, name, value) {
+  const isAccessor = value !== null && typeof value === "object" && (typeof value.getter === "function" || typeof value.setter === "function");
+  if (isAccessor) {
+    ObjectDefineProperty(target, name, { __proto__: null, configurable: true, enumerable: true, get: value.getter, set: value.setter });
+  } else {
+    ObjectDefineProperty(target, name, { __proto__: null, configurable: true, enumerable: true, value, writable: true });
+  }
+}
+
+function hasMember(Class, name) {
+  return ReflectHas(Class.prototype, name);
+}
+
+function decorateClass(server, kind, Class, name, value, dependencies, above) {
+  const { app } = server[kState];
+  if (app.isReady) throw new codes.FST_ERR_DEC_AFTER_START(name);
+  const isReference = value !== null && typeof value === "object" && typeof value.getter !== "function" && typeof value.setter !== "function";
+  if (isReference) throw new codes.FST_ERR_DEC_REFERENCE_TYPE(name, typeof value);
+  const places = placesOf(app, Class);
+  if (hasMember(Class, name) || ArrayPrototypeIncludes(kind === "request" ? OF_REQUESTS : OF_REPLIES, name)) {
+    throw alreadyThere(name, places.get(name));
+  }
+  checkDependencies(name, dependencies, (other) => hasMember(Class, other));
+  places.set(name, placeOf(above));
+  put(Class.prototype, name, value);
+}
+
+/** Properties that each request and reply has. */
+const OF_REQUESTS = ["id", "params", "body", "validationError"];
+const OF_REPLIES = ["request"];
+
+/** Applications that listen: nowhere of their own; the host's listener leads to the first. */
+export const listening = [];
+
+async function listen(app, options) {
+  if (app.isClosing) throw new codes.FST_ERR_REOPENED_CLOSE_SERVER();
+  await awaitReady(app);
+  const port = +options.port || 0;
+  const address = { address: "127.0.0.1", family: "IPv4", port };
+  ArrayPrototypePush(listening, { app, port });
+  app.listenAt(address);
+  await each(app.root, async (server) => {
+    for (const hook of new SafeArrayIterator(server[kState].hooks.onListen)) {
+      try {
+        await runOnce(hook, server, []);
+      } catch (error) {
+        server.log.error({ err: error }, error?.message);
+      }
+    }
+  });
+  const text = `http://${address.address}:${address.port}`;
+  app.root.log.info(`Server listening at ${text}`);
+  app.server.emit("listening");
+  return text;
+}
+
+// -- making them -----------------------------------------------------------------------------------------------------
+
+function prefixOf(parent, options) {
+  let { prefix } = options;
+  if (!prefix) return parent;
+  if (StringPrototypeEndsWith(parent, "/") && StringPrototypeStartsWith(prefix, "/")) prefix = StringPrototypeSlice(prefix, 1);
+  else if (!StringPrototypeStartsWith(prefix, "/") && !StringPrototypeEndsWith(parent, "/")) prefix = `/${prefix}`;
+  return parent + prefix;
+}
+
+/** The instance in which a plugin runs. */
+function instanceFor(app, parent, func, options, raw) {
+  const state = parent[kState];
+  const isShared = func[SKIP_OVERRIDE] === true;
+  const name = nameOf(func, options);
+  checkPlugin(parent, func, state);
+  if (isShared) {
+    const named = func[SymbolFor("plugin-meta")]?.name ?? func[SymbolFor("fastify.display-name")];
+    if (named) ArrayPrototypePush(state.plugins, named);
+    ArrayPrototypePush(state.names, name);
+    return parent;
+  }
+  const child = ObjectCreate(parent);
+  const own = new State(app, state, prefixOf(state.prefix, options ?? {}), options ?? {});
+  own.names = [name];
+  ObjectDefineProperty(child, kState, { __proto__: null, value: own });
+  ArrayPrototypePush(state.children, child);
+  const named = func[SymbolFor("plugin-meta")]?.name;
+  if (named) {
+    // It is known beside it, too.
+    ArrayPrototypePush(own.plugins, named);
+    ArrayPrototypePush(state.plugins, named);
+  }
+  if (options?.logLevel || options?.logSerializers) {
+    child.log = parent.log.child({}, { level: own.logLevel || undefined, serializers: options.logSerializers });
+  }
+  for (const hook of new SafeArrayIterator(state.hooks.onRegister)) FunctionPrototypeCall(hook, parent, child, raw);
+  return child;
+}
+
+function trustOf(option) {
+  if (option === undefined || option === false) return null;
+  if (option === true) return () => true;
+  if (typeof option === "function") return option;
+  // A number of hops does not say who the nearest one is: a client could name as many as it likes.
+  if (typeof option === "number") return () => false;
+  const list = ArrayIsArray(option) ? option : ArrayPrototypeMap(StringPrototypeSplit(option, ","), (part) => primordials.StringPrototypeTrim(part));
+  const { BlockList, isIPv6 } = core.createLazyLoader("node:net")().default;
+  const block = new BlockList();
+  const named = {
+    __proto__: null,
+    loopback: ["127.0.0.1/8", "::1/128"],
+    linklocal: ["169.254.0.0/16", "fe80::/10"],
+    uniquelocal: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"],
+  };
+  for (const entry of new SafeArrayIterator(list)) {
+    for (const range of new SafeArrayIterator(named[entry] ?? [entry])) {
+      const { 0: address, 1: bits } = StringPrototypeSplit(range, "/");
+      const family = isIPv6(address) ? "ipv6" : "ipv4";
+      if (bits === undefined) block.addAddress(address, family);
+      else block.addSubnet(address, +bits, family);
+    }
+  }
+  return (address) => block.check(address, isIPv6(address) ? "ipv6" : "ipv4");
+}
+
+function checkOptions(options) {
+  if (options === null || typeof options !== "object") throw new codes.FST_ERR_OPTIONS_NOT_OBJ();
+  const { querystringParser, ajv, bodyLimit, logger, loggerInstance } = options;
+  if (querystringParser !== undefined && typeof querystringParser !== "function") throw new codes.FST_ERR_QSP_NOT_FN(typeof querystringParser);
+  if (bodyLimit !== undefined && !primordials.NumberIsInteger(bodyLimit)) {
+    throw new codes.FST_ERR_INIT_OPTS_INVALID(`[{"instancePath":"/bodyLimit","message":"must be integer"}]`);
+  }
+  if (ajv?.customOptions !== undefined && (ajv.customOptions === null || typeof ajv.customOptions !== "object" || ArrayIsArray(ajv.customOptions))) {
+    throw new codes.FST_ERR_AJV_CUSTOM_OPTIONS_OPT_NOT_OBJ(typeof ajv.customOptions);
+  }
+  if (ajv?.plugins !== undefined && !ArrayIsArray(ajv.plugins)) throw new codes.FST_ERR_AJV_CUSTOM_OPTIONS_OPT_NOT_ARR(typeof ajv.plugins);
+  if (logger && loggerInstance) throw new codes.FST_ERR_LOG_LOGGER_AND_LOGGER_INSTANCE_PROVIDED();
+  if (logger && typeof logger !== "boolean" && typeof logger.info === "function") throw new codes.FST_ERR_LOG_INVALID_LOGGER_CONFIG();
+  if (loggerInstance) {
+    const missing = missingMethods(loggerInstance);
+    if (missing.length > 0) throw new codes.FST_ERR_LOG_INVALID_LOGGER_INSTANCE();
+  }
+}
+
+/** Makes an application; returns its root instance. */
+export function fastify(options = {}) {
+  checkOptions(options);
+  setStatusCodes(core.createLazyLoader("node:http")().default.STATUS_CODES);
+  const app = new Application(options);
+  const root = ObjectCreate(instance);
+  app.root = root;
+  app.trustProxy = trustOf(app.options.trustProxy);
+  ObjectDefineProperty(root, kState, { __proto__: null, value: new State(app) });
+  root.log = app.options.loggerInstance ?? loggerOf(app.options.logger, silent);
+  root.initialConfig = ObjectFreeze({
+    bodyLimit: app.options.bodyLimit,
+    caseSensitive: app.options.caseSensitive !== false,
+    connectionTimeout: app.options.connectionTimeout ?? 0,
+    disableRequestLogging: app.options.disableRequestLogging ?? false,
+    exposeHeadRoutes: app.options.exposeHeadRoutes,
+    handlerTimeout: app.options.handlerTimeout ?? 0,
+    ignoreDuplicateSlashes: app.options.ignoreDuplicateSlashes ?? false,
+    ignoreTrailingSlash: app.options.ignoreTrailingSlash ?? false,
+    keepAliveTimeout: app.options.keepAliveTimeout ?? 72_000,
+    maxParamLength: app.options.maxParamLength ?? 100,
+    maxRequestsPerSocket: app.options.maxRequestsPerSocket ?? 0,
+    onConstructorPoisoning: app.options.onConstructorPoisoning ?? "error",
+    onProtoPoisoning: app.options.onProtoPoisoning ?? "error",
+    pluginTimeout: app.options.pluginTimeout,
+    requestIdHeader: app.options.requestIdHeader,
+    requestIdLogLabel: app.options.requestIdLogLabel,
+    requestTimeout: app.options.requestTimeout ?? 0,
+    useSemicolonDelimiter: app.options.useSemicolonDelimiter ?? false,
+  });
+  app.notFound = new NotFound(root);
+  app.boot = new Boot(root, app.options.pluginTimeout, {
+    instanceFor: (parent, func, given, raw) => instanceFor(app, parent, func, given, raw),
+    loaded: loadedNames,
+    beforeReady: () => app.beforeReady(),
+  });
+  return root;
+}
+
+/** The application of an instance. */
+export function applicationOf(server) {
+  return server?.[kState]?.app;
+}
+
+

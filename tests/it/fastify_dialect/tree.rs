@@ -1,0 +1,241 @@
+//! The tree of plugins: order, encapsulation, errors, and what is listed.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+
+use super::{application, plugin};
+use crate::support::{Site, executable};
+
+/// The shop of the examples, as its README starts it.
+fn shop() -> Site {
+    Site::of(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/fastify/mock-srv"))
+}
+
+#[test]
+fn the_shop_answers_without_an_installation() {
+    let host = shop().serve();
+
+    let products = host.get("/electronics");
+    assert_eq!(products.json()[0]["id"], "A1");
+    assert_eq!(products.header("access-control-allow-origin"), Some("*"));
+    let added = host
+        .request("POST", "/electronics")
+        .header("content-type", "application/json")
+        .header("origin", "http://localhost:5050")
+        .body(r#"{"name":"Toaster","rrp":"30","info":"brown"}"#)
+        .send();
+    assert_eq!(added.json()[2]["id"], "A3");
+    let nothing = host.get("/zzz");
+    assert_eq!(nothing.status, 404);
+    assert_eq!(
+        nothing.json(),
+        json!({ "message": "Route GET:/zzz not found", "error": "Not Found", "statusCode": 404 })
+    );
+    let socket = host.get("/orders/electronics");
+    assert_eq!((socket.status, socket.text()), (404, ""));
+}
+
+#[test]
+fn bodies_that_cannot_be_parsed_have_their_codes() {
+    let host = application("fastify.post('/', async (request) => request.body);").serve();
+    let answer = |kind: &str, body: String| {
+        let answer = host.request("POST", "/").header("content-type", kind).body(body).send();
+        (answer.status, answer.json()["code"].clone())
+    };
+
+    assert_eq!(answer("application/json", "{bad".into()), (400, json!("FST_ERR_CTP_INVALID_JSON_BODY")));
+    assert_eq!(answer("application/json", String::new()), (400, json!("FST_ERR_CTP_EMPTY_JSON_BODY")));
+    assert_eq!(answer("text/csv", "a,b".into()), (415, json!("FST_ERR_CTP_INVALID_MEDIA_TYPE")));
+    let large = format!("\"{}\"", "x".repeat(1 << 20));
+    assert_eq!(answer("application/json", large), (413, json!("FST_ERR_CTP_BODY_TOO_LARGE")));
+}
+
+#[test]
+fn schemas_validate_and_serialize() {
+    let host = application(
+        "fastify.post('/', {
+           schema: {
+             body: { type: 'object', required: ['n'], properties: { n: { type: 'integer' } } },
+             response: { 200: { type: 'object', properties: { n: { type: 'integer' } } } },
+           },
+         }, async (request) => ({ ...request.body, secret: 1 }));",
+    )
+    .serve();
+    let post = |body: &str| {
+        host.request("POST", "/").header("content-type", "application/json").body(body.to_owned()).send()
+    };
+
+    assert_eq!(post(r#"{"n":"5"}"#).json(), json!({ "n": 5 }));
+    let refused = post(r#"{"n":"x"}"#);
+    assert_eq!((refused.status, refused.json()["message"].as_str()), (400, Some("body/n must be integer")));
+}
+
+#[test]
+fn plugins_are_encapsulated_and_prefixed() {
+    let host = application(
+        "fastify.register(async (inner) => {
+           inner.decorate('secret', 1);
+           inner.addHook('onRequest', async (request, reply) => { reply.header('x-hook', 'inner'); });
+           inner.get('/a', async () => ({ own: inner.secret, outer: fastify.secret === undefined }));
+         }, { prefix: '/v1' });
+         fastify.get('/b', async () => ({ has: fastify.hasDecorator('secret') }));",
+    )
+    .serve();
+
+    let inner = host.get("/v1/a");
+    assert_eq!((inner.json(), inner.header("x-hook")), (json!({ "own": 1, "outer": true }), Some("inner")));
+    let outer = host.get("/b");
+    assert_eq!((outer.json(), outer.header("x-hook")), (json!({ "has": false }), None));
+}
+
+#[test]
+fn hooks_run_in_their_order() {
+    let host = application(
+        "const seen = [];
+         for (const name of ['onRequest', 'preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend', 'onResponse'])
+           fastify.addHook(name, async (...given) => { seen.push(name); });
+         fastify.get('/', async () => { seen.push('handler'); return { a: 1 }; });
+         fastify.get('/seen', { onRequest: [] }, async () => seen.splice(0));",
+    )
+    .serve();
+
+    host.get("/");
+    let seen = host.get("/seen").json();
+    let names: Vec<_> = seen.as_array().unwrap().iter().take(8).map(|it| it.as_str().unwrap()).collect();
+    let expected = "onRequest preParsing preValidation preHandler handler preSerialization onSend onResponse";
+    assert_eq!(names.join(" "), expected);
+}
+
+#[test]
+fn common_js_and_callbacks_work_as_well() {
+    let host = Site::new()
+        .file(
+            "app.js",
+            "'use strict'
+             const fp = require('fastify-plugin');
+             const path = require('node:path');
+             module.exports = function (fastify, opts, done) {
+               fastify.register(require('@fastify/autoload'), { dir: path.join(__dirname, 'routes') });
+               fastify.register(fp((instance, o, next) => { instance.decorate('shared', 7); next(); }));
+               done();
+             };",
+        )
+        .file(
+            "routes/items/index.js",
+            "module.exports = async function (fastify, opts) {
+               fastify.get('/:id', (request, reply) => { reply.send({ id: request.params.id, shared: fastify.shared, at: opts.prefix }); });
+             };",
+        )
+        .file("package.json", "{}")
+        .serve();
+
+    assert_eq!(host.get("/items/8").json(), json!({ "id": "8", "shared": 7, "at": "/items" }));
+}
+
+#[test]
+fn folders_of_plugins_need_no_application_file() {
+    let host = Site::new()
+        .file("plugins/a.mjs", "import fp from 'fastify-plugin';\nexport default fp(async (f) => { f.decorate('n', 3); });")
+        .file("routes/x/index.mjs", plugin("fastify.get('/', async () => ({ n: fastify.n }));"))
+        .serve();
+
+    assert_eq!(host.get("/x").json(), json!({ "n": 3 }));
+}
+
+#[test]
+fn a_second_decorator_is_an_error_with_both_places() {
+    let site = Site::new()
+        .file(
+            "app.mjs",
+            "import fp from 'fastify-plugin';
+             import one from './one.mjs';
+             import two from './two.mjs';
+             export default async function (fastify, opts) {
+               fastify.register(one);
+               fastify.register(two);
+             }",
+        )
+        .file("one.mjs", "import fp from 'fastify-plugin';\nexport default fp(async (f) => { f.decorate('a', 1); });")
+        .file("two.mjs", "import fp from 'fastify-plugin';\nexport default fp(async (f) => { f.decorate('a', 2); });");
+
+    let host = site.begin_dev();
+    let printed = host.until("/", |answer| answer.status == 500).text().to_owned();
+
+    assert!(printed.contains("The decorator 'a' has already been added!"), "{printed}");
+    assert!(printed.contains("two.mjs:2") && printed.contains("one.mjs:2"), "{printed}");
+}
+
+#[test]
+fn a_plugin_that_never_ends_is_named() {
+    let site = Site::new().file(
+        "app.mjs",
+        "import fp from 'fastify-plugin';
+         export const options = { pluginTimeout: 200 };
+         export default async function (fastify, opts) {
+           fastify.register(fp((instance, o, done) => {}, { name: 'slow-one' }));
+         }",
+    );
+
+    let host = site.begin_dev();
+    let printed = host.until("/", |answer| answer.text().contains("slow-one")).text().to_owned();
+
+    assert!(printed.contains("Plugin did not start in time: 'slow-one'"), "{printed}");
+    assert!(printed.contains("app.mjs:4"), "{printed}");
+}
+
+#[test]
+fn a_missing_dependency_is_named() {
+    let site = Site::new().file(
+        "app.mjs",
+        "import fp from 'fastify-plugin';
+         export default async function (fastify, opts) {
+           fastify.register(fp(async () => {}, { name: 'p', dependencies: ['x'] }));
+         }",
+    );
+
+    let host = site.begin_dev();
+    let printed = host.until("/", |answer| answer.status == 500).text().to_owned();
+
+    assert!(printed.contains("The dependency 'x' of plugin 'p' is not registered"), "{printed}");
+    assert!(printed.contains("app.mjs:3"), "{printed}");
+}
+
+#[test]
+fn files_of_public_come_where_no_route_answers() {
+    let host = application("fastify.get('/', async () => 'root');")
+        .file("public/page.txt", "a file")
+        .serve();
+
+    assert_eq!(host.get("/").text(), "root");
+    assert_eq!(host.get("/page.txt").text(), "a file");
+    assert_eq!(host.get("/nothing").json()["statusCode"], 404);
+}
+
+#[test]
+fn timers_and_work_go_on_after_the_answer() {
+    let host = application(
+        "let late = 0;
+         fastify.get('/', async () => { setTimeout(() => { late += 1; }, 0); return 1; });
+         fastify.get('/late', async () => ({ late }));",
+    )
+    .serve();
+
+    host.get("/");
+    let late = host.until("/late", |answer| answer.json()["late"] == 1);
+    assert_eq!(late.status, 200);
+}
+
+#[test]
+fn routes_lists_sockets_and_says_why() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/fastify/mock-srv");
+    let output = Command::new(executable()).args(["routes", "--why"]).arg(folder).output().expect("it runs");
+    let printed = String::from_utf8_lossy(&output.stdout);
+
+    let row = |path: &str| printed.lines().find(|line| line.contains(path)).unwrap_or_default().to_owned();
+    assert!(row("/orders/:category").starts_with("WS "), "{printed}");
+    assert!(row("/electronics ").starts_with("GET,HEAD,POST "), "{printed}");
+    assert!(row("app.mjs is ").contains("dialect fastify"), "{printed}");
+    assert!(row("@fastify/websocket is").contains("liveline's own"), "{printed}");
+}
