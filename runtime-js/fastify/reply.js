@@ -400,7 +400,9 @@ function write(reply, payload) {
     return refuse(reply, payload);
   }
   reply[kIsSent] = true;
+  // A length that is wrong would break the connection.
   if (transport.method === "HEAD") headers["content-length"] ??= String(transport.lengthOf(payload));
+  else if (headers["content-length"] !== undefined) headers["content-length"] = String(transport.lengthOf(payload));
   transport.answer(status, headerList(reply), payload);
 }
 
