@@ -154,6 +154,8 @@ export function dispose() {
 }
 
 function handlerOf(app) {
+  // From here on it is closed for additions, as one that listens.
+  app.isListening = true;
   ArrayPrototypePush(generation, app);
   // The name of the second parameter tells the host that this function answers for what is left of the path.
   return { default: (event, next) => next === undefined ? undefined : answer(app, event) };

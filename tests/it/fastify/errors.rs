@@ -194,3 +194,30 @@ fn a_handler_that_fails_harms_no_socket() {
     super::send(&mut socket, "x");
     assert_eq!(text(&mut socket), "got x");
 }
+
+/// A line break in a value would be the begin of another header.
+#[test]
+fn a_header_with_a_line_break_is_an_error_and_no_header() {
+    let host = bare_tree(
+        r#"fastify.get("/value", (request, reply) => reply.header("x-a", "one\nx-b: two").send("sent"));
+        fastify.get("/list", (request, reply) => reply.header("x-a", ["one", "two\r\nx-b: three"]).send("sent"));
+        fastify.get("/name", (request, reply) => reply.header("x-a\nx-b", "one").send("sent"));"#,
+    )
+    .dev();
+    for (path, code) in
+        [("/value", "ERR_INVALID_CHAR"), ("/list", "ERR_INVALID_CHAR"), ("/name", "ERR_INVALID_HTTP_TOKEN")]
+    {
+        let answer = host.request("GET", path).plain().send();
+        assert_eq!((answer.status, &answer.json()["code"]), (500, &json!(code)), "{path}");
+        assert_eq!((answer.header("x-a"), answer.header("x-b")), (None, None), "{path}");
+    }
+}
+
+/// Such a tree has nothing in its text that asks for Node's half of an isolate.
+#[test]
+fn a_tree_that_imports_nothing_answers() {
+    let host = Site::new()
+        .file("app.mjs", "export default async function (fastify, opts) {\n  fastify.get('/', async () => ({ a: 1 }));\n}\n")
+        .serve();
+    assert_eq!(host.get("/").json(), json!({ "a": 1 }));
+}
