@@ -8,7 +8,7 @@ import { staticResponse } from "ext:liveline/files.js";
 import { INFO, print } from "ext:liveline/log.js";
 import { setTimeout } from "ext:liveline/timers.js";
 import { adoptedServers, answerOn, upgradeOn } from "ext:liveline_fastify/adopted.js";
-import { applicationOf, fastify, listening } from "ext:liveline_fastify/instance.js";
+import { applicationOf, begin, fastify, listening } from "ext:liveline_fastify/instance.js";
 import { autoload } from "ext:liveline_fastify/autoload.js";
 import { Logger } from "ext:liveline_fastify/logger.js";
 import { setProject } from "ext:liveline_fastify/schemas.js";
@@ -64,9 +64,10 @@ export async function boot(module, file) {
   if (options.logger === undefined) options.loggerInstance = new Logger({ level: "info" });
   if (options.logger === undefined) options.disableRequestLogging = true;
   const server = fastify(options);
-  server.register(func, { ...(module.options ?? {}) });
+  server.register(func, ObjectAssign({}, module.options));
   const app = applicationOf(server);
   await ready(app);
+  await begin(app, { address: "127.0.0.1", family: "IPv4", port: 0 });
   return handlerOf(app);
 }
 
@@ -154,15 +155,13 @@ export function dispose() {
 }
 
 function handlerOf(app) {
-  // From here on it is closed for additions, as one that listens.
-  app.isListening = true;
   ArrayPrototypePush(generation, app);
   // The name of the second parameter tells the host that this function answers for what is left of the path.
   return { default: (event, next) => next === undefined ? undefined : answer(app, event) };
 }
 
 function answer(app, event) {
-  return inOwnContext(event, (exchange) => begin(app, event, exchange));
+  return inOwnContext(event, (exchange) => beginRequest(app, event, exchange));
 }
 
 function inOwnContext(event, run) {
@@ -178,7 +177,7 @@ function inOwnContext(event, run) {
   }
 }
 
-function begin(app, event, exchange) {
+function beginRequest(app, event, exchange) {
   let isAnswered = false, response = ANSWERED, wake = null;
   const transport = new HostTransport(event, exchange, targetOf(exchange.url), (given = ANSWERED) => {
     isAnswered = true;

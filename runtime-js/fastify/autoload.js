@@ -68,7 +68,7 @@ async function scan(fs, path, options, dir, prefix, depth, hooks) {
   const { autoHooks, autoHooksPattern, cascadeHooks, ignoreFilter, ignorePattern, indexPattern, matchFilter, maxDepth, overwriteHooks, scriptPattern } = options;
   const entries = await fs.promises.readdir(dir, { withFileTypes: true });
   ArrayPrototypeSort(entries, (a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
-  const isIgnored = (name) => ignorePattern !== undefined && RegExpPrototypeTest(ignorePattern, path.relative(options.dir, path.join(dir, name)));
+  const isIgnored = (name) => ignorePattern !== undefined && RegExpPrototypeTest(ignorePattern, name);
   const group = { hooks: [], plugins: [], folders: [] };
   let inherited = hooks;
   if (autoHooks) {
@@ -202,9 +202,11 @@ export async function autoload(server, given) {
   const fs = core.createLazyLoader("node:fs")().default, path = core.createLazyLoader("node:path")().default;
   let { dir } = options;
   if (dir !== null && typeof dir === "object") dir = core.createLazyLoader("node:url")().fileURLToPath(dir);
-  if (typeof options.ignorePattern === "string") options.ignorePattern = new SafeRegExp(options.ignorePattern);
   if (typeof dir !== "string") throw new TypeError("@fastify/autoload: the option dir is the folder to load");
   options.dir = dir;
+  for (const name of new SafeArrayIterator(["autoHooksPattern", "ignorePattern", "indexPattern", "scriptPattern"])) {
+    if (typeof options[name] === "string") options[name] = new RegExp(options[name]);
+  }
   const entries = await scan(fs, path, options, dir, "", 0, []);
   const found = [];
   await collect(entries, options, server, found);

@@ -81,22 +81,14 @@ function originFor(origin, allowed) {
 
 export function cors(server, options, done) {
   server.decorateRequest("corsPreflightEnabled", false);
-  let hideOptionsRoute = true, logLevel, hook = "onRequest", delegator = null;
-  if (typeof options === "function" || typeof options.delegator === "function") {
-    delegator = typeof options === "function" ? options : options.delegator;
-  } else {
-    if (options.hook !== undefined) hook = options.hook;
-    if (options.hideOptionsRoute !== undefined) hideOptionsRoute = options.hideOptionsRoute;
-    logLevel = options.logLevel;
-  }
-  if (delegator !== null && typeof options === "object") {
-    hook = options.hook ?? hook;
-    hideOptionsRoute = options.hideOptionsRoute ?? hideOptionsRoute;
-    logLevel = options.logLevel;
+  // Options that are a function were called with the instance: what it returned is one for each request.
+  const delegator = typeof options === "function" ? options : options.delegator ?? null;
+  const { hook = "onRequest", hideOptionsRoute = true, logLevel } = options;
+  if (delegator !== null && (typeof delegator !== "function" || delegator.length > 2)) {
+    return done(new TypeError("Invalid CORS origin option"));
   }
   if (!ArrayPrototypeSome(HOOKS, (name) => name === hook)) return done(new TypeError("@fastify/cors: Invalid hook option provided."));
-  const { maxAge, cacheControl } = typeof options === "object" ? options : {};
-  void maxAge;
+  const { cacheControl } = options;
   const isCacheValid = cacheControl === undefined || cacheControl === null || typeof cacheControl === "string" && cacheControl.length > 0 ||
     NumberIsInteger(cacheControl) && cacheControl > 0;
   if (!isCacheValid) {
@@ -108,7 +100,7 @@ export function cors(server, options, done) {
     if (delegator === null) return apply(server, own, request, reply, next);
     const given = (error, chosen) => {
       if (error) return next(error);
-      apply(server, settingsOf(chosen), request, reply, next, true);
+      apply(server, ObjectAssign(settingsOf(chosen), { isDecided: true }), request, reply, next);
     };
     const result = FunctionPrototypeCall(delegator, server, request, given);
     if (isThenable(result)) PromisePrototypeThen(PromiseResolve(result), (chosen) => given(null, chosen), given);
@@ -129,15 +121,15 @@ export function cors(server, options, done) {
   done();
 }
 
-function apply(server, settings, request, reply, next, isDelegated = false) {
+function apply(server, settings, request, reply, next) {
   decide(server, settings.origin, request, (error, allowed) => {
     if (error !== null) {
       vary(reply, "Origin");
       return next(error);
     }
     if (allowed === false) {
-      // Another request may be answered otherwise.
-      if (isDelegated || typeof settings.origin === "function") vary(reply, "Origin");
+      // What a function decides depends on the origin.
+      if (settings.isDecided || typeof settings.origin === "function") vary(reply, "Origin");
       return next();
     }
     if (allowed === undefined || allowed === null) return next(new Error("Invalid CORS origin option"));

@@ -2,6 +2,7 @@
 
 import { primordials } from "ext:core/mod.js";
 import { kClosed } from "ext:liveline/port/port.js";
+import { setTimeout } from "ext:liveline/timers.js";
 
 import { kAttach, kMessage, socketClass } from "ext:liveline_fastify/socket.js";
 import { Transport } from "ext:liveline_fastify/transport.js";
@@ -28,7 +29,8 @@ class Neighbour {
   accept() {}
 
   #later(run) {
-    primordials.queueMicrotask(run);
+    // In a turn of its own, so that listeners are there that are added after a promise.
+    setTimeout(run, 0);
   }
 
   text(text) {

@@ -1,22 +1,20 @@
 // An application and its instances: the root, and one for each plugin that is encapsulated.
 
 import { core, primordials } from "ext:core/mod.js";
-import { op_log_error } from "ext:core/ops";
+import { Application, each } from "ext:liveline_fastify/application.js";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { checkHook, copyOf, emptyHooks, runOnce } from "ext:liveline_fastify/hooks.js";
 import { chain, inject } from "ext:liveline_fastify/inject.js";
-import { BODYLESS, dispatch, notFoundAfterAll } from "ext:liveline_fastify/lifecycle.js";
+import { answerNotFound, BODYLESS } from "ext:liveline_fastify/lifecycle.js";
 import { loggerOf, missingMethods, silent, useCore } from "ext:liveline_fastify/logger.js";
 import { jsonParser, Parsers, textParser } from "ext:liveline_fastify/parsers.js";
 import { checkPlugin, loadedNames } from "ext:liveline_fastify/plugin.js";
 import { printed, printedPlugins } from "ext:liveline_fastify/print.js";
-import { Boot, isAsync, isThenable, nameOf, placeOf } from "ext:liveline_fastify/queue.js";
+import { Boot, isAsync, nameOf, placeOf } from "ext:liveline_fastify/queue.js";
 import { defaultErrorHandler, Reply, setStatusCodes } from "ext:liveline_fastify/reply.js";
 import { Request } from "ext:liveline_fastify/request.js";
-import { Router } from "ext:liveline_fastify/router.js";
 import { addRoute, kState, METHODS, NotFound, usePlaces } from "ext:liveline_fastify/routes.js";
-import { Bucket, Compilers } from "ext:liveline_fastify/schemas.js";
-import { closeSockets, SocketServer } from "ext:liveline_fastify/websocket.js";
+import { Bucket } from "ext:liveline_fastify/schemas.js";
 import { injectSocket } from "ext:liveline_fastify/inject_socket.js";
 
 const {
@@ -35,7 +33,6 @@ const {
   ObjectHasOwn,
   Promise,
   PromisePrototypeThen,
-  PromiseResolve,
   ReflectHas,
   SafeArrayIterator,
   SafeMap,
@@ -52,239 +49,6 @@ const SKIP_OVERRIDE = SymbolFor("skip-override");
 
 useCore(core);
 usePlaces(placeOf);
-
-/** What all instances of an application share. */
-class Application {
-  contexts = [];
-  isReady = false;
-  isClosing = false;
-  isListening = false;
-  hasSockets = false;
-  socketServer = null;
-  methods = ArrayPrototypeSlice(METHODS);
-  bodyless = [...BODYLESS.values()];
-  #requests = 0;
-  #closing = null;
-  #server = null;
-  /** Where each decorator of an instance was added, for errors. */
-  places = new primordials.SafeWeakMap();
-
-  constructor(options) {
-    const given = ObjectAssign({}, options, options.routerOptions);
-    this.options = ObjectAssign(given, {
-      bodyLimit: given.bodyLimit ?? 1024 * 1024,
-      exposeHeadRoutes: given.exposeHeadRoutes ?? true,
-      pluginTimeout: given.pluginTimeout ?? 10_000,
-      requestIdLogLabel: given.requestIdLogLabel ?? "reqId",
-      requestIdHeader: given.requestIdHeader === true ? "request-id" : given.requestIdHeader ?? false,
-    });
-    this.router = new Router(this.options);
-    this.compilers = new Compilers(this.options);
-    this.logController = new LogController(this);
-  }
-
-  get isInHost() {
-    return this.options.isInHost === true;
-  }
-
-  placeOf(above) {
-    return placeOf(above);
-  }
-
-  notFoundContextFor(path) {
-    return this.notFound.innermost(path);
-  }
-
-  nextRequestId(transport) {
-    const { requestIdHeader, genReqId } = this.options;
-    if (requestIdHeader) {
-      const given = transport.header(requestIdHeader);
-      if (given) return given;
-    }
-    const make = this.genReqId ?? genReqId;
-    if (make) return make(transport.webRequest === undefined ? transport : rawLike(transport));
-    this.#requests = (this.#requests + 1) & 2147483647;
-    return `req-${primordials.NumberPrototypeToString(this.#requests, 36)}`;
-  }
-
-  sockets() {
-    return this.socketServer ??= new SocketServer(this);
-  }
-
-  checkNotListening() {
-    if (this.isListening) throw new codes.FST_ERR_INSTANCE_ALREADY_LISTENING("Cannot add route!");
-    if (this.boot.isBooted && this.isReady) throw new codes.AVV_ERR_ROOT_PLG_BOOTED();
-  }
-
-  /** Reports an error of the application's code to the host, with its place. */
-  report(what, error, request = undefined) {
-    if (this.isInHost) op_log_error(what, error);
-    else (request?.log ?? this.root.log).error({ err: error }, error?.message);
-  }
-
-  address() {
-    return this.#address ?? null;
-  }
-  #address = null;
-
-  listenAt(address) {
-    this.#address = address;
-    this.isListening = true;
-  }
-
-  /** Node's server, for code that asks for it. */
-  get server() {
-    return this.#server ??= makeServer(this);
-  }
-
-  get hasServer() {
-    return this.#server !== null;
-  }
-
-  /** Everything is registered. */
-  async beforeReady() {
-    for (const context of new SafeArrayIterator(this.contexts)) {
-      try {
-        context.complete();
-      } catch (error) {
-        if (context.place) error.stack = `${error.name}: ${error.message}${context.place}`;
-        throw error;
-      }
-    }
-    this.notFound.complete();
-    this.isReady = true;
-    await each(this.root, async (server) => {
-      for (const hook of new SafeArrayIterator(server[kState].hooks.onReady)) {
-        await runOnce(hook, server, [], this.options.pluginTimeout, "onReady");
-      }
-    });
-  }
-
-  dispatch(transport) {
-    dispatch(this, transport);
-  }
-
-  close() {
-    return this.#closing ??= this.#close();
-  }
-
-  async #close() {
-    try {
-      await this.boot.start();
-    } catch {
-      // What did not start has nothing to close but what it opened.
-    }
-    this.isClosing = true;
-    let failure = null;
-    const quietly = async (hook, server, parameters) => {
-      try {
-        await runOnce(hook, server, parameters);
-      } catch (error) {
-        failure ??= error;
-      }
-    };
-    await each(this.root, async (server) => {
-      for (const hook of new SafeArrayIterator(server[kState].hooks.preClose)) await quietly(hook, server, []);
-    });
-    await closeSockets(this);
-    await eachBackwards(this.root, async (server) => {
-      const hooks = server[kState].hooks.onClose;
-      for (let i = hooks.length - 1; i >= 0; i--) await quietly(hooks[i], server, [server]);
-    });
-    this.isListening = false;
-    if (failure !== null) throw failure;
-  }
-}
-
-function rawLike(transport) {
-  return {
-    method: transport.method,
-    url: transport.url,
-    get headers() {
-      const headers = {};
-      for (const { 0: name, 1: value } of new SafeArrayIterator(transport.headerList())) headers[name] = value;
-      return headers;
-    },
-  };
-}
-
-function makeServer(app) {
-  const EventEmitter = core.createLazyLoader("node:events")().default;
-  return ObjectAssign(new EventEmitter(), {
-    address: () => app.address(),
-    get listening() {
-      return app.isListening;
-    },
-    close(callback) {
-      callback?.();
-      return this;
-    },
-    closeAllConnections() {},
-    closeIdleConnections() {},
-    setTimeout() {
-      return this;
-    },
-    ref() {
-      return this;
-    },
-    unref() {
-      return this;
-    },
-    timeout: 0,
-    keepAliveTimeout: 72_000,
-    requestTimeout: 0,
-    headersTimeout: 60_000,
-    maxRequestsPerSocket: 0,
-  });
-}
-
-async function each(server, run) {
-  await run(server);
-  for (const child of new SafeArrayIterator(server[kState].children)) await each(child, run);
-}
-
-async function eachBackwards(server, run) {
-  const { children } = server[kState];
-  for (let i = children.length - 1; i >= 0; i--) await eachBackwards(children[i], run);
-  await run(server);
-}
-
-/** Which requests are logged. */
-class LogController {
-  constructor(app) {
-    const { disableRequestLogging } = app.options;
-    this.app = app;
-    this.isOff = disableRequestLogging === true || app.options.logger === undefined || app.options.logger === false;
-    if (app.options.loggerInstance && disableRequestLogging !== true) this.isOff = false;
-    this.decide = typeof disableRequestLogging === "function" ? disableRequestLogging : null;
-  }
-
-  incoming(request, reply) {
-    if (this.isOff || this.decide?.(request)) return;
-    reply.log.info({ req: request }, "incoming request");
-  }
-
-  completed(request, reply) {
-    if (this.isOff || this.decide?.(request)) return;
-    reply.log.info({ res: reply, responseTime: reply.elapsedTime }, "request completed");
-  }
-
-  failed(request, reply, error) {
-    if (this.isOff || this.decide?.(request)) return;
-    reply.log.error({ res: reply, err: error, responseTime: reply.elapsedTime }, "request errored");
-  }
-
-  errored(request, reply, error) {
-    if (reply.statusCode < 500) {
-      reply.log.info({ res: reply, err: error }, error?.message);
-    } else if (this.app.isInHost && this.app.options.logger !== false) {
-      // The host shows the place of the error.
-      op_log_error(`${request.method} ${request.url}`, error);
-    } else {
-      reply.log.error({ req: request, res: reply, err: error }, error?.message);
-    }
-  }
-}
 
 /** What one instance has of its own; those below it begin with a copy. */
 class State {
@@ -329,15 +93,14 @@ function shortcut(name, method) {
     if (handler === undefined && typeof options === "function") {
       handler = options;
       options = {};
-    } else if (handler !== undefined && typeof handler !== "function") {
-      throw new codes.FST_ERR_ROUTE_HANDLER_NOT_FN(ArrayIsArray(method(this)) ? "ALL" : method(this), url);
+    } else if (typeof handler === "function") {
+      if (options === null || typeof options !== "object" || ArrayIsArray(options)) {
+        throw new codes.FST_ERR_ROUTE_OPTIONS_NOT_OBJ(method(this), url);
+      }
+      if (typeof options.handler === "function") throw new codes.FST_ERR_ROUTE_DUPLICATED_HANDLER(method(this), url);
+      if (options.handler) throw new codes.FST_ERR_ROUTE_HANDLER_NOT_FN(method(this), url);
     }
-    if (handler === undefined && typeof options !== "object") throw new codes.FST_ERR_ROUTE_MISSING_HANDLER(method(this), url);
-    if (options !== undefined && (options === null || typeof options !== "object" || ArrayIsArray(options))) {
-      throw new codes.FST_ERR_ROUTE_OPTIONS_NOT_OBJ(method(this), url);
-    }
-    const own = options ?? {};
-    if (own.handler !== undefined && handler !== undefined) throw new codes.FST_ERR_ROUTE_DUPLICATED_HANDLER(method(this), url);
+    const own = typeof options === "object" && options !== null ? options : {};
     return addRoute(this, ObjectAssign({}, own, { method: method(this), url, path: url, handler: handler ?? own.handler }));
   };
 }
@@ -348,7 +111,7 @@ shortcut("all", (server) => server[kState].app.methods);
 function closed(name) {
   return function (check) {
     if (check.isListening) throw new codes.FST_ERR_INSTANCE_ALREADY_LISTENING(`Cannot call "${name}"!`);
-    if (check.isReady) throw new codes.AVV_ERR_ROOT_PLG_BOOTED();
+    if (check.isReady && name === "addHook") throw new codes.AVV_ERR_ROOT_PLG_BOOTED();
   };
 }
 
@@ -367,8 +130,11 @@ ObjectAssign(instance, {
   },
   addHttpMethod(name, { hasBody = false } = {}) {
     const { app } = this[kState];
+    const { METHODS: known } = core.createLazyLoader("node:http")().default;
+    if (typeof name !== "string" || !ArrayPrototypeIncludes(known, StringPrototypeToUpperCase(name))) {
+      throw new codes.FST_ERR_ROUTE_METHOD_INVALID();
+    }
     const method = StringPrototypeToUpperCase(name);
-    if (!ArrayPrototypeIncludes(core.createLazyLoader("node:http")().default.METHODS, method)) throw new codes.FST_ERR_ROUTE_METHOD_INVALID();
     if (!ArrayPrototypeIncludes(app.methods, method)) ArrayPrototypePush(app.methods, method);
     if (!hasBody) {
       ArrayPrototypePush(app.bodyless, method);
@@ -476,6 +242,7 @@ ObjectAssign(instance, {
   getDefaultJsonParser: (onProto, onConstructor) => jsonParser(onProto, onConstructor),
   defaultTextParser: textParser,
   addSchema(schema) {
+    closed("addSchema")(this[kState].app);
     const state = this[kState];
     state.bucket.add(schema);
     const share = (server) => {
@@ -494,16 +261,18 @@ ObjectAssign(instance, {
     return this[kState].bucket.all();
   },
   setValidatorCompiler(compiler) {
+    closed("setValidatorCompiler")(this[kState].app);
     this[kState].validatorCompiler = compiler;
     return this;
   },
   setSerializerCompiler(compiler) {
+    closed("setSerializerCompiler")(this[kState].app);
     this[kState].serializerCompiler = compiler;
     return this;
   },
   setSchemaController(controller) {
+    closed("setSchemaController")(this[kState].app);
     const state = this[kState];
-    closed("setSchemaController")(state.app);
     const { buildValidator, buildSerializer } = controller.compilersFactory ?? {};
     const { ajv, serializerOpts } = state.app.options;
     if (buildValidator) {
@@ -517,10 +286,12 @@ ObjectAssign(instance, {
     return this;
   },
   setReplySerializer(serializer) {
+    closed("setReplySerializer")(this[kState].app);
     this[kState].replySerializer = serializer;
     return this;
   },
   setSchemaErrorFormatter(formatter) {
+    closed("setSchemaErrorFormatter")(this[kState].app);
     if (typeof formatter !== "function" || isAsync(formatter)) {
       throw new codes.FST_ERR_SCHEMA_ERROR_FORMATTER_NOT_FN(typeof formatter === "function" ? "AsyncFunction" : typeof formatter);
     }
@@ -528,6 +299,7 @@ ObjectAssign(instance, {
     return this;
   },
   setGenReqId(make) {
+    closed("setGenReqId")(this[kState].app);
     this[kState].app.genReqId = make;
     return this;
   },
@@ -566,15 +338,19 @@ ObjectAssign(instance, {
   },
   callNotFound(request, reply) {
     const { app } = this[kState];
-    notFoundAfterAll(app.notFoundContextFor(request.url), request, reply);
+    answerNotFound(app.notFoundContextFor(request.url), request, reply);
   },
 
   // -- requests of its own, and the outside --------------------------------------------------------------------------
 
   inject(options, callback) {
     const { app } = this[kState];
+    if (app.isClosing && app.isReady) {
+      const error = new codes.FST_ERR_REOPENED_CLOSE_SERVER();
+      if (callback === undefined) return primordials.PromiseReject(error);
+      return callback(error);
+    }
     const send = async (given) => {
-      if (app.isClosing) throw new codes.FST_ERR_REOPENED_CLOSE_SERVER();
       if (!app.isReady) await awaitReady(app);
       return inject((transport) => app.dispatch(transport), given);
     };
@@ -749,6 +525,15 @@ async function listen(app, options) {
   const port = +options.port || 0;
   const address = { address: "127.0.0.1", family: "IPv4", port };
   ArrayPrototypePush(listening, { app, port });
+  await begin(app, address);
+  const text = `http://${address.address}:${address.port}`;
+  app.root.log.info(`Server listening at ${text}`);
+  app.server.emit("listening");
+  return text;
+}
+
+/** From now on requests come to an application, and nothing can be added to it. */
+export async function begin(app, address) {
   app.listenAt(address);
   await each(app.root, async (server) => {
     for (const hook of new SafeArrayIterator(server[kState].hooks.onListen)) {
@@ -759,10 +544,6 @@ async function listen(app, options) {
       }
     }
   });
-  const text = `http://${address.address}:${address.port}`;
-  app.root.log.info(`Server listening at ${text}`);
-  app.server.emit("listening");
-  return text;
 }
 
 // -- making them -----------------------------------------------------------------------------------------------------
@@ -776,14 +557,15 @@ function prefixOf(parent, options) {
 }
 
 /** The instance in which a plugin runs. */
-function instanceFor(app, parent, func, options, raw) {
+function instanceFor(app, parent, func, options, written) {
   const state = parent[kState];
   const isShared = func[SKIP_OVERRIDE] === true;
   const name = nameOf(func, options);
   checkPlugin(parent, func, state);
+  const meta = func[SymbolFor("plugin-meta")];
+  const named = meta?.name ?? func[SymbolFor("fastify.display-name")];
+  if (named) ArrayPrototypePush(state.plugins, named);
   if (isShared) {
-    const named = func[SymbolFor("plugin-meta")]?.name ?? func[SymbolFor("fastify.display-name")];
-    if (named) ArrayPrototypePush(state.plugins, named);
     ArrayPrototypePush(state.names, name);
     return parent;
   }
@@ -792,16 +574,10 @@ function instanceFor(app, parent, func, options, raw) {
   own.names = [name];
   ObjectDefineProperty(child, kState, { __proto__: null, value: own });
   ArrayPrototypePush(state.children, child);
-  const named = func[SymbolFor("plugin-meta")]?.name;
-  if (named) {
-    // It is known beside it, too.
-    ArrayPrototypePush(own.plugins, named);
-    ArrayPrototypePush(state.plugins, named);
-  }
   if (options?.logLevel || options?.logSerializers) {
     child.log = parent.log.child({}, { level: own.logLevel || undefined, serializers: options.logSerializers });
   }
-  for (const hook of new SafeArrayIterator(state.hooks.onRegister)) FunctionPrototypeCall(hook, parent, child, raw);
+  for (const hook of new SafeArrayIterator(state.hooks.onRegister)) FunctionPrototypeCall(hook, parent, child, written);
   return child;
 }
 
@@ -809,8 +585,7 @@ function trustOf(option) {
   if (option === undefined || option === false) return null;
   if (option === true) return () => true;
   if (typeof option === "function") return option;
-  // A number of hops does not say who the nearest one is: a client could name as many as it likes.
-  if (typeof option === "number") return () => false;
+  if (typeof option === "number") return (_, hop) => hop < option;
   const list = ArrayIsArray(option) ? option : ArrayPrototypeMap(StringPrototypeSplit(option, ","), (part) => primordials.StringPrototypeTrim(part));
   const { BlockList, isIPv6 } = core.createLazyLoader("node:net")().default;
   const block = new BlockList();
@@ -846,7 +621,7 @@ function checkOptions(options) {
   if (logger && typeof logger !== "boolean" && typeof logger.info === "function") throw new codes.FST_ERR_LOG_INVALID_LOGGER_CONFIG();
   if (loggerInstance) {
     const missing = missingMethods(loggerInstance);
-    if (missing.length > 0) throw new codes.FST_ERR_LOG_INVALID_LOGGER_INSTANCE();
+    if (missing.length > 0) throw new codes.FST_ERR_LOG_INVALID_LOGGER(primordials.ArrayPrototypeJoin(missing, ","));
   }
 }
 
@@ -882,7 +657,7 @@ export function fastify(options = {}) {
   });
   app.notFound = new NotFound(root);
   app.boot = new Boot(root, app.options.pluginTimeout, {
-    instanceFor: (parent, func, given, raw) => instanceFor(app, parent, func, given, raw),
+    instanceFor: (parent, func, given, written) => instanceFor(app, parent, func, given, written),
     loaded: loadedNames,
     beforeReady: () => app.beforeReady(),
   });

@@ -51,9 +51,9 @@ export function dispatch(app, transport) {
     if (found === null && StringPrototypeIncludes(path, "%")) primordials.decodeURIComponent(path);
   } catch (error) {
     if (!(error instanceof URIError)) throw error;
-    return badUrl(app, transport, path, query);
+    return refuse(app, transport, new codes.FST_ERR_BAD_URL(path), query);
   }
-  if (found !== null && found.isTooLong) return malformed(app, transport, new codes.FST_ERR_MAX_PARAM_LENGTH(path), query);
+  if (found !== null && found.isTooLong) return refuse(app, transport, new codes.FST_ERR_MAX_PARAM_LENGTH(path), query);
   const isClosing = app.isClosing && app.options.return503OnClosing !== false;
   if (isClosing) {
     return transport.answer(503, [["content-type", "application/json"], ["connection", "close"]],
@@ -87,13 +87,8 @@ function failEarly(app, transport, error) {
   sendError(reply, error);
 }
 
-/** A path whose escapes are not valid. */
-function badUrl(app, transport, path, query) {
-  malformed(app, transport, new codes.FST_ERR_BAD_URL(path), query);
-}
-
-/** An error that no route is to blame for. */
-function malformed(app, transport, error, query) {
+/** Answers a path that leads to no route because of what it is made of. */
+function refuse(app, transport, error, query) {
   if (app.options.frameworkErrors) {
     const { request, reply } = make(app, transport, app.notFoundContextFor("/"), {}, query);
     return app.options.frameworkErrors(error, request, reply);
@@ -111,6 +106,16 @@ function notFound(app, transport, path, query) {
     return transport.fallThrough(() => begin(app, transport, context, {}, query));
   }
   begin(app, transport, context, {}, query);
+}
+
+/** Answers in place of a route with the handler of paths that have none. */
+export function answerNotFound(context, request, reply) {
+  request[kContext] = context;
+  if (context.preHandler === null) return handle(context, request, reply);
+  runHooks(context.preHandler, context.server, request, reply, (error) => {
+    if (error) sendError(reply, error);
+    else handle(context, request, reply);
+  });
 }
 
 function make(app, transport, context, params, query) {
@@ -210,17 +215,6 @@ function beforeHandler(context, request, reply) {
     if (error) sendError(reply, error);
     else handle(context, request, reply);
   });
-}
-
-/** A handler of another route has nothing at this path: the handler of such paths answers, behind its own hooks. */
-export function notFoundAfterAll(context, request, reply) {
-  if (request.is404) {
-    reply.log.warn("Trying to send a NotFound error inside a 404 handler. Sending basic 404 response.");
-    reply.code(404).send("404 Not Found");
-    return;
-  }
-  request[kContext] = context;
-  beforeHandler(context, request, reply);
 }
 
 function handle(context, request, reply) {

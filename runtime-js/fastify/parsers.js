@@ -19,10 +19,8 @@ const {
   RegExp,
   SafeMap,
   SafeRegExp,
-  StringPrototypeIncludes,
   StringPrototypeIndexOf,
   StringPrototypeSlice,
-  StringPrototypeStartsWith,
   StringPrototypeToLowerCase,
   StringPrototypeTrim,
 } = primordials;
@@ -62,8 +60,7 @@ export function jsonParser(onProto, onConstructor) {
     if (body.length === 0) return done(new codes.FST_ERR_CTP_EMPTY_JSON_BODY(), undefined);
     let parsed;
     try {
-      // A mark of the order of bytes is no part of it.
-      parsed = JSONParse(StringPrototypeStartsWith(body, "\ufeff") ? StringPrototypeSlice(body, 1) : body);
+      parsed = JSONParse(body);
       if (RegExpPrototypeTest(POISON, body) && isPoisoned(parsed, onProto, onConstructor)) {
         throw new codes.FST_ERR_CTP_INVALID_JSON_BODY();
       }
@@ -106,7 +103,7 @@ export class Parsers {
     const isText = typeof type === "string";
     if (!isText && !(type instanceof RegExp)) throw new codes.FST_ERR_CTP_INVALID_TYPE();
     if (isText && StringPrototypeTrim(type) === "") throw new codes.FST_ERR_CTP_EMPTY_TYPE();
-    if (isText && type !== "*" && !StringPrototypeIncludes(type, "/")) throw new codes.FST_ERR_CTP_INVALID_TYPE();
+    if (isText && type !== "*" && !isMediaType(normalised(type))) throw new codes.FST_ERR_CTP_INVALID_TYPE();
     if (typeof func !== "function") throw new codes.FST_ERR_CTP_INVALID_HANDLER();
     const { parseAs, bodyLimit } = options;
     if (parseAs !== undefined && parseAs !== "string" && parseAs !== "buffer") {

@@ -1,10 +1,8 @@
 // The reply that hooks and handlers get: its head, what it sends, and what becomes of errors.
 
 import { primordials } from "ext:core/mod.js";
-import { globalThis } from "ext:liveline/primordials.js";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { runPayloadHooks, runQuietly } from "ext:liveline_fastify/hooks.js";
-import { LEVELS } from "ext:liveline_fastify/logger.js";
 import { isThenable } from "ext:liveline_fastify/queue.js";
 import { rawOf } from "ext:liveline_fastify/raw.js";
 import { kContext, kTransport } from "ext:liveline_fastify/request.js";
@@ -14,16 +12,13 @@ const {
   ArrayIsArray,
   ArrayBufferIsView,
   ArrayPrototypeIncludes,
-  ArrayPrototypeJoin,
-  ArrayPrototypeMap,
   ArrayPrototypePush,
-  ArrayPrototypeSome,
+  DateNow,
   Error,
   FunctionPrototypeCall,
   JSONStringify,
   NumberIsInteger,
   ObjectDefineProperty,
-  ObjectGetPrototypeOf,
   ObjectKeys,
   ObjectPrototypeToString,
   PromisePrototypeThen,
@@ -48,14 +43,6 @@ const kNextHandler = Symbol("fastify.reply.nextErrorHandler");
 const kInOnError = Symbol("fastify.reply.isRunningOnErrorHook");
 const kSerializer = Symbol("fastify.reply.serializer");
 const kTrailers = Symbol("fastify.reply.trailers");
-const { performance } = globalThis;
-const readClock = performance.now;
-/** Milliseconds with fractions. */
-const now = () => primordials.ReflectApply(readClock, performance, []);
-
-/** Whether the request became a socket. */
-export const kIsUpgraded = Symbol("fastify.reply.isUpgraded");
-const kSkipsOnSend = Symbol("fastify.reply.skipsOnSend");
 const kBegan = Symbol("fastify.reply.began");
 const kTook = Symbol("fastify.reply.took");
 const kRawUsed = Symbol("fastify.reply.raw");
@@ -81,9 +68,7 @@ export function Reply(transport, request) {
   this[kInOnError] = false;
   this[kSerializer] = null;
   this[kTrailers] = null;
-  this[kSkipsOnSend] = false;
-  this[kIsUpgraded] = false;
-  this[kBegan] = now();
+  this[kBegan] = DateNow();
   this[kTook] = -1;
   this[kRawUsed] = null;
 }
@@ -119,7 +104,7 @@ accessor("statusCode", function () {
   this.code(status);
 });
 accessor("elapsedTime", function () {
-  return this[kTook] !== -1 ? this[kTook] : now() - this[kBegan];
+  return this[kTook] !== -1 ? this[kTook] : DateNow() - this[kBegan];
 });
 accessor("routeOptions", function () {
   return this.request.routeOptions;
@@ -331,22 +316,11 @@ function serialized(context, payload, status, type) {
 function beforeSending(reply, payload) {
   const context = reply.request[kContext];
   const hooks = context.onSend;
-  if (hooks === null || reply[kSkipsOnSend] || reply[kTransport].isOver) return write(reply, payload);
+  if (hooks === null || reply[kTransport].isOver) return write(reply, payload);
   runPayloadHooks(hooks, context.server, reply.request, reply, payload, (error, value) => {
-    if (error) {
-      // They are not run again for the answer that the error makes.
-      reply[kSkipsOnSend] = true;
-      sendError(reply, error, true);
-    } else {
-      write(reply, value);
-    }
+    if (error) sendError(reply, error, true);
+    else write(reply, value);
   });
-}
-
-/** A hook before sending has left something that cannot be sent: the error is sent without these hooks. */
-function refuse(reply, payload) {
-  reply[kSkipsOnSend] = true;
-  sendError(reply, new codes.FST_ERR_REP_INVALID_PAYLOAD_TYPE(typeof payload));
 }
 
 /** Statuses of answers without a body. */
@@ -354,10 +328,13 @@ const EMPTY = new SafeSet([204, 304]);
 
 function write(reply, payload) {
   if (reply[kIsSent]) return;
+  const invalid = invalidHeader(reply[kHeaders]);
+  if (invalid !== null) {
+    delete reply[kHeaders][invalid.header];
+    return sendError(reply, invalid);
+  }
   const transport = reply[kTransport];
   const headers = reply[kHeaders];
-  const invalid = invalidHeader(headers);
-  if (invalid !== null) return withoutHeaders(reply, invalid);
   const status = reply.statusCode;
   if (payload !== undefined && payload !== null && typeof payload === "object" && tagOf(payload) === "[object Response]") {
     reply[kIsSent] = true;
@@ -370,18 +347,16 @@ function write(reply, payload) {
     }
     return payload.body === null ? transport.answer(reply.statusCode, headerList(reply), null) : stream(reply, payload.body);
   }
-  if (payload === undefined || payload === null) {
-    const hasLength = transport.method !== "HEAD" || reply.request[kContext].isAutomatic;
-    if (status >= 200 && !EMPTY.has(status) && hasLength) headers["content-length"] = "0";
-    if (status === 204 || status < 200) delete headers["content-type"];
-    reply[kIsSent] = true;
-    return transport.answer(status, headerList(reply), null);
-  }
-  if (EMPTY.has(status) || status < 200) {
-    // 304 tells what the body would be.
-    if (status !== 304) delete headers["content-type"];
-    else if (typeof payload === "string" || ArrayBufferIsView(payload)) headers["content-length"] ??= String(transport.lengthOf(payload));
-    if (isStream(payload)) payload.on?.("error", () => {});
+  if (payload === undefined || payload === null || EMPTY.has(status) || status < 200) {
+    if (payload === undefined || payload === null) {
+      const isOwnHead = transport.method === "HEAD" && !reply.request[kContext].isAutomatic;
+      if (status >= 200 && !EMPTY.has(status) && !isOwnHead) headers["content-length"] ??= "0";
+    }
+    if (payload !== undefined && payload !== null) {
+      if (status !== 304) delete headers["content-type"];
+      delete headers["content-length"];
+      if (typeof payload === "object" && isStream(payload)) payload.on?.("error", () => {});
+    }
     reply[kIsSent] = true;
     return transport.answer(status, headerList(reply), null);
   }
@@ -397,12 +372,10 @@ function write(reply, payload) {
     }
   }
   if (typeof payload !== "string" && !ArrayBufferIsView(payload)) {
-    return refuse(reply, payload);
+    return sendError(reply, new codes.FST_ERR_REP_INVALID_PAYLOAD_TYPE(typeof payload));
   }
   reply[kIsSent] = true;
-  // A length that is wrong would break the connection.
   if (transport.method === "HEAD") headers["content-length"] ??= String(transport.lengthOf(payload));
-  else if (headers["content-length"] !== undefined) headers["content-length"] = String(transport.lengthOf(payload));
   transport.answer(status, headerList(reply), payload);
 }
 
@@ -430,38 +403,39 @@ function headersOfResponse(response) {
   return all;
 }
 
-/** The head as a flat list of pairs, with what was set on Node's response. */
-const TOKEN = new SafeRegExp("^[\\^_`a-zA-Z\\-0-9!#$%&'*+.|~]+$");
-/** What no value of a header may have: a line break in it would begin another header. */
-const CONTROL = new SafeRegExp("[^\\t\\x20-\\x7e\\x80-\\xff]");
+/** Names of headers are tokens, and their values have no line breaks (RFC 9110 section 5). */
+const NAME = new SafeRegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$");
+const INVALID = new SafeRegExp("[^\\t\\x20-\\x7e\\x80-\\xff]");
+const LINE_BREAK = new SafeRegExp("[\\r\\n\\0]");
 
-/** The error about the first header that cannot be sent, or null. */
-function invalidHeader(headers) {
+/** The error of the first header that cannot be sent, as Node has it; null if all can. */
+export function invalidHeader(headers) {
   for (const name in headers) {
     const value = headers[name];
-    const isBad = ArrayIsArray(value)
-      ? ArrayPrototypeSome(value, (one) => RegExpPrototypeTest(CONTROL, `${one}`))
-      : value !== undefined && RegExpPrototypeTest(CONTROL, typeof value === "string" ? value : `${value}`);
-    if (isBad) return coded(new TypeError(`Invalid character in header content ["${name}"]`), "ERR_INVALID_CHAR");
-    if (!RegExpPrototypeTest(TOKEN, name)) {
-      return coded(new TypeError(`Header name must be a valid HTTP token ["${name}"]`), "ERR_INVALID_HTTP_TOKEN");
+    if (value === undefined) continue;
+    if (!RegExpPrototypeTest(NAME, name)) {
+      return refused(name, "ERR_INVALID_HTTP_TOKEN", `Header name must be a valid HTTP token ["${name}"]`);
+    }
+    // The host escapes addresses.
+    const wrong = name === "location" ? LINE_BREAK : INVALID;
+    const values = ArrayIsArray(value) ? value : [value];
+    for (let i = 0; i < values.length; i++) {
+      if (typeof values[i] !== "number" && RegExpPrototypeTest(wrong, String(values[i]))) {
+        return refused(name, "ERR_INVALID_CHAR", `Invalid character in header content ["${name}"]`);
+      }
     }
   }
   return null;
 }
 
-function coded(error, code) {
+function refused(name, code, message) {
+  const error = new TypeError(message);
   error.code = code;
+  error.header = name;
   return error;
 }
 
-/** The headers that hooks and the handler have set cannot be sent: the error goes without them. */
-function withoutHeaders(reply, error) {
-  reply[kHeaders] = { __proto__: null };
-  reply[kSkipsOnSend] = true;
-  sendError(reply, error);
-}
-
+/** The head as a flat list of pairs, with what was set on Node's response. */
 function headerList(reply) {
   const headers = reply[kHeaders];
   const list = [];
@@ -486,13 +460,11 @@ function headerList(reply) {
 
 /** An answer was sent, or could not be. */
 export function answered(reply, error) {
-  // A socket is no answer.
-  if (reply[kIsUpgraded]) return;
   const { request } = reply;
   // A socket is no answer that hooks or the log follow.
   if (reply[kTransport].hasSocket) return;
   const context = request[kContext];
-  reply[kTook] = now() - reply[kBegan];
+  reply[kTook] = DateNow() - reply[kBegan];
   reply[kIsSent] = true;
   const log = () => {
     if (error) context.server.logController.failed(request, reply, error);
@@ -614,4 +586,3 @@ function fallBack(reply, error) {
   beforeSending(reply, text);
 }
 
-export { ArrayPrototypeJoin, ArrayPrototypeMap, LEVELS, ObjectGetPrototypeOf, RegExpPrototypeTest };

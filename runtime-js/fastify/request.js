@@ -209,7 +209,7 @@ define("routeOptions", function () {
     handlerTimeout: context.handlerTimeout || undefined,
     attachValidation: context.attachValidation,
     logLevel: context.logLevel,
-    exposeHeadRoute: context.route?.exposeHeadRoute ?? context.exposesHead,
+    exposeHeadRoute: context.route?.exposeHeadRoute ?? context.server.initialOptions.exposeHeadRoutes,
     prefixTrailingSlash: context.route?.prefixTrailingSlash,
     handler: context.handler,
     config: context.config,

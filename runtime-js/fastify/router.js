@@ -12,7 +12,6 @@ const {
   ArrayPrototypeSome,
   Error,
   NumberParseInt,
-  ObjectAssign,
   ObjectEntries,
   ObjectKeys,
   RegExp,
@@ -69,6 +68,7 @@ function parametersOf(segment, isSensitive) {
         else if (segment[close] === "(") depth += 1;
         else if (segment[close] === ")" && (depth -= 1) === 0) break;
       }
+      if (close >= segment.length) throw new Error(`Invalid regexp expression in "${segment}"`);
       let inner = StringPrototypeSlice(segment, end + 1, close);
       if (StringPrototypeStartsWith(inner, "^")) inner = StringPrototypeSlice(inner, 1);
       if (StringPrototypeEndsWith(inner, "$")) inner = StringPrototypeSlice(inner, 0, -1);
@@ -139,22 +139,6 @@ function satisfies(version, wanted) {
   return true;
 }
 
-/** Refuses what is no path: these errors are those of assertions. */
-function checkPath(path) {
-  const refuse = (message) => {
-    throw ObjectAssign(new Error(message), { code: "ERR_ASSERTION" });
-  };
-  if (path === "") refuse("The path could not be empty");
-  if (path[0] !== "/" && path[0] !== "*") refuse("The first character of a path should be `/` or `*`");
-  let depth = 0;
-  for (let i = 0; i < path.length; i++) {
-    if (path[i] === "\\") i += 1;
-    else if (path[i] === "(" && (depth > 0 || StringPrototypeIncludes(StringPrototypeSlice(path, 0, i), ":"))) depth += 1;
-    else if (path[i] === ")" && depth > 0) depth -= 1;
-  }
-  if (depth > 0) throw new Error(`Invalid regexp expression in "${path}"`);
-}
-
 export class Router {
   /** @type {Map<string, { exact: Map<string, object[]>, root: Node }>} */
   #methods = new SafeMap();
@@ -200,7 +184,6 @@ export class Router {
 
   /** Adds a route. Returns false if there is one for the same method, path and constraints. */
   add(method, path, route) {
-    checkPath(path);
     for (const { 0: name, 1: value } of new SafeArrayIterator(ObjectEntries(route.constraints ?? {}))) {
       if (!this.hasStrategy(name)) throw new Error(`No strategy registered for constraint key ${name}`);
       this.#strategies[name]?.validate?.(value);

@@ -31,7 +31,7 @@ const {
 export const kState = Symbol("fastify.state");
 const kAddedByHost = Symbol("fastify.addedByHost");
 
-export const METHODS = ["GET", "HEAD", "TRACE", "DELETE", "OPTIONS", "PATCH", "PUT", "POST", "QUERY"];
+export const METHODS = ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT", "OPTIONS", "TRACE", "QUERY"];
 
 /** What a route needs while it answers, made of its options and of the instance that it belongs to. */
 export class Context {
@@ -50,7 +50,6 @@ export class Context {
   serializers = null;
   compiled = new SafeWeakMap();
   isNotFound = false;
-  exposesHead = false;
   isDefault = false;
   /** @type {Function | null} answers sockets */
   wsHandler = null;
@@ -62,7 +61,6 @@ export class Context {
     this.config = ObjectAssign({}, route.config, { url: route.url, method: route.method });
     this.constraints = route.constraints === undefined || ObjectKeys(route.constraints).length === 0 ? null : route.constraints;
     this.schema = route.schema;
-    this.exposesHead = server[kState].app.options.exposeHeadRoutes;
     this.attachValidation = route.attachValidation === true;
     this.logLevel = route.logLevel ?? server[kState].logLevel;
     this.logSerializers = route.logSerializers;
@@ -114,15 +112,10 @@ export function addRoute(server, given, isAddedByHost = false) {
   const state = server[kState];
   const { app } = state;
   app.checkNotListening();
-  if (given === undefined) throw new codes.FST_ERR_ROUTE_MISSING_HANDLER("undefined", "");
-  if (given === null || typeof given !== "object") throw new codes.FST_ERR_ROUTE_OPTIONS_NOT_OBJ(given?.method, given?.url);
   const options = ObjectAssign({}, given);
-  if (options.wsHandler !== undefined && options.wsHandler !== null && typeof options.wsHandler !== "function") {
-    throw new primordials.TypeError("invalid wsHandler function");
-  }
   const { prefix } = state;
   const path = options.url ?? options.path ?? "";
-  if (typeof path !== "string") throw new codes.FST_ERR_INVALID_URL(typeof path);
+  if (options.method === undefined && !options.handler) throw new codes.FST_ERR_ROUTE_MISSING_HANDLER(options.method, path);
   const list = ArrayIsArray(options.method) ? options.method : [options.method];
   const methods = ArrayPrototypeMap(list, (name) => {
     if (typeof name !== "string") throw new codes.FST_ERR_ROUTE_METHOD_INVALID();
@@ -135,6 +128,7 @@ export function addRoute(server, given, isAddedByHost = false) {
   if (isSocket && (methods.length !== 1 || (methods[0] !== "GET" && !isAddedByHost))) {
     throw new primordials.Error("websocket handler can only be declared in GET method");
   }
+  if (typeof path !== "string") throw new codes.FST_ERR_INVALID_URL(typeof path);
   const shown = methods.length === 1 ? methods[0] : primordials.ArrayPrototypeJoin(methods, ",");
   if (!options.handler) {
     if (!(typeof options.wsHandler === "function")) throw new codes.FST_ERR_ROUTE_MISSING_HANDLER(shown, path);
@@ -188,14 +182,22 @@ export function addRoute(server, given, isAddedByHost = false) {
   return server;
 }
 
+/** Fails if a path is none. */
+function checkPath(url) {
+  const why = url === "" ? "The path could not be empty" : "The first character of a path should be `/` or `*`";
+  if (url[0] === "/" || url[0] === "*") return;
+  const error = new primordials.Error(why);
+  error.code = "ERR_ASSERTION";
+  throw error;
+}
+
 function putRoute(server, options, path, prefix, methods, isAddedByHost, isSocket, isSecond = false) {
   const state = server[kState];
   const { app } = state;
   const url = prefix + path;
-  // The second path of a route in a prefix goes by the name of the first one.
-  const named = isSecond ? prefix : url;
-  options.url = named;
-  options.path = named;
+  checkPath(url);
+  options.url = url;
+  options.path = url;
   options.prefix = prefix;
   options.routePath = path;
   options.logLevel = options.logLevel ?? state.logLevel;
@@ -216,6 +218,8 @@ function putRoute(server, options, path, prefix, methods, isAddedByHost, isSocke
   const { handler } = options;
   const isBound = typeof handler === "function";
   let answer = isBound ? handler : null;
+  // Both forms of a path are one route, by the name of the first.
+  if (isSecond) options.url = options.path = prefix || "/";
   const context = new Context(server, options, answer);
   context.place = primordials.FunctionPrototypeCall(placeHere, null);
   if (options.websocket === true) {
@@ -229,7 +233,7 @@ function putRoute(server, options, path, prefix, methods, isAddedByHost, isSocke
   for (const method of new SafeArrayIterator(methods)) app.router.add(method, url, context);
   ArrayPrototypePush(app.contexts, context);
   if (app.isReady) context.complete();
-  const exposes = (options.exposeHeadRoute ?? app.options.exposeHeadRoutes);
+  const exposes = (options.exposeHeadRoute ?? app.options.exposeHeadRoutes) && !isSocket;
   if (exposes && ArrayPrototypeIncludes(methods, "GET") && !isAddedByHost && app.router.declared("HEAD", url, constraints) === undefined) {
     const copy = ObjectAssign({}, options, { method: "HEAD" });
     putRoute(server, copy, path, prefix, ["HEAD"], true, false);

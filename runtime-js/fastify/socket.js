@@ -55,11 +55,6 @@ export function socketClass() {
   return made ??= make(core.createLazyLoader("node:events")().default);
 }
 
-/** The frames of pings and pongs are short. */
-function checkControl(bytes) {
-  if (bytes.byteLength > 125) throw new RangeError("The data size must not be greater than 125 bytes");
-}
-
 function isValidCode(code) {
   return (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999);
 }
@@ -157,7 +152,7 @@ function make(EventEmitter) {
       const isBinary = options?.binary ?? typeof data !== "string";
       if (isBinary) this.#carrier.bytes(bytesOf(data));
       else this.#carrier.text(typeof data === "string" ? data : textOf(bytesOf(data)));
-      if (typeof callback === "function") setTimeout(() => callback(null), 0);
+      if (typeof callback === "function") setTimeout(callback, 0);
     }
 
     close(code = undefined, reason = undefined) {
@@ -179,8 +174,6 @@ function make(EventEmitter) {
 
     ping(data = undefined, mask = undefined, callback = undefined) {
       const done = typeof data === "function" ? data : typeof mask === "function" ? mask : callback;
-      if (typeof data === "number") data = String(data);
-      if (data !== undefined && data !== null && typeof data !== "function") checkControl(bytesOf(data));
       if (this.#readyState === OPEN) {
         const bytes = data === undefined || data === null || typeof data === "function" ? node().Buffer.alloc(0) : bytesOf(data);
         primordials.PromisePrototypeThen(this.#carrier.ping(), (isAnswered) => {
@@ -191,9 +184,7 @@ function make(EventEmitter) {
     }
 
     /** The host answers pings; one that nobody asked for says nothing. */
-    pong(data = undefined, _mask = undefined, callback = undefined) {
-      if (typeof data === "number") data = String(data);
-      if (data !== undefined && data !== null && typeof data !== "function") checkControl(bytesOf(data));
+    pong(_data = undefined, _mask = undefined, callback = undefined) {
       if (typeof callback === "function") setTimeout(callback, 0);
     }
 
@@ -205,10 +196,7 @@ function make(EventEmitter) {
 
     resume() {
       this.#isPaused = false;
-      // The code that calls this goes on first.
-      setTimeout(() => {
-        if (this.listenerCount("message") + this.listenerCount("data") > 0) this.#release();
-      }, 0);
+      if (this.listenerCount("message") + this.listenerCount("data") > 0) this.#release();
       return this;
     }
 

@@ -3,7 +3,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { isThenable } from "ext:liveline_fastify/queue.js";
-import { kHeaders, kIsHijacked, kIsUpgraded, sendError } from "ext:liveline_fastify/reply.js";
+import { invalidHeader, kHeaders, kIsHijacked, sendError } from "ext:liveline_fastify/reply.js";
 import { kTransport } from "ext:liveline_fastify/request.js";
 import { kState } from "ext:liveline_fastify/routes.js";
 import { kAttach, OPEN, socketClass } from "ext:liveline_fastify/socket.js";
@@ -145,6 +145,11 @@ function open(context, request, reply, sockets) {
       return sendError(reply, error);
     }
   }
+  const invalid = invalidHeader(reply[kHeaders]);
+  if (invalid !== null) {
+    delete reply[kHeaders][invalid.header];
+    return sendError(reply, invalid);
+  }
   const Socket = socketClass();
   const socket = new Socket();
   const list = [];
@@ -155,7 +160,6 @@ function open(context, request, reply, sockets) {
   }
   if (protocol !== "") ArrayPrototypePush(list, ["sec-websocket-protocol", protocol]);
   reply[kIsHijacked] = true;
-  reply[kIsUpgraded] = true;
   const carrier = transport.openSocket(socket, list, maxPayload ?? MAX_PAYLOAD);
   if (carrier === null) return;
   if (sockets.options.clientTracking !== false) sockets.clients.add(socket);
@@ -163,7 +167,8 @@ function open(context, request, reply, sockets) {
   const fail = (error) => failed(context, request, reply, socket, sockets, error);
   socket[kAttach](carrier, protocol, (error) => listenerFailed(request, socket, error));
   socket.on("error", (error) => fail(error));
-  sockets.emitter.emit("connection", socket, request.raw);
+  // Node's request is made only where somebody wants it.
+  if (sockets.emitter.listenerCount("connection") > 0) sockets.emitter.emit("connection", socket, request.raw);
   run(context, request, socket, fail);
 }
 

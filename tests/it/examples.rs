@@ -25,7 +25,8 @@ fn names() -> Vec<String> {
     let entries =
         fs::read_dir(folder()).expect("the examples").flatten().filter(|entry| entry.path().is_dir());
     let names = entries.map(|entry| entry.file_name().into_string().expect("a name"));
-    let mut names: Vec<_> = names.filter(|name| !["fastify", "public", "source"].contains(&&**name)).collect();
+    let mut names: Vec<_> =
+        names.filter(|name| !["fastify", "public", "source"].contains(&&**name)).collect();
     names.sort();
     names
 }

@@ -15,6 +15,7 @@ pub(crate) static SCRIPTS: &[(&str, &str)] = embed!(
     [
         "adopted.js",
         "app.js",
+        "application.js",
         "autoload.js",
         "cors.js",
         "errors.js",

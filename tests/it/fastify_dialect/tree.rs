@@ -137,7 +137,10 @@ fn common_js_and_callbacks_work_as_well() {
 #[test]
 fn folders_of_plugins_need_no_application_file() {
     let host = Site::new()
-        .file("plugins/a.mjs", "import fp from 'fastify-plugin';\nexport default fp(async (f) => { f.decorate('n', 3); });")
+        .file(
+            "plugins/a.mjs",
+            "import fp from 'fastify-plugin';\nexport default fp(async (f) => { f.decorate('n', 3); });",
+        )
         .file("routes/x/index.mjs", plugin("fastify.get('/', async () => ({ n: fastify.n }));"))
         .serve();
 
@@ -157,8 +160,14 @@ fn a_second_decorator_is_an_error_with_both_places() {
                fastify.register(two);
              }",
         )
-        .file("one.mjs", "import fp from 'fastify-plugin';\nexport default fp(async (f) => { f.decorate('a', 1); });")
-        .file("two.mjs", "import fp from 'fastify-plugin';\nexport default fp(async (f) => { f.decorate('a', 2); });");
+        .file(
+            "one.mjs",
+            "import fp from 'fastify-plugin';\nexport default fp(async (f) => { f.decorate('a', 1); });",
+        )
+        .file(
+            "two.mjs",
+            "import fp from 'fastify-plugin';\nexport default fp(async (f) => { f.decorate('a', 2); });",
+        );
 
     let host = site.begin_dev();
     let printed = host.until("/", |answer| answer.status == 500).text().to_owned();
@@ -204,9 +213,7 @@ fn a_missing_dependency_is_named() {
 
 #[test]
 fn files_of_public_come_where_no_route_answers() {
-    let host = application("fastify.get('/', async () => 'root');")
-        .file("public/page.txt", "a file")
-        .serve();
+    let host = application("fastify.get('/', async () => 'root');").file("public/page.txt", "a file").serve();
 
     assert_eq!(host.get("/").text(), "root");
     assert_eq!(host.get("/page.txt").text(), "a file");
