@@ -152,7 +152,7 @@ function make(EventEmitter) {
       const isBinary = options?.binary ?? typeof data !== "string";
       if (isBinary) this.#carrier.bytes(bytesOf(data));
       else this.#carrier.text(typeof data === "string" ? data : textOf(bytesOf(data)));
-      if (typeof callback === "function") setTimeout(callback, 0);
+      if (typeof callback === "function") setTimeout(() => callback(null), 0);
     }
 
     close(code = undefined, reason = undefined) {
