@@ -151,8 +151,8 @@ export const scripts = {
   "listeners before the first await": async (t) => {
     const socket = await t.socket("/async-listener");
     socket.send("x");
-    const both = [await socket.next(), await socket.next()];
-    t.note("count", both.length);
+    // Which one is first depends on the machine.
+    t.note("both", [await socket.unrecorded(), await socket.unrecorded()].sort());
   },
   "a room": async (t) => {
     const [a, b, c] = [await t.socket("/room/red", { as: "a" }), await t.socket("/room/red", { as: "b" }), await t.socket("/room/blue", { as: "c" })];
