@@ -11,6 +11,7 @@ import { adoptedServers, answerOn, upgradeOn } from "ext:liveline_fastify/adopte
 import { applicationOf, begin, fastify, listening } from "ext:liveline_fastify/instance.js";
 import { autoload } from "ext:liveline_fastify/autoload.js";
 import { Logger } from "ext:liveline_fastify/logger.js";
+import { placed } from "ext:liveline_fastify/queue.js";
 import { setProject } from "ext:liveline_fastify/schemas.js";
 import { HostTransport, targetOf } from "ext:liveline_fastify/transport.js";
 
@@ -140,7 +141,9 @@ async function bootFolder(file) {
 }
 
 function ready(app) {
-  return new Promise((resolve, reject) => PromisePrototypeThen(app.boot.ready(), () => resolve(), reject));
+  return new Promise((resolve, reject) => {
+    PromisePrototypeThen(app.boot.ready(), () => resolve(), (error) => reject(placed(error)));
+  });
 }
 
 let generation = [];

@@ -5,7 +5,7 @@ import { op_log_error } from "ext:core/ops";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { runOnce } from "ext:liveline_fastify/hooks.js";
 import { BODYLESS, dispatch } from "ext:liveline_fastify/lifecycle.js";
-import { placeOf } from "ext:liveline_fastify/queue.js";
+import { at, placeOf } from "ext:liveline_fastify/queue.js";
 import { Router } from "ext:liveline_fastify/router.js";
 import { kState, METHODS } from "ext:liveline_fastify/routes.js";
 import { Compilers } from "ext:liveline_fastify/schemas.js";
@@ -119,8 +119,7 @@ export class Application {
       try {
         context.complete();
       } catch (error) {
-        if (context.place) error.stack = `${error.name}: ${error.message}${context.place}`;
-        throw error;
+        throw at(error, context.place);
       }
     }
     this.notFound.complete();

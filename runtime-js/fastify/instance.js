@@ -10,7 +10,7 @@ import { loggerOf, missingMethods, silent, useCore } from "ext:liveline_fastify/
 import { jsonParser, Parsers, textParser } from "ext:liveline_fastify/parsers.js";
 import { checkPlugin, loadedNames } from "ext:liveline_fastify/plugin.js";
 import { printed, printedPlugins } from "ext:liveline_fastify/print.js";
-import { Boot, isAsync, nameOf, placeOf } from "ext:liveline_fastify/queue.js";
+import { at, Boot, isAsync, nameOf, placeOf } from "ext:liveline_fastify/queue.js";
 import { defaultErrorHandler, Reply, setStatusCodes } from "ext:liveline_fastify/reply.js";
 import { Request } from "ext:liveline_fastify/request.js";
 import { addRoute, kState, METHODS, NotFound, usePlaces } from "ext:liveline_fastify/routes.js";
@@ -473,8 +473,7 @@ function placesOf(app, key) {
 /** The error of a second decorator of a name, with the place of the first. */
 function alreadyThere(name, place) {
   const error = new codes.FST_ERR_DEC_ALREADY_PRESENT(name);
-  if (place) error.stack += place;
-  return error;
+  return at(error, "", place ?? "");
 }
 
 function checkDependencies(name, dependencies, has) {

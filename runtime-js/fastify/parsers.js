@@ -21,7 +21,6 @@ const {
   SafeRegExp,
   StringPrototypeIndexOf,
   StringPrototypeSlice,
-  StringPrototypeStartsWith,
   StringPrototypeToLowerCase,
   StringPrototypeTrim,
 } = primordials;
@@ -61,8 +60,7 @@ export function jsonParser(onProto, onConstructor) {
     if (body.length === 0) return done(new codes.FST_ERR_CTP_EMPTY_JSON_BODY(), undefined);
     let parsed;
     try {
-      // A mark of the order of bytes is no part of it.
-      parsed = JSONParse(StringPrototypeStartsWith(body, "\ufeff") ? StringPrototypeSlice(body, 1) : body);
+      parsed = JSONParse(body[0] === "\ufeff" ? StringPrototypeSlice(body, 1) : body);
       if (RegExpPrototypeTest(POISON, body) && isPoisoned(parsed, onProto, onConstructor)) {
         throw new codes.FST_ERR_CTP_INVALID_JSON_BODY();
       }

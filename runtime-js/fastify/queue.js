@@ -13,12 +13,13 @@ const {
   Error,
   ErrorCaptureStackTrace,
   FunctionPrototypeToString,
-  ObjectDefineProperty,
   Promise,
   PromiseResolve,
   PromisePrototypeThen,
   SafeArrayIterator,
+  RegExpPrototypeExec,
   SafeRegExp,
+  SafeWeakMap,
   RegExpPrototypeTest,
   StringPrototypeIndexOf,
   StringPrototypeSlice,
@@ -59,12 +60,24 @@ export function placeOf(above) {
   return end === -1 ? "" : StringPrototypeSlice(stack, end);
 }
 
-/** Gives an error the place of the code that it is about, in place of the host's own. */
-export function at(error, place) {
-  if (place) {
-    const value = `${error.name}: ${error.message}${place}`;
-    ObjectDefineProperty(error, "stack", { __proto__: null, configurable: true, value, writable: true });
-  }
+/** The places that errors are about, and those of what was there first. @type {WeakMap<Error, object>} */
+const places = new SafeWeakMap();
+const FILE = new SafeRegExp("file://[^\\s()]+:\\d+:\\d+");
+
+/** Notes the place of the code that an error is about, in place of the host's own; or where its rival stands. */
+export function at(error, place, first = "") {
+  if (error === null || typeof error !== "object") return error;
+  places.set(error, { place, first });
+  return error;
+}
+
+/** An error of a boot as the host shows it: its message ends with the place, where the error itself has none. */
+export function placed(error) {
+  const noted = error !== null && typeof error === "object" ? places.get(error) : undefined;
+  if (noted === undefined) return error;
+  const first = RegExpPrototypeExec(FILE, noted.first), own = RegExpPrototypeExec(FILE, noted.place);
+  if (first !== null) error.message += ` The first one is at ${StringPrototypeSlice(first[0], 7)}.`;
+  if (own !== null) error.message += ` at ${own[0]}`;
   return error;
 }
 

@@ -40,6 +40,7 @@ const kHasStatus = Symbol("fastify.reply.hasStatus");
 const kIsSent = Symbol("fastify.reply.isSent");
 const kIsHijacked = Symbol("fastify.reply.isHijacked");
 const kNextHandler = Symbol("fastify.reply.nextErrorHandler");
+const kFellBack = Symbol("fastify.reply.fellBack");
 const kInOnError = Symbol("fastify.reply.isRunningOnErrorHook");
 const kSerializer = Symbol("fastify.reply.serializer");
 const kTrailers = Symbol("fastify.reply.trailers");
@@ -72,6 +73,7 @@ export function Reply(transport, request) {
   this[kIsSent] = false;
   this[kIsHijacked] = false;
   this[kNextHandler] = null;
+  this[kFellBack] = false;
   this[kInOnError] = false;
   this[kSerializer] = null;
   this[kTrailers] = null;
@@ -520,7 +522,9 @@ function handle(reply, error) {
   delete reply[kHeaders]["content-length"];
   if (handler === undefined || handler === false) {
     reply[kNextHandler] = false;
-    return fallBack(reply, error);
+    const isAgain = reply[kFellBack];
+    reply[kFellBack] = true;
+    return fallBack(reply, error, isAgain);
   }
   // What the handler throws goes to the one around it.
   reply[kNextHandler] = handler.outer ?? false;
@@ -576,7 +580,7 @@ function setHeaders(error, reply) {
 }
 
 /** Sends an error as JSON. */
-function fallBack(reply, error) {
+function fallBack(reply, error, isAgain) {
   const status = reply.statusCode;
   reply[kHeaders]["content-type"] ??= "application/json; charset=utf-8";
   let text;
@@ -598,6 +602,8 @@ function fallBack(reply, error) {
     const wrapped = new codes.FST_ERR_FAILED_ERROR_SERIALIZATION(failure.message, error?.message);
     text = JSONStringify({ statusCode: 500, code: wrapped.code, error: STATUS_CODES[500], message: wrapped.message });
   }
-  beforeSending(reply, text);
+  // Hooks that failed with the error's own answer are not asked again.
+  if (isAgain) write(reply, text);
+  else beforeSending(reply, text);
 }
 

@@ -4,6 +4,7 @@ import { primordials } from "ext:core/mod.js";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { checkFunction, OF_REQUEST } from "ext:liveline_fastify/hooks.js";
 
+import { at } from "ext:liveline_fastify/queue.js";
 import { completeSchema, compileSchemas } from "ext:liveline_fastify/schemas.js";
 
 const {
@@ -31,7 +32,7 @@ const {
 export const kState = Symbol("fastify.state");
 const kAddedByHost = Symbol("fastify.addedByHost");
 
-export const METHODS = ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT", "OPTIONS", "TRACE", "QUERY"];
+export const METHODS = ["GET", "HEAD", "TRACE", "DELETE", "OPTIONS", "PATCH", "PUT", "POST", "QUERY"];
 
 /** What a route needs while it answers, made of its options and of the instance that it belongs to. */
 export class Context {
@@ -236,7 +237,7 @@ function putRoute(server, options, path, prefix, methods, isAddedByHost, isSocke
   for (const method of new SafeArrayIterator(methods)) app.router.add(method, url, context);
   ArrayPrototypePush(app.contexts, context);
   if (app.isReady) context.complete();
-  const exposes = (options.exposeHeadRoute ?? app.options.exposeHeadRoutes) && !isSocket;
+  const exposes = options.exposeHeadRoute ?? app.options.exposeHeadRoutes;
   if (exposes && ArrayPrototypeIncludes(methods, "GET") && !isAddedByHost && app.router.declared("HEAD", url, constraints) === undefined) {
     const copy = ObjectAssign({}, options, { method: "HEAD" });
     putRoute(server, copy, path, prefix, ["HEAD"], true, false);
@@ -257,8 +258,7 @@ export function usePlaces(placeOf) {
 
 function duplicate(method, url, there) {
   const error = new codes.FST_ERR_DUPLICATED_ROUTE(method, url);
-  if (there.place) error.stack += `\n    the first one was declared${there.place}`;
-  return error;
+  return at(error, "", there.place ?? "");
 }
 
 /** The handler of paths without a route that nobody has set. */

@@ -174,6 +174,8 @@ function make(EventEmitter) {
 
     ping(data = undefined, mask = undefined, callback = undefined) {
       const done = typeof data === "function" ? data : typeof mask === "function" ? mask : callback;
+      const { byteLength } = typeof data === "string" ? node().Buffer.from(data) : data ?? {};
+      if (byteLength > 125) throw new RangeError("The data size must not be greater than 125 bytes");
       if (this.#readyState === OPEN) {
         const bytes = data === undefined || data === null || typeof data === "function" ? node().Buffer.alloc(0) : bytesOf(data);
         primordials.PromisePrototypeThen(this.#carrier.ping(), (isAnswered) => {

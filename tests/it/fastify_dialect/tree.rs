@@ -169,7 +169,7 @@ fn a_second_decorator_is_an_error_with_both_places() {
             "import fp from 'fastify-plugin';\nexport default fp(async (f) => { f.decorate('a', 2); });",
         );
 
-    let host = site.begin_dev();
+    let host = site.dev();
     let printed = host.until("/", |answer| answer.status == 500).text().to_owned();
 
     assert!(printed.contains("The decorator 'a' has already been added!"), "{printed}");
@@ -187,7 +187,7 @@ fn a_plugin_that_never_ends_is_named() {
          }",
     );
 
-    let host = site.begin_dev();
+    let host = site.dev();
     let printed = host.until("/", |answer| answer.text().contains("slow-one")).text().to_owned();
 
     assert!(printed.contains("Plugin did not start in time: 'slow-one'"), "{printed}");
@@ -204,7 +204,7 @@ fn a_missing_dependency_is_named() {
          }",
     );
 
-    let host = site.begin_dev();
+    let host = site.dev();
     let printed = host.until("/", |answer| answer.status == 500).text().to_owned();
 
     assert!(printed.contains("The dependency 'x' of plugin 'p' is not registered"), "{printed}");
