@@ -125,7 +125,9 @@ export class Application {
     this.notFound.complete();
     this.isReady = true;
     await each(this.root, async (server) => {
-      for (const hook of new SafeArrayIterator(server[kState].hooks.onReady)) await runOnce(hook, server, []);
+      for (const hook of new SafeArrayIterator(server[kState].hooks.onReady)) {
+        await runOnce(hook, server, [], this.options.pluginTimeout, "onReady");
+      }
     });
   }
 

@@ -165,4 +165,8 @@ codes.AVV_ERR_PLUGIN_NOT_VALID = createError(
   "AVV_ERR_PLUGIN_NOT_VALID",
   "Plugin must be a function or a promise. Received: '%s'",
 );
+codes.AVV_ERR_PLUGIN_EXEC_TIMEOUT = createError(
+  "AVV_ERR_PLUGIN_EXEC_TIMEOUT",
+  "Plugin did not start in time: '%s'. You may have forgotten to call 'done' function or to resolve a Promise",
+);
 codes.AVV_ERR_CALLBACK_NOT_FN = createError("AVV_ERR_CALLBACK_NOT_FN", "Callback for '%s' hook is not a function. Received: '%s'");

@@ -3,12 +3,14 @@
 import { primordials } from "ext:core/mod.js";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { isAsync, isThenable } from "ext:liveline_fastify/queue.js";
+import { clearTimeout, setTimeout } from "ext:liveline/timers.js";
 
 const {
   ArrayPrototypeIncludes,
   ArrayPrototypePush,
   ArrayPrototypeSlice,
   FunctionPrototypeCall,
+  ObjectPrototypeToString,
   Promise,
   PromisePrototypeThen,
   SafeArrayIterator,
@@ -59,7 +61,7 @@ export function checkHook(name, hook) {
 
 export function checkFunction(name, hook) {
   if (typeof hook !== "function") {
-    throw new codes.FST_ERR_HOOK_INVALID_HANDLER(name, hook === null ? "null" : typeof hook);
+    throw new codes.FST_ERR_HOOK_INVALID_HANDLER(name, ObjectPrototypeToString(hook));
   }
   if (MOST[name] !== undefined && hook.length > MOST[name] && isAsync(hook)) throw new codes.FST_ERR_HOOK_INVALID_ASYNC_HANDLER();
 }
@@ -171,14 +173,27 @@ export function runQuietly(hooks, server, parameters, failed, end = () => {}, of
 }
 
 /** Runs a hook of the application with `parameters`, and a callback where it has a parameter for one. */
-export function runOnce(hook, server, parameters) {
-  return new Promise((resolve, reject) => {
-    const done = (error) => error ? reject(error) : resolve();
+export function runOnce(hook, server, parameters, limit = 0, name = "") {
+  return new Promise((settle, reject) => {
+    let timer;
+    const resolve = () => {
+      clearTimeout(timer);
+      settle();
+    };
+    const done = (error) => {
+      clearTimeout(timer);
+      if (error) reject(error);
+      else settle();
+    };
+    if (limit > 0) {
+      const shown = hook.name ? ` "${hook.name}"` : "";
+      timer = setTimeout(() => reject(new codes.FST_ERR_HOOK_TIMEOUT(name, shown)), limit);
+    }
     const takesCallback = hook.length > parameters.length;
     const given = ArrayPrototypeSlice(parameters);
     if (takesCallback) ArrayPrototypePush(given, done);
     const result = primordials.ReflectApply(hook, server, given);
-    if (isThenable(result)) PromisePrototypeThen(primordials.PromiseResolve(result), () => resolve(), reject);
+    if (isThenable(result)) PromisePrototypeThen(primordials.PromiseResolve(result), resolve, done);
     else if (!takesCallback) resolve();
   });
 }

@@ -584,7 +584,8 @@ function trustOf(option) {
   if (option === undefined || option === false) return null;
   if (option === true) return () => true;
   if (typeof option === "function") return option;
-  if (typeof option === "number") return (_, hop) => hop < option;
+  // A number of hops does not say who the nearest one is: a client could name as many as it likes.
+  if (typeof option === "number") return () => false;
   const list = ArrayIsArray(option) ? option : ArrayPrototypeMap(StringPrototypeSplit(option, ","), (part) => primordials.StringPrototypeTrim(part));
   const { BlockList, isIPv6 } = core.createLazyLoader("node:net")().default;
   const block = new BlockList();
@@ -620,7 +621,7 @@ function checkOptions(options) {
   if (logger && typeof logger !== "boolean" && typeof logger.info === "function") throw new codes.FST_ERR_LOG_INVALID_LOGGER_CONFIG();
   if (loggerInstance) {
     const missing = missingMethods(loggerInstance);
-    if (missing.length > 0) throw new codes.FST_ERR_LOG_INVALID_LOGGER(primordials.ArrayPrototypeJoin(missing, ","));
+    if (missing.length > 0) throw new codes.FST_ERR_LOG_INVALID_LOGGER_INSTANCE();
   }
 }
 

@@ -26,7 +26,8 @@ const FILE = new SafeRegExp("at .*?([\\w$.-]+)\\.[cm]?[jt]sx?:\\d+:\\d+");
 let unnamed = 0;
 
 /** The file in which a plugin without a name is made, and a number. */
-function automaticName() {
+function automaticName(given) {
+  if (given) return `${given}-auto-${unnamed++}`;
   const holder = {};
   primordials.ErrorCaptureStackTrace(holder, plugin);
   const found = RegExpPrototypeExec(FILE, holder.stack);
@@ -39,13 +40,13 @@ export function plugin(func, options = {}) {
   if (typeof func !== "function") throw new TypeError(`fastify-plugin expects a function, instead got a '${typeof func}'`);
   if (typeof options === "string") options = { fastify: options };
   if (options === null || typeof options !== "object" || primordials.ArrayIsArray(options)) {
-    throw new TypeError("plugin-meta should be an object");
+    throw new TypeError("The options object should be an object");
   }
   if (options.fastify !== undefined && typeof options.fastify !== "string") {
     throw new TypeError(`fastify-plugin expects a version string, instead got '${typeof options.fastify}'`);
   }
   const meta = ObjectAssign({}, options);
-  if (!meta.name) meta.name = func.name || automaticName();
+  if (!meta.name) meta.name = automaticName(func.name);
   func[SymbolFor("skip-override")] = meta.encapsulate !== true;
   func[NAME] = meta.name;
   func[META] = meta;

@@ -254,9 +254,7 @@ export class Boot {
       };
       if (this.timeout > 0) {
         timer = setTimeout(() => {
-          const why = `Plugin did not start in time: '${plugin.name}'. ` +
-            "You may have forgotten to call 'done' function or to resolve a Promise";
-          reject(at(new codes.FST_ERR_PLUGIN_TIMEOUT(why), plugin.place));
+          reject(at(new codes.AVV_ERR_PLUGIN_EXEC_TIMEOUT(plugin.name), plugin.place));
         }, this.timeout);
       }
       try {

@@ -1,6 +1,7 @@
 // The reply that hooks and handlers get: its head, what it sends, and what becomes of errors.
 
 import { primordials } from "ext:core/mod.js";
+import { globalThis } from "ext:liveline/primordials.js";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { runPayloadHooks, runQuietly } from "ext:liveline_fastify/hooks.js";
 import { isThenable } from "ext:liveline_fastify/queue.js";
@@ -13,7 +14,6 @@ const {
   ArrayBufferIsView,
   ArrayPrototypeIncludes,
   ArrayPrototypePush,
-  DateNow,
   Error,
   FunctionPrototypeCall,
   JSONStringify,
@@ -44,6 +44,13 @@ const kFellBack = Symbol("fastify.reply.fellBack");
 const kInOnError = Symbol("fastify.reply.isRunningOnErrorHook");
 const kSerializer = Symbol("fastify.reply.serializer");
 const kTrailers = Symbol("fastify.reply.trailers");
+const { performance } = globalThis;
+const readClock = performance.now;
+/** Milliseconds with fractions. */
+const now = () => primordials.ReflectApply(readClock, performance, []);
+
+/** Whether hooks before sending are passed over. */
+const kSkipsOnSend = Symbol("fastify.reply.skipsOnSend");
 const kBegan = Symbol("fastify.reply.began");
 const kTook = Symbol("fastify.reply.took");
 const kRawUsed = Symbol("fastify.reply.raw");
@@ -70,7 +77,8 @@ export function Reply(transport, request) {
   this[kInOnError] = false;
   this[kSerializer] = null;
   this[kTrailers] = null;
-  this[kBegan] = DateNow();
+  this[kSkipsOnSend] = false;
+  this[kBegan] = now();
   this[kTook] = -1;
   this[kRawUsed] = null;
 }
@@ -106,7 +114,7 @@ accessor("statusCode", function () {
   this.code(status);
 });
 accessor("elapsedTime", function () {
-  return this[kTook] !== -1 ? this[kTook] : DateNow() - this[kBegan];
+  return this[kTook] !== -1 ? this[kTook] : now() - this[kBegan];
 });
 accessor("routeOptions", function () {
   return this.request.routeOptions;
@@ -318,10 +326,15 @@ function serialized(context, payload, status, type) {
 function beforeSending(reply, payload) {
   const context = reply.request[kContext];
   const hooks = context.onSend;
-  if (hooks === null || reply[kTransport].isOver) return write(reply, payload);
+  if (hooks === null || reply[kSkipsOnSend] || reply[kTransport].isOver) return write(reply, payload);
   runPayloadHooks(hooks, context.server, reply.request, reply, payload, (error, value) => {
-    if (error) sendError(reply, error, true);
-    else write(reply, value);
+    if (error) {
+      // They are not run again for the answer that the error makes.
+      reply[kSkipsOnSend] = true;
+      sendError(reply, error, true);
+    } else {
+      write(reply, value);
+    }
   });
 }
 
@@ -374,6 +387,8 @@ function write(reply, payload) {
     }
   }
   if (typeof payload !== "string" && !ArrayBufferIsView(payload)) {
+    // A hook before sending may have left it, and would do so again.
+    reply[kSkipsOnSend] = true;
     return sendError(reply, new codes.FST_ERR_REP_INVALID_PAYLOAD_TYPE(typeof payload));
   }
   reply[kIsSent] = true;
@@ -466,7 +481,7 @@ export function answered(reply, error) {
   // A socket is no answer that hooks or the log follow.
   if (reply[kTransport].hasSocket) return;
   const context = request[kContext];
-  reply[kTook] = DateNow() - reply[kBegan];
+  reply[kTook] = now() - reply[kBegan];
   reply[kIsSent] = true;
   const log = () => {
     if (error) context.server.logController.failed(request, reply, error);

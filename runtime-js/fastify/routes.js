@@ -114,6 +114,9 @@ export function addRoute(server, given, isAddedByHost = false) {
   const { app } = state;
   app.checkNotListening();
   const options = ObjectAssign({}, given);
+  if (options.wsHandler !== undefined && options.wsHandler !== null && typeof options.wsHandler !== "function") {
+    throw new primordials.TypeError("invalid wsHandler function");
+  }
   const { prefix } = state;
   const path = options.url ?? options.path ?? "";
   if (options.method === undefined && !options.handler) throw new codes.FST_ERR_ROUTE_MISSING_HANDLER(options.method, path);

@@ -202,7 +202,7 @@ export class HostTransport extends Transport {
   answerStream(status, list, source, failed, ended) {
     const { id } = this.#exchange;
     const begin = () => {
-      if (this.raw !== null) settleRaw(this.raw, status);
+      if (this.raw !== null) beginRaw(this.raw, status);
       const stream = op_answer_stream(id, status, "", writeHeaders(list), true);
       this.#resolve();
       return stream;
@@ -211,6 +211,7 @@ export class HostTransport extends Transport {
       try {
         PromisePrototypeThen(pump(this.#exchange, source, begin()), () => {
           ended(null);
+          if (this.raw !== null) settleRaw(this.raw, status);
           this.done();
         });
       } catch (error) {
@@ -218,10 +219,10 @@ export class HostTransport extends Transport {
       }
       return;
     }
-    this.#sendReadable(source, begin, failed, ended);
+    this.#sendReadable(source, status, begin, failed, ended);
   }
 
-  async #sendReadable(source, begin, failed, ended) {
+  async #sendReadable(source, status, begin, failed, ended) {
     let stream = null, failure = null;
     try {
       await eachChunk(source, async (chunk) => {
@@ -240,6 +241,8 @@ export class HostTransport extends Transport {
     if (failure !== null && this.#exchange.ended) failure = null;
     op_stream_end(stream, failure);
     ended(failure);
+    // Not before: the stream may be the request itself, which ends with its `close`.
+    if (this.raw !== null) settleRaw(this.raw, status);
     this.done(failure);
   }
 
@@ -327,12 +330,18 @@ class Line {
   }
 }
 
-/** Node's response gets the events of an answer that went past it. */
-export function settleRaw({ req, res }, status) {
+/** The head of an answer went past Node's response. */
+function beginRaw({ res }, status) {
   if (res.headersSent || res.writableEnded) return;
   res.statusCode = status;
   res[kPast] = true;
   primordials.ObjectDefineProperty(res, "headersSent", { __proto__: null, configurable: true, value: true });
+}
+
+/** Node's response gets the events of an answer that went past it. */
+export function settleRaw({ req, res }, status) {
+  if (res.writableEnded || res.headersSent && !res[kPast]) return;
+  beginRaw({ res }, status);
   primordials.ObjectDefineProperty(res, "writableEnded", { __proto__: null, configurable: true, value: true });
   primordials.ObjectDefineProperty(res, "writableFinished", { __proto__: null, configurable: true, value: true });
   res.finished = true;

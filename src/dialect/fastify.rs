@@ -60,6 +60,10 @@ impl Dialect for Fastify {
         true
     }
 
+    fn needs_node(&self) -> bool {
+        true
+    }
+
     fn explain(&self, _: &HandlerFacts<'_>) -> Explanation {
         Explanation { answers: vec!["*".to_owned()], problems: Vec::new() }
     }

@@ -61,6 +61,11 @@ pub(crate) trait Dialect: Sync {
         false
     }
 
+    /// Whether its code needs Node's half even where no module uses it itself.
+    fn needs_node(&self) -> bool {
+        false
+    }
+
     /// What a handler answers, and what is wrong with its exports.
     fn explain(&self, handler: &HandlerFacts<'_>) -> Explanation;
 

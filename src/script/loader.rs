@@ -423,6 +423,12 @@ impl Loader {
             })
     }
 
+    /// Whether the isolate has Node's half, which all code of some dialects needs whatever its text is.
+    #[cfg(feature = "node")]
+    pub(super) fn demand_node(&self) -> Result<(), Diagnostic> {
+        if self.half == Half::Plain { Err(self.lack_node()) } else { Ok(()) }
+    }
+
     /// Why this isolate loads nothing more.
     #[cfg(feature = "node")]
     fn lack_node(&self) -> Diagnostic {

@@ -35,6 +35,8 @@ mod environment;
 mod errors;
 mod events;
 mod examples;
+#[cfg(feature = "node")]
+mod fastify;
 #[cfg(feature = "node")] // Plugins need Node's half.
 mod fastify_dialect;
 mod fetch_plus;

@@ -43,18 +43,22 @@ function fail(message) {
   process.exit(2);
 }
 
+/** Those of the chosen files; a file has one, or several by titles. */
 async function scripts() {
   const files = readdirSync(join(folder, "scripts")).filter((file) => file.endsWith(".mjs")).sort();
   const all = files.map((file) => file.slice(0, -".mjs".length));
   for (const it of wanted) if (!all.includes(it)) fail(`there is no script ${it} in ${folder}/scripts`);
   const chosen = wanted.length === 0 ? all : wanted;
-  return Promise.all(chosen.map(async (script) => {
+  const found = await Promise.all(chosen.map(async (script) => {
     const module = await import(pathToFileURL(join(folder, "scripts", `${script}.mjs`)));
-    if (typeof module.default !== "function" || !module.application) {
-      fail(`${script}.mjs must export \`application\` and a default function`);
+    const runs = Object.entries(module.scripts ?? { "": module.default });
+    if (!module.application || runs.some(([, run]) => typeof run !== "function")) {
+      fail(`${script}.mjs must export \`application\` and a default function, or \`scripts\`: functions by their titles`);
     }
-    return { name: script, run: module.default, application: module.application, alone: module.alone === true, options: module.options ?? {} };
+    const { application, alone = false, options = {} } = module;
+    return runs.map(([title, run]) => ({ name: title === "" ? script : `${script}: ${title}`, file: script, title, run, application, alone, options }));
   }));
+  return found.flat();
 }
 
 /** Scripts that share a host: those of one application with the same options, unless they must be alone. */
@@ -97,7 +101,8 @@ async function runGroup(group, hostName) {
 }
 
 async function runScript(script, host, isAlone, place) {
-  const t = new Script({ host, packages, headers: oracle.headers, WebSocket, isAlone });
+  const isExact = oracle.exact === true;
+  const t = new Script({ host, packages, headers: oracle.headers, isExact, WebSocket, isAlone });
   t.hide(place, "folder");
   t.hide(packages, "packages");
   let error;
@@ -123,8 +128,15 @@ async function runAll(all, hostName) {
   return new Map(results.map((result) => [result.script.name, result]));
 }
 
-function recording(script) {
-  return join(folder, "recorded", `${script}.json`);
+/** What was recorded for a file of scripts: the steps of its only script, or those of each by its title. */
+function recording(file) {
+  return join(folder, "recorded", `${file}.json`);
+}
+
+function recorded({ file, title }) {
+  if (!existsSync(recording(file))) return undefined;
+  const steps = JSON.parse(readFileSync(recording(file), "utf8"));
+  return title === "" ? steps : steps[title];
 }
 
 function describe(result) {
@@ -134,16 +146,22 @@ function describe(result) {
 
 function record(results) {
   let failed = 0;
+  const files = new Map();
   for (const result of [...results.values()].sort((a, b) => (a.script.name < b.script.name ? -1 : 1))) {
     if (result.error) {
       failed += 1;
       console.error(`${result.script.name}: not recorded: ${describe(result)}`);
       continue;
     }
-    mkdirSync(join(folder, "recorded"), { recursive: true });
-    // A line for each step.
+    const { file, title } = result.script;
     const lines = result.steps.map((step) => JSON.stringify(step));
-    writeFileSync(recording(result.script.name), `[\n${lines.join(",\n")}\n]\n`);
+    files.set(file, [...(files.get(file) ?? []), { title, text: `[\n${lines.join(",\n")}\n]` }]);
+  }
+  mkdirSync(join(folder, "recorded"), { recursive: true });
+  for (const [file, of] of files) {
+    const isAlone = of.length === 1 && of[0].title === "";
+    const text = isAlone ? of[0].text : `{\n${of.map((it) => `${JSON.stringify(it.title)}: ${it.text}`).join(",\n")}\n}`;
+    writeFileSync(recording(file), `${text}\n`);
   }
   console.log(`${results.size - failed} of ${results.size} scripts recorded with ${names.real}`);
   return failed;
@@ -156,9 +174,10 @@ function compare(all, real, ours) {
   for (const entry of unknown) console.error(`differences.json names ${entry.script}, which is no script`);
   let agreeing = 0;
   let meantCount = 0;
-  for (const { name: script } of all) {
+  for (const it of all) {
+    const { name: script } = it;
     const our = ours.get(script);
-    const their = real(script);
+    const their = real(it);
     if (their === undefined) {
       console.error(`${script}: there is no recording: run it with --record`);
       continue;
@@ -188,12 +207,11 @@ let failures;
 if (isRecording) {
   failures = record(await runAll(all, oracle.real));
 } else if (isChecking) {
-  const recorded = (script) => (existsSync(recording(script)) ? JSON.parse(readFileSync(recording(script), "utf8")) : undefined);
   failures = compare(all, recorded, await runAll(all, "liveline"));
 } else {
   const real = await runAll(all, oracle.real);
   for (const result of real.values()) if (result.error) console.error(`${result.script.name} on ${names.real}: ${describe(result)}`);
   const ours = await runAll(all, "liveline");
-  failures = compare(all, (script) => real.get(script).steps, ours);
+  failures = compare(all, ({ name: script }) => real.get(script).steps, ours);
 }
 process.exit(failures === 0 ? 0 : 1);

@@ -61,7 +61,7 @@ usage: cargo xtask COMMAND
   autobahn [client|server] [--cases 1.*,2.*]
                     the Autobahn testsuite (Python 2.7) against our WebSockets
   bench [GROUP...]  compare liveline with its peers: start, http, echo, fanout, events, connect, hostile,
-                    resident, idle, actors; without a name all of them, in half an hour
+                    resident, idle, actors, fastify; without a name all of them, in half an hour
                     --rounds N, --seconds N, --warmup N: how long; --only NAME,...: which peers
                     --json FILE, --chart DIR: the figures for machines, and as pictures
                     --smoke: a minute's run that checks that every message comes, and measures nothing

@@ -16,6 +16,9 @@ use crate::tests::with_liveline;
 /// What npm reads. Not every oracle has the last.
 const MANIFESTS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
+/// Runs the tests that the packages of the other system carry, where an oracle has such a script.
+const UPSTREAM: &str = "upstream/run.mjs";
+
 /// `NAME [SCRIPT...] [--record|--check]`: builds a debug liveline, unless it is not needed or `LIVELINE_BIN` names one.
 pub fn oracle(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     let is_recording = arguments.contains(&"--record");
@@ -42,9 +45,15 @@ pub fn run(checkout: &Checkout, arguments: &[&str]) -> Outcome {
         return fail("the oracles need node and npm on the PATH: install Node.js 20 or later");
     };
     let packages = install(checkout, name, &npm)?;
-    let mut run = Command::new(node);
-    run.arg("run.mjs").args(arguments).current_dir(folder(checkout));
-    complete(with_liveline(run.env("LIVELINE_ORACLE_PACKAGES", packages), checkout))
+    let node = |script: &Path, arguments: &[&str]| {
+        let mut run = Command::new(&node);
+        run.arg(script).args(arguments).current_dir(folder(checkout));
+        complete(with_liveline(run.env("LIVELINE_ORACLE_PACKAGES", &packages), checkout))
+    };
+    node(Path::new("run.mjs"), arguments)?;
+    let upstream = folder(checkout).join(name).join(UPSTREAM);
+    let is_ours_alone = [[*name].as_slice(), &[*name, "--check"]].contains(&arguments);
+    if is_ours_alone && upstream.is_file() { node(&upstream, &[]) } else { Ok(()) }
 }
 
 fn folder(checkout: &Checkout) -> PathBuf {

@@ -95,7 +95,13 @@ impl Isolate {
         stalled: impl Fn(&Stall),
     ) -> Result<v8::Global<v8::Object>, Vec<Diagnostic>> {
         #[cfg(feature = "node")]
-        self.state.borrow_mut().put(AdoptsListeners(dialect::named(handler.dialect).adopts_listeners()));
+        {
+            let dialect = dialect::named(handler.dialect);
+            if dialect.needs_node() {
+                self.loader.demand_node().map_err(|failure| vec![failure])?;
+            }
+            self.state.borrow_mut().put(AdoptsListeners(dialect.adopts_listeners()));
+        }
         match self.link(handler) {
             Ok(module) => self.evaluate(handler, module, stalled).await.map_err(|failure| vec![failure]),
             Err(failure) => Err(survey.reasons(&handler.path, failure)),

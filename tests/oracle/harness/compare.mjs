@@ -73,11 +73,23 @@ export function judge(script, found, list) {
 /** A difference as lines for a reader. */
 export function show({ step, field, theirs, ours }, names) {
   const width = Math.max(names.real.length, names.ours.length);
-  const line = (name, value) => `    ${name.padEnd(width)}  ${clip(value)}`;
-  return [`  ${step}${field === "" ? "" : `: ${field}`}`, line(names.real, theirs), line(names.ours, ours)].join("\n");
+  const texts = [theirs, ours].map((value) => (value === undefined ? "(nothing)" : JSON.stringify(value)));
+  const from = Math.max(0, divergence(...texts) - BEFORE);
+  const line = (name, text) => `    ${name.padEnd(width)}  ${clip(text, from)}`;
+  return [`  ${step}${field === "" ? "" : `: ${field}`}`, line(names.real, texts[0]), line(names.ours, texts[1])].join("\n");
 }
 
-function clip(value) {
-  const text = value === undefined ? "(nothing)" : JSON.stringify(value);
-  return text.length > 600 ? `${text.slice(0, 600)}... (${text.length} characters)` : text;
+/** How much of two texts is shown before the place where they begin to differ, and in all. */
+const [BEFORE, LENGTH] = [120, 600];
+
+function divergence(a, b) {
+  let at = 0;
+  while (at < a.length && a[at] === b[at]) at += 1;
+  return at;
+}
+
+function clip(text, from) {
+  if (text.length <= LENGTH) return text;
+  const [head, tail] = [from === 0 ? "" : "... ", text.length > from + LENGTH ? ` ... (${text.length} characters)` : ""];
+  return `${head}${text.slice(from, from + LENGTH)}${tail}`;
 }

@@ -5,7 +5,7 @@ import { Queue } from "./queue.mjs";
 import { within } from "./patience.mjs";
 
 /** Sends a request; resolves when the head of the answer is here. */
-export function open(origin, method, path, { headers = {}, body } = {}) {
+export function open(origin, method, path, { headers = {}, body, chunked = false } = {}) {
   const url = new URL(origin);
   // `URL` would take `..` and the like away; the path goes as the script has it.
   const options = { host: url.hostname, port: url.port, path, method, headers: { ...headers }, agent: false };
@@ -19,7 +19,7 @@ export function open(origin, method, path, { headers = {}, body } = {}) {
   const answer = new Promise((resolve, reject) => {
     const request = http.request(options, resolve);
     request.on("error", reject);
-    if (bytes !== undefined) request.setHeader("content-length", Buffer.byteLength(bytes));
+    if (bytes !== undefined && !chunked) request.setHeader("content-length", Buffer.byteLength(bytes));
     request.end(bytes);
   });
   return within(answer, `the answer to ${method} ${path}`);

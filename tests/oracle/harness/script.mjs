@@ -17,13 +17,16 @@ export class Script {
   #isAlone;
   #packages;
   #imports = 0;
+  #isExact;
 
-  constructor({ host, packages, headers, WebSocket, isAlone }) {
+  /** `isExact`: bodies are recorded as the text they are, those of errors too. */
+  constructor({ host, packages, headers, WebSocket, isAlone, isExact = false }) {
     this.#host = host;
     this.#packages = packages;
     this.#headers = headers;
     this.#WebSocket = WebSocket;
     this.#isAlone = isAlone;
+    this.#isExact = isExact;
   }
 
   /** Where the host listens: `http://127.0.0.1:PORT`. */
@@ -38,18 +41,27 @@ export class Script {
 
   /**
    * Sends a request, records the answer, and returns `{status, headers, body, text, json}`. `init` has `headers` and
-   * `body` (text, bytes, or a value to be sent as JSON); `init.as` is the name of the step if the path is long.
+   * `body` (text, bytes, or a value to be sent as JSON); `init.as` is the name of the step if the path is long; with
+   * `init.chunked` the body has no length, and with `init.brief` only the length of the answer is recorded.
    */
   async request(method, path, init = {}) {
     const answer = await this.ask(method, path, init);
     const { status, headers } = answer;
-    const body = recordedBody(answer.body, headers["content-type"]);
+    const body = init.brief ? { length: answer.body.length } : recordedBody(answer.body, this.#isExact ? "" : headers["content-type"]);
     // Pages about errors are each host's own.
-    const isErrorPage = status >= 500 && init.errorText !== true && typeof body === "string";
-    const recorded = { status, headers: chosen(headers, this.#headers), body: isErrorPage ? "<error page>" : body };
+    const isErrorPage = status >= 500 && init.errorText !== true && !this.#isExact && typeof body === "string";
+    const kept = chosen(headers, this.#headers);
+    // It has no body: whether a host writes that its length is 0 does not matter.
+    if (status === 204) delete kept["content-length"];
+    const recorded = { status, headers: kept, body: isErrorPage ? "<error page>" : body };
     if (isErrorPage) delete recorded.headers["content-type"];
     this.#record(init.as ?? `${method} ${path}`, { answer: recorded });
     return answer;
+  }
+
+  /** The same for a GET with these headers. */
+  get(path, headers = {}) {
+    return this.request("GET", path, { headers });
   }
 
   /** Sends a request without recording anything: for `until`, and to prepare something. */

@@ -76,6 +76,12 @@ class Socket {
     return arrived.text ?? (arrived.binary === undefined ? arrived : Buffer.from(arrived.binary, "base64"));
   }
 
+  /** The same without a record, for messages that are large. */
+  async unrecorded() {
+    const arrived = await this.#arrived.take("a frame");
+    return arrived.text ?? arrived;
+  }
+
   /** Reads and records everything up to the close; returns its code and reason. */
   async closed() {
     for (;;) {

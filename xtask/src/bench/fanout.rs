@@ -13,6 +13,7 @@ use super::setup::BenchSetup;
 use super::stats::percentile;
 use crate::failure::{Outcome, fail};
 
+/// Bytes of a message, unless it was sized otherwise.
 const SIZE: usize = 100;
 /// Messages on the way when the server is saturated.
 const WINDOW: u64 = 8;
@@ -117,6 +118,7 @@ pub fn full_speed(
 pub struct Fanout {
     generator: LoadGenerator,
     listeners: Vec<Sequence>,
+    size: usize,
     sent: u64,
     received: u64,
     /// For each message that not all have received, how many have. The first is number `done + 1`.
@@ -142,6 +144,7 @@ impl Fanout {
         Ok(Self {
             generator,
             listeners: (0..listeners).map(|_| Sequence::default()).collect(),
+            size: SIZE,
             sent: 0,
             received: 0,
             open: VecDeque::new(),
@@ -149,6 +152,11 @@ impl Fanout {
             last_received: Vec::new(),
             start: Instant::now(),
         })
+    }
+
+    /// With messages of so many bytes.
+    pub fn sized(self, size: usize) -> Self {
+        Self { size, ..self }
     }
 
     /// Runs for `duration`. On a schedule it then waits until all have received every message. Returns the number of
@@ -211,7 +219,7 @@ impl Fanout {
         self.sent += 1;
         let micros = due.saturating_duration_since(self.start).as_micros() as u64;
         self.open.push_back(0);
-        self.generator.send(SPEAKER, &Stamp { sender: 0, number: self.sent, micros }.text(SIZE));
+        self.generator.send(SPEAKER, &Stamp { sender: 0, number: self.sent, micros }.text(self.size));
     }
 
     fn listen(&mut self, patience: Duration) -> Outcome {

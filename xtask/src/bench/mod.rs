@@ -11,6 +11,7 @@
 //! | `echo` | W1: messages that JavaScript sends back |
 //! | `fanout` | W3 W4 W5: one sender, many receivers |
 //! | `actors` | A1: actors against Durable Objects on workerd |
+//! | `fastify` | F1 F2 F3 F4: one plugin tree on Fastify and on liveline |
 //! | `events` | S1: the same as server-sent events |
 //! | `connect` | L1 L2: how soon a line has its first message |
 //! | `hostile` | R5 R6: delays of ordinary clients beside hostile ones |
@@ -34,6 +35,7 @@ pub mod cores;
 mod echo;
 mod events;
 mod fanout;
+mod fastify;
 mod hostile;
 mod http;
 mod idle;
@@ -147,6 +149,7 @@ fn parts(group: &str) -> &'static [Part] {
         "resident" => &[resident::measure],
         "idle" => &[idle::measure],
         "actors" => &[actors::measure],
+        "fastify" => &[fastify::measure],
         _ => &[],
     }
 }

@@ -24,6 +24,8 @@ pub const NUMBERED: &str = "liveline-v1";
 /// Liveline, measured over actors.
 pub const ACTORS: &str = "liveline-actors";
 pub const WORKERD: &str = "workerd";
+/// Liveline with the plugin tree that Fastify serves.
+pub const TREE: &str = "liveline-fastify";
 pub const BUN: &str = "bun";
 pub const DENO: &str = "deno";
 pub const NODE: &str = "node";
@@ -43,7 +45,7 @@ pub struct Peer {
 }
 
 pub fn is_ours(name: &str) -> bool {
-    [LIVELINE, NUMBERED, RAW, ACTORS].contains(&name)
+    [LIVELINE, NUMBERED, RAW, ACTORS, TREE].contains(&name)
 }
 
 impl Peer {
@@ -127,12 +129,12 @@ pub fn make(setup: &BenchSetup<'_>, name: &'static str) -> Outcome<Peer> {
             let launch = setup.launch(name, program, &["bench", "baseline-server"]);
             Ok(peer("bare epoll".to_owned(), Protocol::Http, launch))
         }
-        LIVELINE | NUMBERED | RAW => {
+        LIVELINE | NUMBERED | RAW | TREE => {
             let program = liveline(setup)?;
-            let routes = setup.script("routes");
+            let routes = setup.script(if name == TREE { "fastify" } else { "routes" });
             let arguments = ["serve", &routes, "--host", "127.0.0.1", "--port", "0", "--workers", "1"];
             let protocol = match name {
-                RAW => Protocol::WebSocket,
+                RAW | TREE => Protocol::WebSocket,
                 NUMBERED => Protocol::NumberedLine,
                 _ => Protocol::Line,
             };

@@ -7,9 +7,10 @@ use super::actors;
 use super::connect::runs_per_view;
 use super::echo::Echo;
 use super::fanout::{Fanout, Pace};
+use super::fastify;
 use super::http::{answers, at_rate};
 use super::load::{LoadGenerator, Transport};
-use super::peers::{ACTORS, BASELINE, LIVELINE, NUMBERED, Peer, RAW, WORKERD};
+use super::peers::{ACTORS, BASELINE, FASTIFY, LIVELINE, NUMBERED, Peer, RAW, TREE, WORKERD};
 use super::server::Server;
 use super::setup::BenchSetup;
 use crate::engine::{self, Engine};
@@ -23,8 +24,15 @@ const IDLE: usize = 100;
 const VIEWS: usize = 10;
 
 pub fn run(setup: &BenchSetup<'_>) -> Outcome {
+    let has_v8 = matches!(engine::choose(setup.checkout, &Machine)?.engine, Engine::V8 { .. });
+    match setup.plan.groups.as_slice() {
+        // Asked for by its name: Fastify itself as well, which is installed from npm.
+        ["fastify"] => return fastify::smoke(setup, &[TREE, FASTIFY]),
+        _ if has_v8 => fastify::smoke(setup, &[TREE])?,
+        _ => {}
+    }
     let mut names = vec![BASELINE, LIVELINE, NUMBERED, RAW];
-    if let Engine::V8 { .. } = engine::choose(setup.checkout, &Machine)?.engine {
+    if has_v8 {
         names.push(ACTORS);
     }
     if !setup.plan.only.is_empty() {

@@ -1,0 +1,3 @@
+export default async function (fastify, opts) {
+  fastify.get("/one", async () => "flat/a/one.mjs");
+}

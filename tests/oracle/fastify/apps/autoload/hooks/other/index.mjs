@@ -1,0 +1,3 @@
+export default async function (fastify, opts) {
+  fastify.get("/", async () => "hooks/other/index.mjs");
+}

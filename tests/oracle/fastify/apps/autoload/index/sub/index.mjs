@@ -1,0 +1,3 @@
+export default async function (fastify, opts) {
+  fastify.get("/index-of-sub", async () => "index/sub/index.mjs");
+}

@@ -1,0 +1,5 @@
+"use strict";
+
+module.exports = async function (fastify, opts) {
+  fastify.get("/", async () => "mixed/b/index.cjs");
+};

@@ -1,0 +1,3 @@
+module.exports.default = async function (fastify, opts) {
+  fastify.get("/", async () => "default of CommonJS");
+};

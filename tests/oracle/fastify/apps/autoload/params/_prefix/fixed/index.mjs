@@ -1,0 +1,3 @@
+export default async function (fastify, opts) {
+  fastify.get("/fixed", async () => "params/_prefix/fixed/index.mjs");
+}

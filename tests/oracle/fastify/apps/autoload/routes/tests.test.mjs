@@ -1,0 +1,3 @@
+export default async function (fastify, opts) {
+  fastify.get("/test", async () => "routes/tests.test.mjs");
+}

@@ -1,0 +1,4 @@
+export default function (fastify, opts, done) {
+  fastify.get("/", async () => "callback");
+  done();
+}

@@ -1,0 +1,3 @@
+export default async function (fastify, opts) {
+  fastify.get("/deeper", async () => "routes/users/deep/deeper/index.mjs");
+}
