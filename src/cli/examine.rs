@@ -272,7 +272,15 @@ async fn look(
         }
     };
     let files = PublicFiles::new(layout.public.as_deref(), config.files);
-    let site = Site { routes: routes.clone(), files, dev: None, environment, settings, tests_triggers: false, is_stand_in: false };
+    let site = Site {
+        routes: routes.clone(),
+        files,
+        dev: None,
+        environment,
+        settings,
+        tests_triggers: false,
+        is_stand_in: false,
+    };
     let loads = |file: &Path| *loading.lock().unwrap_or_else(PoisonError::into_inner) = file.to_owned();
     let loaded = isolate.examine(&site, loads).await;
     let mut bindings = problems_of_pages(&isolate, &routes);
