@@ -10,8 +10,8 @@ use std::sync::Arc;
 use deno_core::{OpState, Resource, ResourceId, op2};
 use deno_error::JsError;
 
-use self::values::{FirstResult, Found, Given, NextChange};
 pub(in crate::ext) use self::values::value as to_v8;
+use self::values::{FirstResult, Found, Given, NextChange};
 use super::Memory;
 use liveline_store::{Database, Databases, Follower, Outcome, SqlError, Transaction};
 
