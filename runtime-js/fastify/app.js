@@ -216,7 +216,10 @@ export function listed() {
   const rows = [];
   for (const app of new SafeArrayIterator(generation)) {
     for (const { method, path, route } of new SafeArrayIterator(app.router.routes)) {
-      const kind = route.wsHandler === null ? "http" : route.handler === null ? "ws" : "http+ws";
+      const isSocket = route.wsHandler !== null && method !== "HEAD";
+      // The HEAD that comes with a socket answers nothing.
+      if (!isSocket && route.handler === null) continue;
+      const kind = !isSocket ? "http" : route.handler === null ? "ws" : "http+ws";
       ArrayPrototypePush(rows, [method, path, kind]);
     }
   }
