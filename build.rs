@@ -1,8 +1,10 @@
-//! Tells the linker to pack the executable's relocations: its table of them shrinks from megabytes to kilobytes, which
-//! every start reads.
+//! Two steps before the program is compiled: the linker is told to pack the executable's relocations, whose table shrinks
+//! from megabytes to kilobytes, which every start reads; and the validators of JSON that `cargo xtask` has made are passed
+//! on to `src/ext/fastify/`.
 
-use std::env;
+use std::path::PathBuf;
 use std::process::Command;
+use std::{env, fs, io};
 
 /// The first version of glibc whose loader reads packed relocations.
 const GLIBC: (u32, u32) = (2, 36);
@@ -18,6 +20,24 @@ fn main() {
     {
         println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
+    if let Err(error) = validators() {
+        println!("cargo:error=passing on the validators of JSON: {error}");
+    }
+}
+
+/// Copies `validators/validators.js` of the target folder. Where it is missing an empty one is made, so that cargo can
+/// see when `cargo xtask` replaces it.
+fn validators() -> io::Result<()> {
+    let own = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    // The folder is PROFILE/build/PACKAGE/out below the target folder.
+    let target = own.ancestors().nth(4).expect("the folder lies in the target folder");
+    let made = target.join("validators/validators.js");
+    println!("cargo:rerun-if-changed={}", made.display());
+    if !made.exists() {
+        fs::create_dir_all(target.join("validators"))?;
+        fs::write(&made, "")?;
+    }
+    fs::copy(&made, own.join("validators.js")).map(drop)
 }
 
 /// The version of this machine's glibc.

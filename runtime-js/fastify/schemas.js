@@ -54,6 +54,10 @@ function load() {
     }
     own.fastJsonStringify = installed("fast-json-stringify") ?? own.fastJsonStringify;
   }
+  if (own.Ajv === undefined || own.fastJsonStringify === undefined) {
+    throw new Error("Schemas need ajv and fast-json-stringify, which this build of liveline does not contain: run "
+      + "`npm install ajv ajv-formats fast-json-stringify`, or build liveline by `cargo xtask` where npm is installed.");
+  }
   return libraries = own;
 }
 

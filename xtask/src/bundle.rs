@@ -1,10 +1,13 @@
-//! `cargo xtask bundle`: makes the scripts that browsers run of the modules in `runtime-js/`.
+//! What is bundled: `cargo xtask bundle` makes the scripts that browsers run of the modules in `runtime-js/`, and each build
+//! the validators of JSON of packages from npm.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use crate::checkout::{Checkout, complete};
-use crate::failure::{Outcome, fail};
+use crate::failure::{Outcome, While, fail};
 use crate::machine::find_program;
 
 /// Writes the scripts; with `--check`, fails instead if they are not those of the present modules.
@@ -13,13 +16,41 @@ pub fn bundle(checkout: &Checkout, arguments: &[&str]) -> Outcome {
         return fail("`cargo xtask bundle` needs node and npm on the PATH: install Node.js 20.19 or later");
     };
     let folder = folder(checkout);
-    // npm writes this file last.
-    let installed = folder.join("node_modules/.package-lock.json");
-    let age = |file: PathBuf| file.metadata().and_then(|it| it.modified()).ok();
-    if age(installed) < age(folder.join("package-lock.json")) {
-        complete(Command::new(npm).arg("ci").current_dir(&folder))?;
-    }
+    install(&folder, &npm)?;
     complete(Command::new(node).arg("bundle.mjs").args(arguments).current_dir(&folder))
+}
+
+/// Makes the validators of JSON that liveline embeds of packages from npm, where they are missing or older than the
+/// versions that are asked for. Without npm liveline is built without them.
+pub fn validators(checkout: &Checkout) -> Outcome {
+    let (Some(node), Some(npm)) = (find_program("node"), find_program("npm")) else {
+        println!("without node and npm, liveline is built without a validator of JSON schemas for Fastify");
+        return Ok(());
+    };
+    let folder = folder(checkout);
+    let made = checkout.target.join("validators/validators.js");
+    let is_made = made.metadata().is_ok_and(|it| it.len() > 0);
+    let sources = ["package-lock.json", "validators.mjs"].map(|name| age(&folder.join(name)));
+    if is_made && sources.iter().all(|source| *source <= age(&made)) {
+        return Ok(());
+    }
+    install(&folder, &npm)?;
+    fs::create_dir_all(checkout.target.join("validators"))
+        .while_doing("making the folder of the validators")?;
+    complete(Command::new(node).arg("validators.mjs").arg(&made).current_dir(&folder))
+}
+
+/// Installs the packages where those of another lock file are installed, or none.
+fn install(folder: &Path, npm: &Path) -> Outcome {
+    // npm writes this file last.
+    if age(&folder.join("node_modules/.package-lock.json")) < age(&folder.join("package-lock.json")) {
+        complete(Command::new(npm).arg("ci").current_dir(folder))?;
+    }
+    Ok(())
+}
+
+fn age(file: &Path) -> Option<SystemTime> {
+    file.metadata().and_then(|it| it.modified()).ok()
 }
 
 /// Where the program that makes them lies, with its tests.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::bundle;
 use crate::checkout::{Build, Checkout};
 use crate::failure::{Outcome, fail};
 use crate::libclang;
@@ -110,6 +111,7 @@ impl Choice {
                 let archive = archive.iter().map(|archive| ("RUSTY_V8_ARCHIVE", archive.into()));
                 let mut variables = libclang::variables(checkout, &Machine)?;
                 variables.extend(archive);
+                bundle::validators(checkout)?;
                 Ok(Build { flags: &[], variables })
             }
             Engine::QuickJs => quickjs::build(checkout),

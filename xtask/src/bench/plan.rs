@@ -7,8 +7,10 @@ use crate::checkout::Checkout;
 use crate::failure::{Outcome, While, fail};
 
 /// The names of the groups, in the order they run.
-pub const GROUPS: [&str; 11] =
-    ["start", "http", "echo", "fanout", "events", "connect", "hostile", "resident", "idle", "actors", "fastify"];
+pub const GROUPS: [&str; 11] = [
+    "start", "http", "echo", "fanout", "events", "connect", "hostile", "resident", "idle", "actors",
+    "fastify",
+];
 
 pub struct Plan {
     pub groups: Vec<&'static str>,

@@ -34,7 +34,9 @@ impl<'a> BenchSetup<'a> {
         for name in names.iter().copied().filter(|name| self.plan.wants(name)) {
             match self.make(name) {
                 Ok(peer) => all.push(peer),
-                Err(why) if [peers::LIVELINE, peers::ACTORS, peers::TREE, peers::BASELINE].contains(&name) => {
+                Err(why)
+                    if [peers::LIVELINE, peers::ACTORS, peers::TREE, peers::BASELINE].contains(&name) =>
+                {
                     return fail(format!("{name}: {why}"));
                 }
                 Err(why) => println!("{name} is left out: {why}"),
