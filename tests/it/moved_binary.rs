@@ -18,7 +18,7 @@ use crate::support::{PATIENCE, Site, executable};
 fn a_copy_runs_without_its_build_folder() {
     let away = Site::new();
     let copy = away.path("copy-of-liveline");
-    fs::copy(executable(), &copy).expect("a copy of the executable");
+    copy_executable(&copy);
     let home = away.path(".").display().to_string();
     let (sender, opened) = mpsc::channel();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
@@ -71,7 +71,7 @@ fn a_copy_runs_without_its_build_folder() {
 fn a_copy_starts_from_a_snapshot_beside_it() {
     let away = Site::new();
     let copy = away.path("liveline");
-    fs::copy(executable(), &copy).expect("a copy of the executable");
+    copy_executable(&copy);
     let made = Command::new(&copy).arg("snapshot").output().expect("the copy runs");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let snapshot = away.path("liveline.snapshot");
@@ -110,6 +110,13 @@ fn a_copy_starts_from_a_snapshot_beside_it() {
     let host = site.dev();
     assert_eq!(host.get("/").text(), "served");
     host.log.contains("liveline.snapshot");
+}
+
+/// Copies the executable by another process. A program that another test starts inherits the files of this process for a
+/// moment, and Linux executes no file that is open for writing.
+fn copy_executable(to: &Path) {
+    let copied = Command::new("cp").arg(executable()).arg(to).status().expect("cp runs");
+    assert!(copied.success(), "a copy of the executable");
 }
 
 /// The folders the host's JavaScript comes from: our own, and those of Deno's crates where Cargo keeps them.

@@ -103,7 +103,13 @@ impl Host {
         Figures::parse(self.ask_figures("GET", "/metrics").send().text())
     }
 
-    /// What it printed so far.
+    /// Waits until it has printed a line that contains `text`.
+    #[track_caller]
+    pub fn prints(&self, text: &str) {
+        self.stdout.contains(text);
+    }
+
+    /// What it printed, as far as it was read.
     pub fn printed(&self) -> String {
         self.stdout.text()
     }
