@@ -90,7 +90,7 @@ fn echoes(setup: &BenchSetup<'_>, peers: &[Peer]) -> Vec<Metric> {
         println!("\nfastify: echo, {CONNECTIONS} connections, each with {window} messages on the way");
         let [thrift, rate, loader] = interleaved(setup.plan.rounds, peers, SATURATED, |peer| {
             let server = Server::start_pinned(&peer.launch)?;
-            let mut echo = Echo::open(peer, &server, CONNECTIONS, window)?;
+            let mut echo = Echo::open(&peer.echo(), &server, CONNECTIONS, window)?;
             echo.run(setup.plan.warmup)?;
             let figures = saturated(&server, setup.plan.duration, |duration| echo.run(duration))?;
             echo.finish()?;
@@ -172,7 +172,7 @@ pub fn smoke(setup: &BenchSetup<'_>, names: &[&'static str]) -> Outcome {
     for peer in setup.gather(names)? {
         answers(&peer).and_then(|()| leaves_out(&peer)).while_doing(peer.name)?;
         let server = Server::start(&peer.launch, None)?;
-        let mut echo = Echo::open(&peer, &server, FEW, 4)?;
+        let mut echo = Echo::open(&peer.echo(), &server, FEW, 4)?;
         echo.run(BRIEFLY)?;
         println!("smoke: {}: {} echoes", peer.name, echo.finish().while_doing("echo")?);
         // The sockets of the echo have left, but the server may still have to notice.
