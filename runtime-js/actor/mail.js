@@ -82,7 +82,7 @@ export function inLaterTurn(callback) {
   op_actor_again();
 }
 
-/** For the host: there is mail. Returns whether some is left. */
+/** For the host: there is mail. The host calls again for what is left. */
 export function mail() {
   const end = DateNow() + TURN;
   do {
@@ -90,14 +90,14 @@ export function mail() {
       ArrayPrototypeShift(later)();
     } else {
       const next = op_actor_take();
-      if (next === null) return false;
+      if (next === null) return;
       receive(next);
     }
     // Promises settle before the next event: no other code of an actor runs between a write and what waits for it.
     core.runMicrotasks();
     handling = null;
   } while (DateNow() <= end);
-  return true;
+  if (later.length > 0) op_actor_again();
 }
 
 function receive(next) {

@@ -86,6 +86,11 @@ impl Running {
         is_wanted || self.inbox.next.is_some()
     }
 
+    /// Whether JavaScript has work for a turn of its own.
+    pub(crate) fn wants_turn(&self) -> bool {
+        self.wants_turn
+    }
+
     /// Whether it runs no actor.
     pub(crate) fn is_idle(&self) -> bool {
         self.actors.is_idle(OwnerId(self.isolate))
