@@ -52,6 +52,8 @@ import {
   Error,
   FunctionPrototypeCall,
   HeadersPrototypeEntries,
+  MathTrunc,
+  Number,
   ObjectDefineProperty,
   ObjectSetPrototypeOf,
   queueMicrotask,
@@ -421,6 +423,11 @@ class PairedSocket extends WebSocket {
 
   close(code = undefined, reason = undefined) {
     ends.get(this).checkHere("close");
+    if (code === undefined && reason !== undefined) {
+      throw domException("InvalidAccessError", "close(): a reason needs a code before it.");
+    }
+    // Cut, where the web's sockets round.
+    if (code !== undefined) code = MathTrunc(Number(code));
     if (code === undefined || !(code > 1000 && code < 3000) || ArrayPrototypeIncludes(UNSENDABLE, code)) {
       return FunctionPrototypeCall(closeSocket, this, code, reason);
     }

@@ -399,6 +399,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "workers/actors.js",
         "workers/assets.js",
         "workers/context.js",
+        "workers/crypto.js",
         "workers/d1.js",
         "workers/entrypoints.js",
         "workers/environment.js",

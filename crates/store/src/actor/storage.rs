@@ -47,6 +47,8 @@ pub struct ActorStorage {
     pub(super) bookmark: Option<String>,
     /// The bookmark of the last commit, if there is one.
     pub(super) bookmarked: Option<String>,
+    /// What this turn has committed so far.
+    committed: Option<Commit>,
     /// Whether a restore that was requested happens when the file is opened: for this instance's first time only.
     pub(super) may_restore: bool,
     /// How many files are open on this thread.
@@ -87,6 +89,7 @@ impl ActorStorage {
             alarm_written: false,
             bookmark: None,
             bookmarked: None,
+            committed: None,
             may_restore: true,
             open_files,
             broken: None,
@@ -146,9 +149,21 @@ impl ActorStorage {
         if !self.savepoints.is_empty() {
             return Ok(None);
         }
+        self.commit_writes()?;
+        Ok(self.committed.take())
+    }
+
+    /// A bookmark does not have what the turn writes after it was requested: commits what was written before.
+    fn commit_before_bookmark(&mut self) -> Result<(), StorageError> {
+        match self.bookmark.is_some() && self.savepoints.is_empty() {
+            true => self.commit_writes(),
+            false => Ok(()),
+        }
+    }
+
+    fn commit_writes(&mut self) -> Result<(), StorageError> {
         if !self.has_writes() {
-            self.snapshot_if_requested()?;
-            return Ok(None);
+            return self.snapshot_if_requested();
         }
         let committed = self.check_lease().and_then(|()| self.commit_and_index());
         let (alarm, index) = committed.inspect_err(|error| {
@@ -159,8 +174,12 @@ impl ActorStorage {
         })?;
         (self.alarm_written, self.bookmarked) = (false, None);
         let ticket = TICKETS.fetch_add(1, Ordering::Relaxed) + 1;
-        self.snapshot_if_requested()?;
-        Ok(Some(Commit { ticket, alarm, file: self.file.clone(), index }))
+        let commit = Commit { ticket, alarm, file: self.file.clone(), index };
+        self.committed = Some(match self.committed.take() {
+            Some(earlier) => commit.with(earlier),
+            None => commit,
+        });
+        self.snapshot_if_requested()
     }
 
     #[expect(clippy::type_complexity, reason = "both parts are fields of a commit")]
@@ -268,6 +287,7 @@ impl ActorStorage {
             return Err(error.clone());
         }
         self.check_lease()?;
+        self.commit_before_bookmark()?;
         self.with(work)
     }
 
