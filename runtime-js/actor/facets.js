@@ -53,7 +53,8 @@ class DurableObjectFacets {
     const own = typeof id === "string" ? { text: parent.id, name: id } : { text: String(id ?? parent.id), name: id?.name ?? parent.name };
     const number = op_actor_start_facet(parent.number, name);
     if (number < 0) throw new Error(`The facet ${name} has not ended yet.`);
-    const instance = new Instance(number, Class.name, own.text, own.name, `${parent.key}/${name}`);
+    const { name: className } = Class;
+    const instance = new Instance(number, className, own.text, own.name, `${parent.key}/${name}`);
     const error = instance.construct(Class);
     if (error !== undefined) throw error;
     const target = inActor(instance, () => exportTarget({

@@ -17,6 +17,8 @@ import {
   ReflectApply,
   String,
   StringPrototypeToUpperCase,
+  TextEncoder,
+  TextEncoderPrototypeEncode,
   TypeError,
   Uint8Array,
 } from "../primordials.js";
@@ -114,7 +116,7 @@ function makeDigestStream() {
 }
 
 function lengthOf(text) {
-  return new globalThis.TextEncoder().encode(text).length;
+  return TextEncoderPrototypeEncode(new TextEncoder(), text).length;
 }
 
 function extend(crypto) {
