@@ -235,6 +235,11 @@ impl Actors {
         self.hub().runtime().spawn_blocking(move || actors.load_alarms());
     }
 
+    /// The process stops: actors end as soon as nothing runs in them, and no alarm is delivered any more.
+    pub(crate) fn wind_down(&self) {
+        self.engine(Engine::wind_down);
+    }
+
     /// An isolate has ended. Its actors start anew elsewhere when they are called again.
     pub(crate) fn unregister(&self, owner: OwnerId) {
         let lines = self.with(|state, _| {

@@ -167,6 +167,8 @@ pub struct Actors<E, O, R> {
     next_event: u64,
     /// How many instances are being dropped.
     pub(super) stopping: usize,
+    /// Whether instances stop as soon as they are idle.
+    pub(super) winds_down: bool,
     pub(super) stats: ActorStats,
 }
 
@@ -237,6 +239,7 @@ impl<E, O, R: Clone> Actors<E, O, R> {
             next_instance: 1,
             next_event: 1,
             stopping: 0,
+            winds_down: false,
             stats: ActorStats::default(),
         }
     }
@@ -274,6 +277,15 @@ impl<E, O, R: Clone> Actors<E, O, R> {
                 true => Drain::No,
                 false => Drain::Until(until),
             };
+            self.advance(index);
+        }
+    }
+
+    /// The process stops: from now on an instance stops as soon as it is idle, and no alarm is delivered.
+    pub fn wind_down(&mut self) {
+        self.winds_down = true;
+        let indexes: Vec<_> = self.actors.iter().map(|(index, _)| index).collect();
+        for index in indexes {
             self.advance(index);
         }
     }
@@ -562,7 +574,9 @@ impl<E, O, R: Clone> Actors<E, O, R> {
             self.actors[index].filed = None;
             self.look_at(index);
         }
-        while let Some(id) = self.alarms.pop(self.now.unix, EventId(self.next_event)) {
+        while !self.winds_down
+            && let Some(id) = self.alarms.pop(self.now.unix, EventId(self.next_event))
+        {
             let event = EventId(self.next_event);
             let index = match self.by_id.get(&id) {
                 Some(index) => *index,
@@ -577,7 +591,7 @@ impl<E, O, R: Clone> Actors<E, O, R> {
 
     /// When [`Actors::expire`] has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let alarm = self.alarms.next().map(|due| {
+        let alarm = self.alarms.next().filter(|_| !self.winds_down).map(|due| {
             let wait = u64::try_from(due.saturating_sub(self.now.unix)).unwrap_or(0);
             // A day at most, because the clock of alarms may be set.
             self.now.at + Duration::from_millis(wait.min(24 * 60 * 60 * 1000))

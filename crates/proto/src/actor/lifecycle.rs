@@ -1,7 +1,7 @@
 //! How an actor gets an instance, and how the instance stops.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::engine::State;
 use super::instance::{Drain, Kind, Live};
@@ -104,7 +104,10 @@ impl<E, O, R: Clone> Actors<E, O, R> {
         actor.state.live().and_then(Live::deadline).into_iter().chain(idle).min()
     }
 
-    fn idle_limit(&self, live: &Live<O>, sockets: usize) -> std::time::Duration {
+    fn idle_limit(&self, live: &Live<O>, sockets: usize) -> Duration {
+        if self.winds_down {
+            return Duration::ZERO;
+        }
         match sockets > 0 && !live.has_timers() {
             true => self.limits.hibernate_after.min(self.limits.evict_after),
             false => self.limits.evict_after,

@@ -616,3 +616,25 @@ fn names_are_kept_and_not_compared() {
     let Effect::Start { actor, .. } = &world.done()[0] else { panic!("a start") };
     assert_eq!(actor.name().map(|name| &**name), Some("lobby"));
 }
+
+#[test]
+fn when_the_process_stops_idle_instances_stop_and_busy_ones_end_their_work() {
+    let mut world = World::new();
+    world.running();
+    world.actors.send(&id(2), "runs").unwrap();
+    let busy = world.start_of();
+    world.actors.started(busy);
+    let (event, _) = world.delivered()[0];
+    world.actors.set_alarm(&id(3), Some(0));
+    world.actors.wind_down();
+    world.wait(0);
+    assert_eq!(world.stops(), [Stop::Evicted]);
+    world.actors.finished(busy, event);
+    world.wait(0);
+    assert_eq!(world.stops(), [Stop::Evicted]);
+    world.send("late");
+    let late = world.start_of();
+    world.actors.started(late);
+    assert_eq!(world.contents(), ["late"]);
+    assert_eq!(world.actors.next_deadline(), None, "the alarm is left to the next process");
+}
