@@ -88,7 +88,7 @@ class Keys {
     if (packed.length > MAX_KEYS) {
       throw new TypeError(`Maximum number of pairs is ${MAX_KEYS}; ${packed.length} were given.`);
     }
-    const savepoint = op_actor_savepoint(this.#instance.number);
+    const savepoint = op_actor_savepoint(this.#instance.number, false);
     let isDone = false;
     try {
       for (const { 0: key, 1: bytes } of new SafeArrayIterator(packed)) {
@@ -281,7 +281,7 @@ class DurableObjectStorage extends Operations {
 
   transactionSync(callback) {
     const { number } = this.#instance;
-    const savepoint = op_actor_savepoint(number);
+    const savepoint = op_actor_savepoint(number, false);
     let isDone = false;
     try {
       const result = callback();
@@ -309,7 +309,7 @@ class DurableObjectStorage extends Operations {
     const end = { __proto__: null, isUndone: false };
     const transaction = new DurableObjectTransaction(this.#instance, this.#keys, end);
     const own = { __proto__: null, storage: this, last: PromiseResolve(), isOver: false };
-    const savepoint = op_actor_savepoint(number);
+    const savepoint = op_actor_savepoint(number, true);
     let isDone = false;
     try {
       const result = await inTransaction(own, () => callback(transaction));

@@ -156,9 +156,9 @@ impl Running {
         let files = self.files.as_mut().expect("there is a storage");
         let storage = files.storage(storage)?;
         let result = work(storage);
-        let has_writes = storage.has_writes();
+        let holds_outputs = storage.holds_outputs();
         if let Some(found) = self.instances.get_mut(instance as usize)
-            && has_writes
+            && holds_outputs
             && !found.has_written
         {
             found.has_written = true;

@@ -225,12 +225,17 @@ pub(crate) fn op_actor_database_size(state: &mut OpState, #[smi] instance: u32) 
     with(state, instance, |storage| storage.database_size()).map(|bytes| bytes as f64)
 }
 
-/// Begins a part of the turn's writes that can be undone on its own. Returns how many are open.
+/// Begins a part of the turn's writes that can be undone on its own, and may go on in later turns. Returns how many are
+/// open.
 #[op2(fast)]
 #[smi]
-pub(crate) fn op_actor_savepoint(state: &mut OpState, #[smi] instance: u32) -> Result<u32, OpError> {
+pub(crate) fn op_actor_savepoint(
+    state: &mut OpState,
+    #[smi] instance: u32,
+    spans_turns: bool,
+) -> Result<u32, OpError> {
     let running = state.borrow_mut::<Running>();
-    let savepoint = running.with_storage(instance, ActorStorage::savepoint)?;
+    let savepoint = running.with_storage(instance, |storage| storage.savepoint(spans_turns))?;
     Ok(running.push_savepoint(instance, savepoint))
 }
 

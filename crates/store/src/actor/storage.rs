@@ -38,6 +38,8 @@ pub struct ActorStorage {
     /// Whether the file exists, once that is known.
     exists: Option<bool>,
     savepoints: Vec<Savepoint>,
+    /// Whether the outermost savepoint is open in later turns, too.
+    spans_turns: bool,
     next_savepoint: u64,
     file: Arc<SyncedFile>,
     pub(super) alarm: AlarmState,
@@ -84,6 +86,7 @@ impl ActorStorage {
             connection: None,
             exists: None,
             savepoints: Vec::new(),
+            spans_turns: false,
             next_savepoint: 0,
             alarm: AlarmState::default(),
             alarm_written: false,
@@ -98,11 +101,18 @@ impl ActorStorage {
         }
     }
 
-    /// Begins a part of the transaction that can be rolled back on its own: `transactionSync()` and `transaction()`.
-    /// While there is one, [`commit`](ActorStorage::commit) does nothing.
-    pub fn savepoint(&mut self) -> Result<Savepoint, StorageError> {
+    /// Begins a part of the transaction that can be rolled back on its own: `transactionSync()`, or, where it spans turns,
+    /// `transaction()`. While there is one, nothing is committed. What was written before one that spans turns is
+    /// committed first, so that outputs need not wait for its end.
+    pub fn savepoint(&mut self, spans_turns: bool) -> Result<Savepoint, StorageError> {
         if self.savepoints.len() == MAX_SAVEPOINTS {
             return Err(StorageError::Limit(format!("transactions may be at most {MAX_SAVEPOINTS} deep")));
+        }
+        if self.savepoints.is_empty() {
+            if spans_turns {
+                self.commit_writes()?;
+            }
+            self.spans_turns = spans_turns;
         }
         let savepoint = Savepoint(self.next_savepoint);
         self.writing(|connection| {
@@ -134,22 +144,27 @@ impl ActorStorage {
         Ok(())
     }
 
+    /// Whether outputs have to wait for the next commit: there are writes, and no transaction that spans turns is open.
+    /// Other code does not run before its end, and its own outputs are sent with what it may still undo.
+    pub fn holds_outputs(&self) -> bool {
+        self.has_writes() && (self.savepoints.is_empty() || !self.spans_turns)
+    }
+
     /// Whether there are writes that are not committed.
-    pub fn has_writes(&self) -> bool {
+    pub(super) fn has_writes(&self) -> bool {
         self.connection.as_ref().is_some_and(GuardedConnection::is_in_transaction)
     }
 
-    /// Ends the turn: commits what it has written. None where it has written nothing, or a savepoint is open. What the
+    /// Ends the turn: commits what it has written. None where it has written nothing, or all in an open savepoint. What the
     /// instance sends from now on may leave when [`ActorStore::sync`] has called back for the commit. After an error
     /// the actor has to be reset: the writes of its turn are rolled back.
     pub fn commit(&mut self) -> Result<Option<Commit>, StorageError> {
         if let Some(error) = &self.broken {
             return Err(error.clone());
         }
-        if !self.savepoints.is_empty() {
-            return Ok(None);
+        if self.savepoints.is_empty() {
+            self.commit_writes()?;
         }
-        self.commit_writes()?;
         Ok(self.committed.take())
     }
 
