@@ -169,7 +169,7 @@ impl OnLines {
 }
 
 /// The close that an end gets whose other end is gone.
-fn lost() -> Close {
+fn gone() -> Close {
     Close::because(CloseCode::Abnormal, "the other end of the WebSocket is gone".to_owned())
 }
 
@@ -237,6 +237,9 @@ impl State {
     ) -> Result<(), SocketError> {
         self.engine.accept_socket(instance, SocketId(end.0), tags)?;
         let side = Side::Actor { actor, rate: Rate::new(limits.rate), max: limits.max };
+        if self.side(end).is_none() {
+            self.enqueue(end, Item::Close(gone()), None);
+        }
         self.attach(end, side, on_lines);
         Ok(())
     }
@@ -244,7 +247,7 @@ impl State {
     /// The client of a line has the end from now on.
     pub(super) fn attach_line(&mut self, end: End, line: LineId, on_lines: &mut OnLines) {
         if self.side(end).is_none() {
-            on_lines.0.push((line, LineInput::Finish(lost())));
+            on_lines.0.push((line, LineInput::Finish(gone())));
             return;
         }
         on_lines.0.push((line, LineInput::Accept));
@@ -348,12 +351,17 @@ impl State {
         let mut lines = Vec::new();
         let is_of = |side: &Side| matches!(side, Side::Isolate { number, .. } if *number == isolate);
         let lost = self.sockets.pipes.extract_if(|_, pipe| pipe.sides.iter().any(is_of));
-        let lost: Vec<_> = lost.flat_map(|(_, pipe)| pipe.sides).collect();
-        for side in lost {
-            match side {
-                Side::Line(line) => lines.push(line),
-                Side::Isolate { actor: Some(actor), .. } => self.sockets.left(&actor),
-                _ => {}
+        let lost: Vec<_> = lost.collect();
+        for (number, pipe) in lost {
+            for (index, side) in pipe.sides.into_iter().enumerate() {
+                match side {
+                    Side::Line(line) => lines.push(line),
+                    Side::Actor { .. } => {
+                        self.enqueue(End(number << 1 | index as u64), Item::Close(gone()), None);
+                    }
+                    Side::Isolate { actor: Some(actor), .. } => self.sockets.left(&actor),
+                    _ => {}
+                }
             }
         }
         lines

@@ -257,12 +257,7 @@ impl<E, O, R: Clone> Actors<E, O, R> {
 
     /// Counters.
     pub fn stats(&self) -> ActorStats {
-        ActorStats {
-            sockets: self.sockets.len(),
-            alarms: self.alarms.len(),
-            alarms_due: self.alarms.due(),
-            ..self.stats
-        }
+        ActorStats { alarms: self.alarms.len(), alarms_due: self.alarms.due(), ..self.stats }
     }
 
     /// The isolates of the newest generation. Instances in others move when they are quiet: the driver stops them, and
@@ -498,10 +493,7 @@ impl<E, O, R: Clone> Actors<E, O, R> {
         };
         match live.outputs.pass(output) {
             Some(output) => self.effects.push(Effect::Leave(output)),
-            None => {
-                self.stats.held += 1;
-                self.advance(instance.index());
-            }
+            None => self.advance(instance.index()),
         }
     }
 
@@ -536,11 +528,8 @@ impl<E, O, R: Clone> Actors<E, O, R> {
             return;
         };
         if live.id == instance {
-            let (effects, held) = (&mut self.effects, &mut self.stats.held);
-            live.outputs.confirm(ticket, |output| {
-                *held -= 1;
-                effects.push(Effect::Leave(output));
-            });
+            let effects = &mut self.effects;
+            live.outputs.confirm(ticket, |output| effects.push(Effect::Leave(output)));
             self.advance(index);
         }
     }

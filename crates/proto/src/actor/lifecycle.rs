@@ -190,7 +190,6 @@ impl<E, O, R: Clone> Actors<E, O, R> {
             }
             self.effects.push(Effect::Abandon { event, why: why.clone() });
         }
-        self.stats.held -= live.outputs.len();
         self.effects.extend(live.outputs.into_held().map(|output| Effect::Discard(output, why.clone())));
     }
 

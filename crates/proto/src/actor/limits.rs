@@ -60,10 +60,6 @@ pub struct ActorStats {
     pub hibernating: usize,
     /// Events that wait.
     pub queued: usize,
-    /// Sockets that are kept.
-    pub sockets: usize,
-    /// Outputs that wait for the disk.
-    pub held: usize,
     /// Alarms that are set.
     pub alarms: usize,
     /// Alarms whose time has come and whose handler has not returned.
