@@ -200,7 +200,7 @@ fn sockets_outlive_the_object_that_accepted_them() {
     host.until_figures(hibernating);
     a.send(Message::binary(vec![1, 2, 3])).unwrap();
 
-    let mut message = |socket: &mut _, tag: &str| {
+    let message = |socket: &mut _, tag: &str| {
         let mut message: Value = serde_json::from_str(&text(socket)).unwrap();
         // More often if the object has hibernated between the two joins.
         assert!(message["made"].take().as_u64().unwrap() >= 2, "it was made again");

@@ -70,6 +70,18 @@ struct Model {
     restore: Option<State>,
 }
 
+impl Model {
+    /// The storage was used: a bookmark that was requested before has what was written before, which is committed.
+    fn used_after_bookmark(&mut self) {
+        if self.savepoints.is_empty()
+            && let Some(name) = self.pending.take()
+        {
+            self.committed = self.now.clone();
+            self.bookmarks.push((name, self.committed.clone()));
+        }
+    }
+}
+
 fn read(actors: &mut Actors, id: StorageId) -> State {
     let keys = actors.at(id).list(&KeyRange::default()).expect("a list").into_iter().collect();
     let alarm = actors.at(id).get_alarm().expect("an alarm");
@@ -197,6 +209,7 @@ proptest! {
             let shown = format!("{next:?}");
             step(&mut actors, &mut id, other, &mut model, clock as i64, next);
             prop_assert_eq!(read(&mut actors, id), model.now.clone(), "after {}", shown);
+            model.used_after_bookmark();
         }
         let index = actors.store.alarms().all().unwrap();
         let indexed = index.iter().find(|alarm| alarm.address == room("a")).map(|alarm| alarm.due);
