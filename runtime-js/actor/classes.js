@@ -25,14 +25,6 @@ export class RpcTarget {}
 /** @type {Map<string, { Class: Function, isCallable: boolean, maxSockets?: number, messageRate?: number }>} */
 const classes = new SafeMap();
 
-/** What is called with the name of a class, once the first is registered. */
-let begun = null;
-
-/** For the actors' host: `begin` is called when the first class is registered. */
-export function whenRegistered(begin) {
-  begun = begin;
-}
-
 /**
  * Registers a class of this generation. Every isolate registers the same classes while its modules load.
  * @param {string} name
@@ -49,7 +41,6 @@ export function registerClass(name, Class, options = { __proto__: null }) {
   if (before?.Class === Class) return;
   if (before !== undefined) throw new TypeError(`There are two classes of actors named ${name}; a name is for one.`);
   classes.set(name, { Class, isCallable, maxSockets, messageRate });
-  begun?.();
 }
 
 /** Whether a class has this name. */

@@ -164,9 +164,9 @@ export class Instance {
     }
   }
 
-  /** Holds other events back until `callback` is done. @param {boolean} [blocks] for `blockConcurrencyWhile()` */
-  async exclusively(callback, blocks = false) {
-    const gate = op_actor_close_gate(this.number, blocks);
+  /** Holds other events back until `callback` is done. If that takes too long, the host resets the actor. */
+  async exclusively(callback) {
+    const gate = op_actor_close_gate(this.number);
     const section = { __proto__: null, isOpen: true };
     this.#gates += 1;
     try {
@@ -181,7 +181,7 @@ export class Instance {
   /** Like {@link exclusively}, for the start of an actor: a failure resets it. */
   async blockConcurrencyWhile(callback) {
     try {
-      return await this.exclusively(callback, true);
+      return await this.exclusively(callback);
     } catch (error) {
       this.reset(error);
       throw error;

@@ -1,7 +1,6 @@
 // DurableObjectNamespace: ids, and stubs of the actors of one class.
 
 import { op_actor_id_of_name, op_actor_id_of_text, op_actor_id_unique } from "ext:core/ops";
-import { classNamed, hasClass } from "./classes.js";
 import { CALL, callActor, FETCH } from "./mail.js";
 import { encodeRequest } from "./http.js";
 import { stubOf } from "./stub.js";
@@ -151,12 +150,3 @@ export function namespace(className) {
   if (found === undefined) namespaces.set(className, found = new DurableObjectNamespace(className));
   return found;
 }
-
-/** Fails if a namespace has no class. */
-export function checkNamespaces() {
-  for (const className of namespaces.keys()) {
-    if (!hasClass(className)) classNamed(className);
-  }
-}
-
-export { DurableObjectId, DurableObjectNamespace };

@@ -207,7 +207,7 @@ function importTarget(isolate, target, isFunction) {
 // -- streams -----------------------------------------------------------------------------------------------------------
 
 /** Lets another isolate read a stream. Returns the number of what does that. */
-export function exportStream(stream) {
+function exportStream(stream) {
   const reader = ReadableStreamPrototypeGetReader(stream);
   const number = exportTarget({
     __proto__: null,
@@ -223,7 +223,7 @@ export function exportStream(stream) {
 }
 
 /** A stream that another isolate exports. */
-export function importStream(isolate, number) {
+function importStream(isolate, number) {
   return new ReadableStream({
     async pull(controller) {
       const step = await invoke(isolate, number, ["next"], []);

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::directory::{Actors, Caller, Content, Failure, Mail};
 use crate::ext::OpError;
 use crate::lines::Hub;
-use liveline_proto::actor::{self as engine, ActorId, EventId, Gate, GateId, Hold};
+use liveline_proto::actor::{self as engine, ActorId, EventId, GateId, Hold};
 use liveline_proto::{LineId, OwnerId};
 use liveline_store::actor::{ActorFiles, ActorStorage, Address, Commit, Savepoint, StorageError, StorageId};
 
@@ -345,10 +345,9 @@ pub(crate) fn op_actor_enqueue(
 /// the gate.
 #[op2(fast)]
 #[number]
-pub(crate) fn op_actor_close_gate(state: &mut OpState, #[smi] instance: u32, blocks: bool) -> u64 {
-    let gate = if blocks { Gate::Block } else { Gate::Storage };
+pub(crate) fn op_actor_close_gate(state: &mut OpState, #[smi] instance: u32) -> u64 {
     let closed =
-        known(state, instance).and_then(|(actors, id)| actors.engine(|engine| engine.close_gate(id, gate)));
+        known(state, instance).and_then(|(actors, id)| actors.engine(|engine| engine.close_gate(id)));
     closed.map_or(0, |gate| gate.0)
 }
 

@@ -9,7 +9,7 @@ use slab::Slab;
 use super::alarm::Alarms;
 use super::instance::{Drain, Kind, Live};
 use super::socket::{Socket, Sockets};
-use super::{ActorId, ActorLimits, ActorStats, AlarmEnd, EventId, Gate, GateId, Hold, Instance, SocketId};
+use super::{ActorId, ActorLimits, ActorStats, AlarmEnd, EventId, GateId, Hold, Instance, SocketId};
 use crate::OwnerId;
 
 /// The time of an input.
@@ -452,10 +452,11 @@ impl<E, O, R: Clone> Actors<E, O, R> {
         self.alarms.set(&id, due, runs);
     }
 
-    /// Closes the input gate: no event is delivered until [`Actors::open_gate`].
-    pub fn close_gate(&mut self, instance: Instance, gate: Gate) -> Option<GateId> {
-        let (now, limits) = (self.now.at, self.limits.clone());
-        let id = self.live(instance)?.close_gate(gate, now, &limits);
+    /// Closes the input gate: no event is delivered until [`Actors::open_gate`]. After [`ActorLimits::block`] the
+    /// instance is reset.
+    pub fn close_gate(&mut self, instance: Instance) -> Option<GateId> {
+        let until = self.now.at + self.limits.block;
+        let id = self.live(instance)?.close_gate(until);
         self.advance(instance.index());
         Some(id)
     }

@@ -3,17 +3,8 @@
 use std::time::Instant;
 
 use super::output::OutputGate;
-use super::{ActorLimits, EventId, Instance, SocketId};
+use super::{EventId, Instance, SocketId};
 use crate::OwnerId;
-
-/// Why no event is delivered to an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gate {
-    /// A storage operation is pending.
-    Storage,
-    /// `blockConcurrencyWhile` runs. After [`ActorLimits::block`] the instance is reset.
-    Block,
-}
 
 /// A closed gate of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +50,8 @@ pub(super) struct Live<O> {
 #[derive(Debug)]
 struct ClosedGate {
     id: GateId,
-    until: Option<Instant>,
+    /// When the instance is reset if the gate is still closed.
+    until: Instant,
 }
 
 /// Whether the instance should move to the newest generation.
@@ -90,13 +82,9 @@ impl<O> Live<O> {
         }
     }
 
-    pub(super) fn close_gate(&mut self, gate: Gate, now: Instant, limits: &ActorLimits) -> GateId {
+    pub(super) fn close_gate(&mut self, until: Instant) -> GateId {
         let id = GateId(self.next_gate);
         self.next_gate += 1;
-        let until = match gate {
-            Gate::Storage => None,
-            Gate::Block => Some(now + limits.block),
-        };
         self.gates.push(ClosedGate { id, until });
         id
     }
@@ -147,7 +135,7 @@ impl<O> Live<O> {
 
     /// Whether it has blocked the delivery of events for too long.
     pub(super) fn is_stuck(&self, now: Instant) -> bool {
-        self.gates.iter().any(|gate| gate.until.is_some_and(|until| until <= now))
+        self.gates.iter().any(|gate| gate.until <= now)
     }
 
     /// When it has to be looked at, whatever else happens.
@@ -156,6 +144,6 @@ impl<O> Live<O> {
             Drain::No => None,
             Drain::Until(at) | Drain::Again(at) => Some(at),
         };
-        self.gates.iter().filter_map(|gate| gate.until).chain(drain).min()
+        self.gates.iter().map(|gate| gate.until).chain(drain).min()
     }
 }

@@ -20,7 +20,7 @@ pub struct ActorLimits {
     pub hibernate_after: Duration,
     /// How long an instance without sockets, or with timers, is idle until it stops.
     pub evict_after: Duration,
-    /// How long an instance may block the delivery of events.
+    /// How long one gate of an instance may be closed.
     pub block: Duration,
     /// How long after a reload new events of a busy actor wait for those that run, so that it can move.
     pub drain: Duration,

@@ -10,7 +10,7 @@
 //! | [`Taken`] | an event that an instance handles now |
 //! | [`Now`] | the time, which the driver sets before each input |
 //! | [`Hold`] | why an instance without running events does not stop |
-//! | [`Gate`] | why no event is delivered |
+//! | [`GateId`] | a transaction or `blockConcurrencyWhile()`, during which no event is delivered |
 //! | [`AutoResponse`] | a message of a socket that is answered without JavaScript |
 //! | [`ActorLimits`], [`ActorStats`] | limits and counters |
 //!
@@ -44,6 +44,6 @@ mod tests;
 pub use alarm::AlarmEnd;
 pub use engine::{Actors, Effect, Now, Refused, Rejected, Stop, Taken};
 pub use id::{ActorId, EventId, Instance, InvalidActorId, SocketId};
-pub use instance::{Gate, GateId, Hold};
+pub use instance::{GateId, Hold};
 pub use limits::{ActorLimits, ActorStats};
 pub use socket::{AutoResponse, SocketError};

@@ -24,7 +24,7 @@ enum Step {
     Commit(u8),
     Durable(u8),
     Output(u8),
-    CloseGate(u8, bool),
+    CloseGate(u8),
     OpenGate(u8),
     Hold(u8, bool),
     Unhold(u8),
@@ -53,7 +53,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => n.clone().prop_map(Step::Commit),
         5 => n.clone().prop_map(Step::Durable),
         6 => n.clone().prop_map(Step::Output),
-        2 => (n.clone(), any::<bool>()).prop_map(|(n, block)| Step::CloseGate(n, block)),
+        2 => n.clone().prop_map(Step::CloseGate),
         4 => n.clone().prop_map(Step::OpenGate),
         1 => (n.clone(), any::<bool>()).prop_map(|(n, work)| Step::Hold(n, work)),
         3 => n.clone().prop_map(Step::Unhold),
@@ -224,10 +224,9 @@ impl History {
                     self.actors.output(instance, (instance, output));
                 }
             }
-            Step::CloseGate(n, block) => {
+            Step::CloseGate(n) => {
                 if let Some(instance) = self.instance(n, live) {
-                    let gate = if block { Gate::Block } else { Gate::Storage };
-                    let id = self.actors.close_gate(instance, gate).expect("it is live");
+                    let id = self.actors.close_gate(instance).expect("it is live");
                     self.known(instance).gates.push(id);
                 }
             }

@@ -177,8 +177,8 @@ fn a_constructor_that_throws_fails_the_events_that_wait() {
 fn gates_hold_events_back() {
     let mut world = World::new();
     let instance = world.running();
-    let storage = world.actors.close_gate(instance, Gate::Storage).unwrap();
-    let block = world.actors.close_gate(instance, Gate::Block).unwrap();
+    let storage = world.actors.close_gate(instance).unwrap();
+    let block = world.actors.close_gate(instance).unwrap();
     world.send("a");
     world.actors.open_gate(instance, storage);
     assert_eq!(world.contents(), [""; 0]);
@@ -190,7 +190,7 @@ fn gates_hold_events_back() {
 fn an_instance_that_blocks_for_too_long_is_reset() {
     let mut world = World::new();
     let instance = world.running();
-    world.actors.close_gate(instance, Gate::Block).unwrap();
+    world.actors.close_gate(instance).unwrap();
     world.send("a");
     world.wait(29_999);
     assert_eq!(world.done(), []);
@@ -254,7 +254,7 @@ fn a_reset_discards_and_refuses_what_waits() {
     let (event, _) = world.delivered()[0];
     world.actors.written(instance);
     world.actors.output(instance, "held");
-    world.actors.close_gate(instance, Gate::Storage);
+    world.actors.close_gate(instance);
     world.send("waits");
     world.actors.reset(instance, "disk full");
     let why = Refused::Reset("disk full");
@@ -490,7 +490,7 @@ fn the_end_of_an_isolate_abandons_what_ran_there() {
     let mut world = World::new();
     let instance = world.started("runs");
     let (event, _) = world.delivered()[0];
-    world.actors.close_gate(instance, Gate::Storage);
+    world.actors.close_gate(instance);
     world.send("waits");
     world.actors.set_owners(vec![OwnerId(2)]);
     world.actors.owner_gone(OwnerId(1));
@@ -535,7 +535,7 @@ fn an_event_holds_back_those_that_came_with_it() {
     assert_eq!(world.actors.effects().collect::<Vec<_>>(), [ready]);
     let taken = world.actors.take(instance);
     assert!(matches!(taken, Some(Taken::Event(_, "a"))), "{taken:?}");
-    let gate = world.actors.close_gate(instance, Gate::Storage).unwrap();
+    let gate = world.actors.close_gate(instance).unwrap();
     assert_eq!(world.contents(), [""; 0], "it was announced before the gate was closed");
     world.actors.open_gate(instance, gate);
     assert_eq!(world.contents(), ["b"]);
@@ -545,7 +545,7 @@ fn an_event_holds_back_those_that_came_with_it() {
 fn an_event_of_one_instance_ends_with_it() {
     let mut world = World::new();
     let instance = world.running();
-    world.actors.close_gate(instance, Gate::Storage);
+    world.actors.close_gate(instance);
     world.actors.send_to(instance, "bound").unwrap();
     world.actors.set_owners(vec![OwnerId(2)]);
     world.send("waits");
