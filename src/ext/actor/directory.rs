@@ -57,6 +57,10 @@ pub(super) struct State {
     /// Who waits for the results of events that run.
     callers: HashMap<EventId, Caller>,
     pub(super) sockets: Sockets,
+    /// What is to be done on lines, which must not be done while this is locked.
+    on_lines: OnLines,
+    /// Whether a thread does what is to be done on lines.
+    carries_out: bool,
     /// When the clock calls the engine.
     wakes: Option<Instant>,
 }
@@ -140,6 +144,8 @@ impl Actors {
             isolates: HashMap::new(),
             callers: HashMap::new(),
             sockets: Sockets::default(),
+            on_lines: OnLines::default(),
+            carries_out: false,
             wakes: None,
         };
         let actors = Actors(Arc::new(Inner {
@@ -187,26 +193,53 @@ impl Actors {
 
     /// Reads or changes the state, and carries out what follows from that.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut State, &mut OnLines) -> T) -> T {
-        let (done, on_lines) = self.with_lines(work);
-        on_lines.carry_out(self);
+        let mut state = self.lock();
+        let done = self.change(&mut state, work);
+        self.carry_out(state);
         done
     }
 
-    /// The same; what is to be done on lines is left to the caller.
-    pub(super) fn with_lines<T>(&self, work: impl FnOnce(&mut State, &mut OnLines) -> T) -> (T, OnLines) {
-        let mut on_lines = OnLines::default();
+    /// The same while the hub dispatches: what is to be done on lines is left to a task.
+    pub(super) fn with_deferred(&self, work: impl FnOnce(&mut State, &mut OnLines)) {
         let mut state = self.lock();
+        self.change(&mut state, work);
+        if !state.on_lines.is_empty() {
+            let actors = self.clone();
+            self.hub().runtime().spawn(async move {
+                actors.carry_out(actors.lock());
+                actors.hub().flush();
+            });
+        }
+    }
+
+    fn change<T>(&self, state: &mut State, work: impl FnOnce(&mut State, &mut OnLines) -> T) -> T {
+        let mut on_lines = OnLines::default();
         state.engine.at(now());
-        let done = work(&mut state, &mut on_lines);
+        let done = work(state, &mut on_lines);
         state.carry_out(&mut on_lines);
+        state.on_lines.append(on_lines);
         let next = state.engine.next_deadline();
         let is_earlier = next.is_some_and(|next| state.wakes.is_none_or(|wakes| next < wakes));
         if is_earlier {
             state.wakes = next;
             self.0.is_earlier.notify_one();
         }
-        drop(state);
-        (done, on_lines)
+        done
+    }
+
+    /// Does what is to be done on lines, in order: if another thread does so already, that one continues with it.
+    fn carry_out<'a>(&'a self, mut state: MutexGuard<'a, State>) {
+        if state.carries_out || state.on_lines.is_empty() {
+            return;
+        }
+        state.carries_out = true;
+        while !state.on_lines.is_empty() {
+            let on_lines = std::mem::take(&mut state.on_lines);
+            drop(state);
+            on_lines.carry_out(self.hub());
+            state = self.lock();
+        }
+        state.carries_out = false;
     }
 
     /// An input of the engine.

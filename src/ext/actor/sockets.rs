@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::directory::{Actors, Content, Mail, State};
-use crate::lines::LineEvent;
+use crate::lines::{Hub, LineEvent};
 use liveline_proto::actor::{ActorId, Instance as ActorInstance, SocketError, SocketId};
 use liveline_proto::{Close, CloseCode, Event, ExchangeId, Frame, LineId, Priority, QueuedFrame};
 
@@ -153,8 +153,15 @@ impl OnLines {
         }
     }
 
-    pub(super) fn carry_out(self, actors: &Actors) {
-        let hub = actors.hub();
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn append(&mut self, mut other: OnLines) {
+        self.0.append(&mut other.0);
+    }
+
+    pub(super) fn carry_out(self, hub: &Hub) {
         for (line, input) in self.0 {
             match input {
                 LineInput::Send(frame) => {
@@ -396,19 +403,12 @@ impl Actors {
             _ => return,
         };
         let is_close = matches!(item, Item::Close(_));
-        let ((), on_lines) = self.with_lines(|state, on_lines| {
+        self.with_deferred(|state, on_lines| {
             state.deliver(end.far(), item, credit, on_lines);
             if is_close {
                 state.ended(end);
             }
         });
-        if !on_lines.0.is_empty() {
-            let actors = self.clone();
-            self.hub().runtime().spawn(async move {
-                on_lines.carry_out(&actors);
-                actors.hub().flush();
-            });
-        }
     }
 }
 
