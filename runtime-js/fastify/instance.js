@@ -3,7 +3,7 @@
 import { core, primordials } from "ext:core/mod.js";
 import { Application, each } from "ext:liveline_fastify/application.js";
 import { codes } from "ext:liveline_fastify/errors.js";
-import { checkHook, copyOf, emptyHooks, runOnce } from "ext:liveline_fastify/hooks.js";
+import { checkHook, copyOf, emptyHooks, isInherited, runOnce } from "ext:liveline_fastify/hooks.js";
 import { chain, inject } from "ext:liveline_fastify/inject.js";
 import { answerNotFound, BODYLESS } from "ext:liveline_fastify/lifecycle.js";
 import { loggerOf, missingMethods, silent, useCore } from "ext:liveline_fastify/logger.js";
@@ -115,6 +115,12 @@ function closed(name) {
   };
 }
 
+/** Adds a hook to an instance and to those below it that exist already. */
+function addHookTo(state, name, hook) {
+  ArrayPrototypePush(state.hooks[name], hook);
+  for (const child of new SafeArrayIterator(state.children)) addHookTo(child[kState], name, hook);
+}
+
 ObjectAssign(instance, {
   route(options) {
     return addRoute(this, options);
@@ -175,7 +181,8 @@ ObjectAssign(instance, {
     const state = this[kState];
     closed("addHook")(state.app);
     checkHook(name, hook);
-    ArrayPrototypePush(state.hooks[name], hook);
+    if (!isInherited(name)) ArrayPrototypePush(state.hooks[name], hook);
+    else state.app.boot.inTurn(() => addHookTo(state, name, hook));
     return this;
   },
 

@@ -133,7 +133,7 @@ fn plain_requests_and_sockets_at_the_wrong_place() {
 
     let mut socket = open(&host, "/electronics");
     closed(&mut socket);
-    host.log.next("/electronics");
+    host.prints("/electronics");
 }
 
 /// FW-A9.
