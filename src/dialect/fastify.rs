@@ -64,6 +64,10 @@ impl Dialect for Fastify {
         true
     }
 
+    fn keeps_modules(&self) -> bool {
+        true
+    }
+
     fn explain(&self, _: &HandlerFacts<'_>) -> Explanation {
         Explanation { answers: vec!["*".to_owned()], problems: Vec::new() }
     }

@@ -102,7 +102,7 @@ async function runGroup(group, hostName) {
 
 async function runScript(script, host, isAlone, place) {
   const isExact = oracle.exact === true;
-  const t = new Script({ host, packages, headers: oracle.headers, isExact, WebSocket, isAlone });
+  const t = new Script({ host, packages, headers: { names: oracle.headers, isExact }, isExact, WebSocket, isAlone });
   t.hide(place, "folder");
   t.hide(packages, "packages");
   let error;
