@@ -13,7 +13,9 @@ import {
   op_request_peer,
   op_served_again,
   op_served_bytes,
+  op_served_control,
   op_served_drop,
+  op_served_follow_pings,
   op_served_forget,
   op_served_open,
   op_served_text,
@@ -35,7 +37,6 @@ const {
   ArrayPrototypeSplice,
   FunctionPrototypeCall,
   PromisePrototypeThen,
-  PromiseResolve,
   SafeArrayIterator,
   StringPrototypeIndexOf,
   StringPrototypeSlice,
@@ -321,8 +322,12 @@ class Line {
     op_served_drop(this.#id);
   }
 
-  ping() {
-    return PromiseResolve(true);
+  control(isPong, bytes) {
+    op_served_control(this.#id, isPong, bytes);
+  }
+
+  followControl() {
+    op_served_follow_pings(this.#id);
   }
 
   unsent() {

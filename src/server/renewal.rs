@@ -86,15 +86,16 @@ impl Code {
         let keeps = |routes: &Routes| {
             let handlers = routes.handlers();
             !handlers.is_empty()
-                && routes.pages().is_empty()
                 && handlers.iter().all(|handler| {
                     handler.layer == Layer::Server && dialect::named(handler.dialect).keeps_modules()
                 })
         };
+        let pages = |routes: &Routes| routes.pages().iter().map(|page| page.path.clone()).collect::<Vec<_>>();
         !self.is_stand_in
             && !before.is_stand_in
             && keeps(&self.routes)
             && self.routes.handlers() == before.routes.handlers()
+            && pages(&self.routes) == pages(&before.routes)
             && self.routes.nodes().len() == before.routes.nodes().len()
             && self.environment == before.environment
             && self.settings == before.settings

@@ -182,7 +182,9 @@ function compare(all, real, ours) {
       console.error(`${script}: there is no recording: run it with --record`);
       continue;
     }
-    const found = differences(their, our.steps ?? [{ step: "the host did not start", message: String(our.error) }]);
+    // A recording has null where a list has nothing.
+    const steps = our.steps && JSON.parse(JSON.stringify(our.steps));
+    const found = differences(their, steps ?? [{ step: "the host did not start", message: String(our.error) }]);
     const { unexpected, meant, unused } = judge(script, found, list);
     meantCount += meant.length;
     if (unexpected.length === 0 && unused.length === 0) {

@@ -139,7 +139,8 @@ pub(crate) fn op_actor_take<'s>(
                 Item::Message(Frame::Text(text)) => {
                     vec![kind(scope, Kind::Message), number, class, id, string(scope, &text)]
                 }
-                Item::Message(Frame::Binary(data)) => {
+                // An actor's socket follows no pings and pongs.
+                Item::Message(Frame::Binary(data) | Frame::Ping(data) | Frame::Pong(data)) => {
                     let store = v8::ArrayBuffer::new_backing_store_from_vec(data.to_vec()).make_shared();
                     let buffer = v8::ArrayBuffer::with_backing_store(scope, &store).into();
                     vec![kind(scope, Kind::Message), number, class, id, buffer]

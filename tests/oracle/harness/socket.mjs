@@ -40,6 +40,8 @@ class Socket {
     client.on("message", (data, isBinary) => {
       this.#arrived.push(isBinary ? { binary: data.toString("base64") } : { text: data.toString("utf8") });
     });
+    // Those of a host's own watch over its connections are empty.
+    client.on("ping", (data) => data.length > 0 && this.#arrived.push({ ping: data.toString("utf8") }));
     client.on("pong", (data) => this.#pongs.push(data.toString("utf8")));
     client.on("close", (code, reason) => {
       this.#arrived.push({ closed: { code, reason: reason.toString("utf8") } });
