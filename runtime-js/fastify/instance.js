@@ -1,6 +1,7 @@
 // An application and its instances: the root, and one for each plugin that is encapsulated.
 
 import { core, primordials } from "ext:core/mod.js";
+import { addressFor } from "ext:liveline_fastify/adopted.js";
 import { Application, each } from "ext:liveline_fastify/application.js";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { checkHook, copyOf, emptyHooks, isInherited, runOnce } from "ext:liveline_fastify/hooks.js";
@@ -529,10 +530,12 @@ async function listen(app, options) {
   if (app.isClosing) throw new codes.FST_ERR_REOPENED_CLOSE_SERVER();
   await awaitReady(app);
   const port = +options.port || 0;
-  const address = { address: "127.0.0.1", family: "IPv4", port };
+  const address = addressFor(port);
   ArrayPrototypePush(listening, { app, port });
   await begin(app, address);
-  const text = `http://${address.address}:${address.port}`;
+  const isEvery = address.address === "0.0.0.0" || address.address === "::";
+  const host = isEvery ? "127.0.0.1" : address.family === "IPv6" ? `[${address.address}]` : address.address;
+  const text = `http://${host}:${address.port}`;
   app.root.log.info(`Server listening at ${text}`);
   app.server.emit("listening");
   return text;
