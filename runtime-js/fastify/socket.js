@@ -218,7 +218,8 @@ function make(EventEmitter) {
     // -- what comes --------------------------------------------------------------------------------------------------
 
     [kMessage](message) {
-      if (this.#readyState !== OPEN) return;
+      // What was on its way when the application closed the socket is received, as in the package ws.
+      if (this.#readyState === CLOSED) return;
       if (ArrayIsArray(message)) return this.#emit(message[0] ? "pong" : "ping", node().Buffer.from(message[1]));
       if (this.#held === null) return this.#deliver(message);
       const size = typeof message === "string" ? message.length : message.byteLength;

@@ -151,7 +151,17 @@ export class HostTransport extends Transport {
   }
 
   get peer() {
-    return op_request_peer(this.#exchange.id);
+    return this.#known(() => op_request_peer(this.#exchange.id), undefined);
+  }
+
+  /** What the host has of the request; `otherwise` once it has none any more, because the client has left. */
+  #known(read, otherwise) {
+    try {
+      return read();
+    } catch (error) {
+      if (this.#exchange.ended) return otherwise;
+      throw error;
+    }
   }
 
   get isSecure() {
@@ -159,15 +169,15 @@ export class HostTransport extends Transport {
   }
 
   header(name) {
-    return op_request_header(this.#exchange.id, name) ?? undefined;
+    return this.#known(() => op_request_header(this.#exchange.id, name) ?? undefined, undefined);
   }
 
   headerList() {
-    return this.#list ??= readHeaders(op_request_headers(this.#exchange.id));
+    return this.#list ??= this.#known(() => readHeaders(op_request_headers(this.#exchange.id)), []);
   }
 
   get hasBody() {
-    return op_request_has_body(this.#exchange.id);
+    return this.#known(() => op_request_has_body(this.#exchange.id), false);
   }
 
   async collect() {
@@ -267,6 +277,12 @@ export class HostTransport extends Transport {
    */
   openSocket(socket, list, maxPayload) {
     const exchange = this.#exchange;
+    // The client has left while hooks ran.
+    if (exchange.ended) {
+      this.done();
+      this.#resolve();
+      return null;
+    }
     const isOpen = op_served_open(exchange.id, writeHeaders(list), maxPayload);
     this.hasSocket = true;
     this.done();
