@@ -265,9 +265,14 @@ fn own_address(
     {
         return ControlFlow::Break(document.into());
     }
-    // An application may have files of these names at its root.
-    let is_free = worker.site.settings.is_application && !path.starts_with(LINE_PATH);
-    if BrowserFiles::cover(path) && !is_free && is_look(request.method()) {
+    // An application may have files of these names at its root, and so may a folder without handlers, in which the
+    // scripts would have nothing to do.
+    let site = &worker.site;
+    let is_free = |path: &str| {
+        !path.starts_with(LINE_PATH)
+            && (site.settings.is_application || (site.routes.handlers().is_empty() && site.files.hold(path)))
+    };
+    if BrowserFiles::cover(path) && is_look(request.method()) && !is_free(path) {
         let files = worker.browser.clone();
         return ControlFlow::Break(Routed::Waiting(Box::pin(async move {
             assets::browser_file(files, request).await.into()

@@ -262,6 +262,7 @@ fn the_page_is_served_from_an_origin_of_its_own() {
     let script = host.request("GET", "/app.js").plain().send();
     assert_eq!(script.status, 200);
     assert!(script.header("content-type").is_some_and(|it| it.contains("javascript")));
+    assert!(script.text().contains("Populate products"), "{}", script.text());
 }
 
 #[test]
