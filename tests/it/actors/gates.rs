@@ -1,8 +1,9 @@
 //! What waits for an actor's gates: events, timers and answers for the one, what leaves for the other.
 
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
 
-use super::{call, get, rooms, value};
+use super::{call, connect, get, rooms, text, value};
 
 /// A method that calls another object by HTTP, as any client would.
 const BY_HTTP: &str = r#"
@@ -62,6 +63,31 @@ fn a_request_does_not_leave_before_what_was_written_before_it() {
 
     assert_eq!(call(&host, "a", "lose", &json!([origin]))["message"], "no more");
     assert_eq!(value(&host, "keep", &json!([origin])), 1);
+}
+
+#[test]
+fn messages_that_wait_for_the_disk_are_not_overtaken() {
+    const MESSAGES: usize = 300;
+    let host = rooms(
+        r#"fetch() {
+          const [client, server] = Object.values(new WebSocketPair());
+          this.ctx.acceptWebSocket(server);
+          return new Response(null, { status: 101, webSocket: client });
+        }
+        webSocketMessage(socket, text) {
+          if (Number(text) % 3 === 0) this.ctx.storage.kv.put("last", text);
+          socket.send(text);
+        }"#,
+    )
+    .serve();
+    let mut socket = connect(&host);
+
+    for number in 0..MESSAGES {
+        socket.send(Message::text(number.to_string())).unwrap();
+    }
+
+    let received: Vec<_> = (0..MESSAGES).map(|_| text(&mut socket)).collect();
+    assert_eq!(received, (0..MESSAGES).map(|number| number.to_string()).collect::<Vec<_>>());
 }
 
 #[cfg(unix)]
