@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::{Host, Line, Site};
@@ -28,12 +28,14 @@ fn text(line: &mut Line) -> String {
 #[test]
 fn people_in_one_room_of_the_chat_receive_each_others_messages() {
     let (host, _data) = example("chat");
-    let [mut one, mut two, mut other] = ["a", "a", "b"].map(|room| {
-        let mut line = open(&host, &format!("/api/chat?room={room}"));
-        let welcome: Value = serde_json::from_str(&text(&mut line)).expect("JSON");
-        assert_eq!(welcome["type"], "welcome");
-        line
-    });
+    let join = |room: &str| open(&host, &format!("/api/chat?room={room}"));
+    let people = |count: u32| format!(r#"{{"type":"people","people":{count}}}"#);
+    let mut one = join("a");
+    assert_eq!(text(&mut one), people(1));
+    let mut two = join("a");
+    assert_eq!([text(&mut one), text(&mut two)], [people(2), people(2)]);
+    let mut other = join("b");
+    assert_eq!(text(&mut other), people(1));
 
     one.send_text(r#"{ "user": "Ada", "content": "hello" }"#);
     let expected = r#"{"type":"message","user":"Ada","content":"hello"}"#;
@@ -43,6 +45,8 @@ fn people_in_one_room_of_the_chat_receive_each_others_messages() {
     let history = host.get("/api/chat?room=a").json();
     assert_eq!((history[0]["user"].clone(), history[0]["content"].clone()), (json!("Ada"), json!("hello")));
     assert!(host.get("/").text().contains("<h1>Chat</h1>"));
+    two.close();
+    assert_eq!(text(&mut one), people(1));
 }
 
 #[test]
