@@ -38,7 +38,7 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     type_tests(checkout)?;
     npm_packages(checkout, &choice)?;
     durable_streams(checkout)?;
-    fastify(checkout, &choice)?;
+    oracles(checkout, &choice)?;
     if let Engine::V8 { .. } = choice.engine {
         tests_of_node(checkout)?;
     }
@@ -166,19 +166,20 @@ fn durable_streams(checkout: &Checkout) -> Outcome {
     streams::run(checkout, &[])
 }
 
-/// Trees of plugins against what Fastify has answered, and the tests that @fastify/websocket carries, with the liveline
-/// that the full run has built.
-fn fastify(checkout: &Checkout, choice: &Choice) -> Outcome {
-    const NAME: &str = "Fastify";
-    if let Engine::QuickJs = choice.engine {
-        return skip(NAME, "Node's half needs V8");
+/// Scripts against what the hosts that the dialects come from have answered, with the liveline that the full run has
+/// built.
+fn oracles(checkout: &Checkout, choice: &Choice) -> Outcome {
+    for name in ["workers", "fastify", "fastify-npm"] {
+        if let Engine::QuickJs = choice.engine {
+            skip(name, "actors and Node's half need V8")?;
+        } else if find_program("node").is_none() || find_program("npm").is_none() {
+            skip(name, "there is no node or no npm on the PATH")?;
+        } else {
+            println!("\n== {name}");
+            oracle::run(checkout, &[name, "--check"])?;
+        }
     }
-    if find_program("node").is_none() || find_program("npm").is_none() {
-        return skip(NAME, "there is no node or no npm on the PATH");
-    }
-    println!("\n== {NAME}");
-    oracle::run(checkout, &["fastify", "--check"])?;
-    oracle::run(checkout, &["fastify-npm", "--check"])
+    Ok(())
 }
 
 /// The examples' pages in Chromium, served by the liveline that the full run has built.
