@@ -3,11 +3,13 @@
 import { core, primordials } from "ext:core/mod.js";
 import { addressFor } from "ext:liveline_fastify/adopted.js";
 import { Application, each } from "ext:liveline_fastify/application.js";
+import { alreadyThere, checkDependencies, decorateClass, hasMember, placesOf, put } from "ext:liveline_fastify/decorators.js";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { checkHook, copyOf, emptyHooks, isInherited, runOnce } from "ext:liveline_fastify/hooks.js";
 import { chain, inject } from "ext:liveline_fastify/inject.js";
 import { answerNotFound, BODYLESS } from "ext:liveline_fastify/lifecycle.js";
-import { loggerOf, missingMethods, silent, useCore } from "ext:liveline_fastify/logger.js";
+import { loggerOf, silent, useCore } from "ext:liveline_fastify/logger.js";
+import { checkOptions, initialConfigOf, trustOf } from "ext:liveline_fastify/options.js";
 import { jsonParser, Parsers, textParser } from "ext:liveline_fastify/parsers.js";
 import { checkPlugin, loadedNames } from "ext:liveline_fastify/plugin.js";
 import { printed, printedPlugins } from "ext:liveline_fastify/print.js";
@@ -21,7 +23,6 @@ import { injectSocket } from "ext:liveline_fastify/inject_socket.js";
 const {
   ArrayIsArray,
   ArrayPrototypeIncludes,
-  ArrayPrototypeMap,
   ArrayPrototypePush,
   ArrayPrototypeSlice,
   Error,
@@ -30,16 +31,13 @@ const {
   ObjectAssign,
   ObjectCreate,
   ObjectDefineProperty,
-  ObjectFreeze,
   ObjectHasOwn,
   Promise,
   PromisePrototypeThen,
   ReflectHas,
   SafeArrayIterator,
-  SafeMap,
   StringPrototypeEndsWith,
   StringPrototypeSlice,
-  StringPrototypeSplit,
   StringPrototypeStartsWith,
   StringPrototypeToUpperCase,
   SymbolFor,
@@ -472,57 +470,6 @@ accessor("logController", function () {
   return this[kState].app.logController;
 });
 
-function placesOf(app, key) {
-  let places = app.places.get(key);
-  if (places === undefined) app.places.set(key, places = new SafeMap());
-  return places;
-}
-
-/** The error of a second decorator of a name, with the place of the first. */
-function alreadyThere(name, place) {
-  const error = new codes.FST_ERR_DEC_ALREADY_PRESENT(name);
-  return at(error, "", place ?? "");
-}
-
-function checkDependencies(name, dependencies, has) {
-  if (dependencies === undefined) return;
-  if (!ArrayIsArray(dependencies)) throw new codes.FST_ERR_DEC_DEPENDENCY_INVALID_TYPE(name);
-  for (const dependency of new SafeArrayIterator(dependencies)) {
-    if (!has(dependency)) throw new codes.FST_ERR_DEC_MISSING_DEPENDENCY(dependency);
-  }
-}
-
-function put(target, name, value) {
-  const isAccessor = value !== null && typeof value === "object" && (typeof value.getter === "function" || typeof value.setter === "function");
-  if (isAccessor) {
-    ObjectDefineProperty(target, name, { __proto__: null, configurable: true, enumerable: true, get: value.getter, set: value.setter });
-  } else {
-    ObjectDefineProperty(target, name, { __proto__: null, configurable: true, enumerable: true, value, writable: true });
-  }
-}
-
-function hasMember(Class, name) {
-  return ReflectHas(Class.prototype, name);
-}
-
-function decorateClass(server, kind, Class, name, value, dependencies, above) {
-  const { app } = server[kState];
-  if (app.isReady) throw new codes.FST_ERR_DEC_AFTER_START(name);
-  const isReference = value !== null && typeof value === "object" && typeof value.getter !== "function" && typeof value.setter !== "function";
-  if (isReference) throw new codes.FST_ERR_DEC_REFERENCE_TYPE(name, typeof value);
-  const places = placesOf(app, Class);
-  if (hasMember(Class, name) || ArrayPrototypeIncludes(kind === "request" ? OF_REQUESTS : OF_REPLIES, name)) {
-    throw alreadyThere(name, places.get(name));
-  }
-  checkDependencies(name, dependencies, (other) => hasMember(Class, other));
-  places.set(name, placeOf(above));
-  put(Class.prototype, name, value);
-}
-
-/** Properties that each request and reply has. */
-const OF_REQUESTS = ["id", "params", "body", "validationError"];
-const OF_REPLIES = ["request"];
-
 /** Applications that listen: nowhere of their own; the host's listener leads to the first. */
 export const listening = [];
 
@@ -590,51 +537,6 @@ function instanceFor(app, parent, func, options, written) {
   return child;
 }
 
-function trustOf(option) {
-  if (option === undefined || option === false) return null;
-  if (option === true) return () => true;
-  if (typeof option === "function") return option;
-  // A number of hops does not say who the nearest one is: a client could name as many as it likes.
-  if (typeof option === "number") return () => false;
-  const list = ArrayIsArray(option) ? option : ArrayPrototypeMap(StringPrototypeSplit(option, ","), (part) => primordials.StringPrototypeTrim(part));
-  const { BlockList, isIPv6 } = core.createLazyLoader("node:net")().default;
-  const block = new BlockList();
-  const named = {
-    __proto__: null,
-    loopback: ["127.0.0.1/8", "::1/128"],
-    linklocal: ["169.254.0.0/16", "fe80::/10"],
-    uniquelocal: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"],
-  };
-  for (const entry of new SafeArrayIterator(list)) {
-    for (const range of new SafeArrayIterator(named[entry] ?? [entry])) {
-      const { 0: address, 1: bits } = StringPrototypeSplit(range, "/");
-      const family = isIPv6(address) ? "ipv6" : "ipv4";
-      if (bits === undefined) block.addAddress(address, family);
-      else block.addSubnet(address, +bits, family);
-    }
-  }
-  return (address) => block.check(address, isIPv6(address) ? "ipv6" : "ipv4");
-}
-
-function checkOptions(options) {
-  if (options === null || typeof options !== "object") throw new codes.FST_ERR_OPTIONS_NOT_OBJ();
-  const { querystringParser, ajv, bodyLimit, logger, loggerInstance } = options;
-  if (querystringParser !== undefined && typeof querystringParser !== "function") throw new codes.FST_ERR_QSP_NOT_FN(typeof querystringParser);
-  if (bodyLimit !== undefined && !primordials.NumberIsInteger(bodyLimit)) {
-    throw new codes.FST_ERR_INIT_OPTS_INVALID(`[{"instancePath":"/bodyLimit","message":"must be integer"}]`);
-  }
-  if (ajv?.customOptions !== undefined && (ajv.customOptions === null || typeof ajv.customOptions !== "object" || ArrayIsArray(ajv.customOptions))) {
-    throw new codes.FST_ERR_AJV_CUSTOM_OPTIONS_OPT_NOT_OBJ(typeof ajv.customOptions);
-  }
-  if (ajv?.plugins !== undefined && !ArrayIsArray(ajv.plugins)) throw new codes.FST_ERR_AJV_CUSTOM_OPTIONS_OPT_NOT_ARR(typeof ajv.plugins);
-  if (logger && loggerInstance) throw new codes.FST_ERR_LOG_LOGGER_AND_LOGGER_INSTANCE_PROVIDED();
-  if (logger && typeof logger !== "boolean" && typeof logger.info === "function") throw new codes.FST_ERR_LOG_INVALID_LOGGER_CONFIG();
-  if (loggerInstance) {
-    const missing = missingMethods(loggerInstance);
-    if (missing.length > 0) throw new codes.FST_ERR_LOG_INVALID_LOGGER_INSTANCE();
-  }
-}
-
 /** Makes an application; returns its root instance. */
 export function fastify(options = {}) {
   checkOptions(options);
@@ -645,26 +547,7 @@ export function fastify(options = {}) {
   app.trustProxy = trustOf(app.options.trustProxy);
   ObjectDefineProperty(root, kState, { __proto__: null, value: new State(app) });
   root.log = app.options.loggerInstance ?? loggerOf(app.options.logger, silent);
-  root.initialConfig = ObjectFreeze({
-    bodyLimit: app.options.bodyLimit,
-    caseSensitive: app.options.caseSensitive !== false,
-    connectionTimeout: app.options.connectionTimeout ?? 0,
-    disableRequestLogging: app.options.disableRequestLogging ?? false,
-    exposeHeadRoutes: app.options.exposeHeadRoutes,
-    handlerTimeout: app.options.handlerTimeout ?? 0,
-    ignoreDuplicateSlashes: app.options.ignoreDuplicateSlashes ?? false,
-    ignoreTrailingSlash: app.options.ignoreTrailingSlash ?? false,
-    keepAliveTimeout: app.options.keepAliveTimeout ?? 72_000,
-    maxParamLength: app.options.maxParamLength ?? 100,
-    maxRequestsPerSocket: app.options.maxRequestsPerSocket ?? 0,
-    onConstructorPoisoning: app.options.onConstructorPoisoning ?? "error",
-    onProtoPoisoning: app.options.onProtoPoisoning ?? "error",
-    pluginTimeout: app.options.pluginTimeout,
-    requestIdHeader: app.options.requestIdHeader,
-    requestIdLogLabel: app.options.requestIdLogLabel,
-    requestTimeout: app.options.requestTimeout ?? 0,
-    useSemicolonDelimiter: app.options.useSemicolonDelimiter ?? false,
-  });
+  root.initialConfig = initialConfigOf(app.options);
   app.notFound = new NotFound(root);
   app.boot = new Boot(root, app.options.pluginTimeout, {
     instanceFor: (parent, func, given, written) => instanceFor(app, parent, func, given, written),

@@ -4,6 +4,7 @@ import { primordials } from "ext:core/mod.js";
 import { op_console } from "ext:core/ops";
 
 const {
+  ArrayPrototypeFilter,
   ArrayPrototypeJoin,
   ArrayPrototypePush,
   DateNow,
@@ -13,10 +14,13 @@ const {
   ObjectHasOwn,
   ObjectKeys,
   ReflectHas,
+  RegExpPrototypeTest,
   SafeArrayIterator,
   SafeRegExp,
   String,
+  StringPrototypeEndsWith,
   StringPrototypeReplace,
+  StringPrototypeSplit,
   SymbolFor,
 } = primordials;
 
@@ -77,13 +81,23 @@ function format(message, values) {
   return text;
 }
 
+/** A frame of the host's own scripts. */
+const OWN_FRAME = new SafeRegExp("^\\s+at .*ext:");
+
+/** The stack of an error as people read it; empty where it has nothing that `message` does not say. */
+function stackFor(error, message) {
+  const lines = ArrayPrototypeFilter(StringPrototypeSplit(error.stack, "\n"), (line) => !RegExpPrototypeTest(OWN_FRAME, line));
+  const isSaid = lines.length === 1 && message !== undefined && StringPrototypeEndsWith(lines[0], `: ${message}`);
+  return isSaid ? "" : `\n${ArrayPrototypeJoin(lines, "\n")}`;
+}
+
 /** Prints a record for people: the message, then what else the record has. */
 function toHost(record, level) {
   const rest = [];
   let stack = "";
   for (const { 0: key, 1: value } of new SafeArrayIterator(ObjectEntries(record))) {
     if (HIDDEN[key] || value === undefined) continue;
-    if (key === "err" && value !== null && typeof value === "object" && typeof value.stack === "string") stack = `\n${value.stack}`;
+    if (key === "err" && value !== null && typeof value === "object" && typeof value.stack === "string") stack = stackFor(value, record.msg);
     else ArrayPrototypePush(rest, `${key}=${typeof value === "string" ? value : json(value)}`);
   }
   const words = record.msg === undefined ? rest : [record.msg, ...new SafeArrayIterator(rest)];

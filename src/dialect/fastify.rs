@@ -14,7 +14,7 @@ use crate::ext::packages;
 use crate::router::{Layer, Layout, RouteFolder, Routes};
 use liveline_compiler::Diagnostic;
 use liveline_compiler::common_js::Declared;
-use liveline_compiler::main_export::{self, MainExport};
+use liveline_compiler::shape::Shape;
 
 /// Extensions of plugins.
 const EXTENSIONS: [&str; 6] = ["mjs", "js", "cjs", "ts", "mts", "cts"];
@@ -94,7 +94,7 @@ fn application(root: &Path) -> Option<(PathBuf, u32)> {
     let standalone = || {
         ["app", "server", "index"].into_iter().flat_map(file).filter(|file| file.is_file()).find_map(|file| {
             let facts = Facts::of(&file)?;
-            (facts.main.listens && facts.imports("fastify")).then_some((file, PACKAGE))
+            (facts.shape.listens && facts.imports("fastify")).then_some((file, PACKAGE))
         })
     };
     plugin.or_else(standalone)
@@ -127,7 +127,7 @@ fn folder_of_plugins(root: &Path) -> Option<(PathBuf, u32)> {
 
 /// What the text of a file shows.
 struct Facts {
-    main: MainExport,
+    shape: Shape,
     imported: Vec<String>,
     exports: Vec<String>,
 }
@@ -136,10 +136,10 @@ impl Facts {
     fn of(file: &Path) -> Option<Facts> {
         let source = std::fs::read_to_string(file).ok()?;
         let declared = declared(file);
-        let main = main_export::read(file, &source, declared)?;
+        let shape = Shape::in_package(file, &source, declared)?;
         let facts = liveline_compiler::facts::read(file, &source, declared).ok()?;
         let imported = facts.imports.into_iter().map(|import| import.specifier).collect();
-        Some(Facts { main, imported, exports: facts.exports.into_keys().collect() })
+        Some(Facts { shape, imported, exports: facts.exports.into_keys().collect() })
     }
 
     fn imports(&self, name: &str) -> bool {
@@ -151,11 +151,11 @@ impl Facts {
         let packages = self.imported.iter().any(|name| {
             name == "fastify-plugin" || name.starts_with("@fastify/") || name.starts_with("fastify-")
         });
-        let names = self.main.parameters.as_deref().unwrap_or_default();
+        let names = self.shape.parameters().unwrap_or_default();
         let is_named = |at: usize, known: &[&str]| names.get(at).is_some_and(|name| known.contains(&&**name));
         let takes_instance = is_named(0, &INSTANCE) && (names.len() == 1 || is_named(1, &OPTIONS));
-        let wrapped = self.main.call.as_deref().is_some_and(|call| WRAPPERS.contains(&call))
-            && self.imports("fastify-plugin");
+        let wrapped =
+            self.shape.call().is_some_and(|call| WRAPPERS.contains(&call)) && self.imports("fastify-plugin");
         let configured = ["autoPrefix", "autoConfig", "prefixOverride"]
             .iter()
             .any(|name| self.exports.iter().any(|it| it == name));

@@ -90,7 +90,10 @@ fn message_of(error: &JsError) -> String {
     let code = error.additional_properties.iter().find(|(name, _)| name == "code").map(|(_, code)| code);
     let name = error.name.as_deref().unwrap_or_default();
     match (code, message.strip_prefix(name).and_then(|rest| rest.strip_prefix(": "))) {
-        (Some(code), Some(rest)) if is_code(code) && !message.contains(code.as_str()) => {
+        // The host's own refusals have the same code.
+        (Some(code), Some(rest))
+            if is_code(code) && !message.contains(code.as_str()) && name != "NotCapable" =>
+        {
             format!("{name} [{code}]: {rest}")
         }
         _ => message.to_owned(),

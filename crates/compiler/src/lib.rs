@@ -7,7 +7,6 @@
 //! | [`jsx`] | the calls that JSX elements become |
 //! | `typescript` | imports and exports of CommonJS in TypeScript |
 //! | `live` | live functions, which follow the values that they read |
-//! | [`main_export`] | what a module exports as a whole: the parameters of a function, the name of a call |
 //! | [`facts`] | the imports and exports of a module with their places, or its syntax error |
 //! | [`node_half`] | whether a module uses Node's half of the host |
 //! | [`shape`] | the shape of a module: its default export, its classes, the globals that it uses |
@@ -25,7 +24,6 @@ pub mod environment;
 pub mod facts;
 pub mod jsx;
 mod live;
-pub mod main_export;
 pub mod node_half;
 pub mod rest;
 pub mod shape;

@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use deno_ast::swc::ast::{
-    ArrowExpr, BindingIdent, Class, Decl, DefaultDecl, ExportSpecifier, Expr, Function, Ident, ImportDecl,
-    ImportSpecifier, MemberProp, ModuleDecl, ModuleExportName, ModuleItem, ObjectLit, Param, Pat, Program,
-    Prop, PropName, PropOrSpread, Stmt,
+    ArrowExpr, AssignTarget, BindingIdent, CallExpr, Class, Decl, DefaultDecl, ExportSpecifier, Expr,
+    Function, Ident, ImportDecl, ImportSpecifier, MemberProp, ModuleDecl, ModuleExportName, ModuleItem,
+    ObjectLit, Param, Pat, Program, Prop, PropName, PropOrSpread, SimpleAssignTarget, Stmt,
 };
 use deno_ast::swc::ecma_visit::{Visit, VisitWith};
+
+use crate::common_js::{self, Declared};
+use crate::transpile;
 
 /// The shape of one module.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub struct Shape {
     pub imports: BTreeSet<String>,
     /// Names that the module uses and does not declare: globals.
     pub globals: BTreeSet<String>,
+    /// Whether the module calls a method `listen`.
+    pub listens: bool,
 }
 
 /// What a default export is, as far as the text shows it.
@@ -44,26 +49,40 @@ pub enum DefaultExport {
 impl Shape {
     /// The shape of a module with this text; `None` where it cannot be parsed, or is CommonJS without exports.
     pub fn of(path: &Path, source: &str) -> Option<Shape> {
-        let parsed = crate::transpile::readable(path, source).ok()?;
-        let mut reader = Reader::default();
-        let program = parsed.program();
-        let Program::Module(module) = &*program else { return Some(Shape::default()) };
-        for item in &module.body {
-            reader.declare(item);
+        let parsed = transpile::readable(path, source).ok()?;
+        match &*parsed.program() {
+            Program::Module(module) => Some(Reader::read(&module.body)),
+            Program::Script(_) => Some(Shape::default()),
         }
-        for item in &module.body {
-            reader.export(item);
-        }
-        module.visit_with(&mut reader);
-        let Reader { mut shape, used, declared, .. } = reader;
-        shape.globals = used.difference(&declared).cloned().collect();
-        Some(shape)
+    }
+
+    /// The shape of a module of a package that declares the kind of its files: what a CommonJS one assigns to
+    /// `module.exports` is its default export. `None` where it cannot be parsed.
+    pub fn in_package(path: &Path, source: &str, declared: Declared) -> Option<Shape> {
+        let parsed = match common_js::exports(path, source, declared) {
+            Some(_) => common_js::parse(path, source)?,
+            None => transpile::readable(path, source).ok()?,
+        };
+        Some(match &*parsed.program() {
+            Program::Module(module) => Reader::read(&module.body),
+            Program::Script(script) => {
+                Reader::read(&script.body.iter().cloned().map(ModuleItem::Stmt).collect::<Vec<_>>())
+            }
+        })
     }
 
     /// The parameters of the default export, if it is a function.
     pub fn parameters(&self) -> Option<&[String]> {
         match &self.default {
             Some(DefaultExport::Function(parameters)) => Some(parameters),
+            _ => None,
+        }
+    }
+
+    /// The name of the function whose call makes the default export, if it is such a call.
+    pub fn call(&self) -> Option<&str> {
+        match &self.default {
+            Some(DefaultExport::Call(name)) => Some(name),
             _ => None,
         }
     }
@@ -84,6 +103,18 @@ struct Reader {
 }
 
 impl Reader {
+    fn read(items: &[ModuleItem]) -> Shape {
+        let mut reader = Reader::default();
+        items.iter().for_each(|item| reader.declare(item));
+        for item in items {
+            reader.export(item);
+            item.visit_with(&mut reader);
+        }
+        let Reader { mut shape, used, declared, .. } = reader;
+        shape.globals = used.difference(&declared).cloned().collect();
+        shape
+    }
+
     fn declare(&mut self, item: &ModuleItem) {
         let decl = match item {
             ModuleItem::Stmt(Stmt::Decl(decl)) => decl,
@@ -141,7 +172,16 @@ impl Reader {
     }
 
     fn export(&mut self, item: &ModuleItem) {
-        let ModuleItem::ModuleDecl(decl) = item else { return };
+        let decl = match item {
+            ModuleItem::ModuleDecl(decl) => decl,
+            ModuleItem::Stmt(Stmt::Expr(statement)) => {
+                if let Some(value) = assigned_to_exports(&statement.expr) {
+                    self.shape.default = Some(self.value(value));
+                }
+                return;
+            }
+            ModuleItem::Stmt(_) => return,
+        };
         match decl {
             ModuleDecl::ExportDecl(export) => {
                 let names: Vec<String> = match &export.decl {
@@ -236,6 +276,13 @@ impl Visit for Reader {
         arrow.body.visit_with(self);
     }
 
+    fn visit_call_expr(&mut self, call: &CallExpr) {
+        let callee = call.callee.as_expr().and_then(|callee| callee.as_member());
+        self.shape.listens |=
+            callee.is_some_and(|it| matches!(&it.prop, MemberProp::Ident(name) if name.sym == "listen"));
+        call.visit_children_with(self);
+    }
+
     fn visit_member_prop(&mut self, property: &MemberProp) {
         if let MemberProp::Computed(computed) = property {
             computed.visit_with(self);
@@ -262,6 +309,19 @@ impl Visit for Names {
     }
 
     fn visit_expr(&mut self, _: &Expr) {}
+}
+
+/// What `module.exports = ` assigns, also in `module.exports = exports = ` and `exports = module.exports = `.
+fn assigned_to_exports(expr: &Expr) -> Option<&Expr> {
+    let Expr::Assign(assign) = expr else { return None };
+    let is_exports = matches!(&assign.left, AssignTarget::Simple(SimpleAssignTarget::Member(member))
+        if matches!(&*member.obj, Expr::Ident(name) if name.sym == "module")
+            && matches!(&member.prop, MemberProp::Ident(name) if name.sym == "exports"));
+    match &*assign.right {
+        Expr::Assign(inner) if is_exports => Some(&inner.right),
+        value if is_exports => Some(value),
+        value => assigned_to_exports(value),
+    }
 }
 
 fn name_of(name: &ModuleExportName) -> String {
@@ -316,7 +376,7 @@ fn keys_of(object: &ObjectLit) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DefaultExport, Shape};
+    use super::{Declared, DefaultExport, Shape};
     use std::path::Path;
 
     fn shape(source: &str) -> Shape {
@@ -346,6 +406,30 @@ mod tests {
             assert_eq!(shape(source).default, Some(expected), "{source}");
         }
         assert_eq!(shape("export const a = 1").default, None);
+    }
+
+    #[test]
+    fn main_exports_of_either_kind_of_module() {
+        let names = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let of = |file: &str, source: &str| {
+            Shape::in_package(Path::new(file), source, Declared::Nothing).expect("it parses")
+        };
+        for (file, source, expected) in [
+            ("/a.mjs", "export default async function (fastify, opts) {}", &["fastify", "opts"][..]),
+            ("/a.mjs", "const app = async (f, { a } = {}) => {}; export default app;", &["f", ""]),
+            ("/a.mjs", "async function app(fastify) {} export { app as default };", &["fastify"]),
+            ("/a.cjs", "module.exports = async function (fastify, opts) {}", &["fastify", "opts"]),
+            ("/a.cjs", "exports = module.exports = (a) => {}", &["a"]),
+            ("/a.cjs", "module.exports = exports = (a) => {}", &["a"]),
+            ("/a.js", "'use strict'\nfunction app(i, o, done) {}\nmodule.exports = app", &["i", "o", "done"]),
+        ] {
+            assert_eq!(of(file, source).parameters(), Some(&*names(expected)), "{source}");
+        }
+        assert_eq!(of("/a.mjs", "export const a = 1;").default, None);
+        assert_eq!(of("/a.mjs", "export default fp(async function (f) {})").call(), Some("fp"));
+        assert_eq!(of("/a.cjs", "module.exports = fp(plugin)").call(), Some("fp"));
+        assert!(of("/a.mjs", "import f from 'fastify'; await f().listen({ port: 3000 });").listens);
+        assert!(!of("/a.mjs", "export default 1").listens);
     }
 
     #[test]

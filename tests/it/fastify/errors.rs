@@ -213,6 +213,22 @@ fn a_header_with_a_line_break_is_an_error_and_no_header() {
     }
 }
 
+/// The log shows frames of the application, and none of the host's own scripts.
+#[test]
+fn an_error_in_the_log_has_no_frames_of_the_host() {
+    let host = bare_tree(
+        r#"fastify.post("/", async (request) => request.body);
+        fastify.get("/own", async (request) => void request.log.info({ err: new Error("of the tree") }, "noted"));"#,
+    )
+    .dev();
+    host.request("POST", "/").plain().header("content-type", "application/json").body("{").send();
+    host.request("GET", "/own").plain().send();
+    host.prints("Body is not valid JSON");
+    host.prints("Error: of the tree");
+    host.prints("app.mjs:8:");
+    assert!(!host.printed().contains("ext:"), "{}", host.printed());
+}
+
 /// Such a tree has nothing in its text that asks for Node's half of an isolate.
 #[test]
 fn a_tree_that_imports_nothing_answers() {

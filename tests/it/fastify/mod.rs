@@ -14,7 +14,6 @@ mod standalone;
 mod state;
 
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
@@ -123,13 +122,6 @@ fn order(socket: &mut Socket) -> (String, u64) {
 #[track_caller]
 fn send(socket: &mut Socket, text: &str) {
     socket.send(Message::text(text)).expect("a host that reads");
-}
-
-/// What comes next, and how long it took.
-fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
-    let begin = Instant::now();
-    let result = run();
-    (result, begin.elapsed())
 }
 
 /// What the tree has noted at `/log`, once that holds `word`.
