@@ -32,8 +32,7 @@ import { shared, sourcesStopped } from "./shared/shared.js";
 import { progressOf, track } from "./shared/upload.js";
 import { topic, topics } from "./topic/topic.js";
 import { hash, verify } from "./password.js";
-import { configure, dispose, problems, started } from "./dispatch/dialects.js";
-import { listedRoutes } from "./dispatch/fastify.js";
+import { configure, dispose, listedRoutes, problems, started } from "./dispatch/dialects.js";
 import { addHandler, dispatch, setNodes } from "./dispatch/dispatch.js";
 import {
   ArrayPrototypeFilter,

@@ -14,6 +14,7 @@
 //! engine makes the decisions.
 
 mod actor;
+pub(crate) mod aiwebengine;
 mod answer;
 mod blobs;
 mod bodies;
@@ -127,6 +128,15 @@ deno_core::extension!(
         actor::op_actor_tags,
         actor::op_actor_take,
         actor::op_answer_socket_end,
+        aiwebengine::op_fetch_blocking,
+        aiwebengine::op_schedule_claim,
+        aiwebengine::op_schedule_clear,
+        aiwebengine::op_schedule_keep,
+        aiwebengine::op_schedule_set,
+        aiwebengine::op_script_clear,
+        aiwebengine::op_script_get,
+        aiwebengine::op_script_remove,
+        aiwebengine::op_script_set,
         answer::op_answer,
         answer::op_answer_bytes,
         answer::op_answer_data,
@@ -331,6 +341,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "cookies/cookies.js",
         "cookies/rules.js",
         "crypto.js",
+        "dispatch/aiwebengine.js",
         "dispatch/dialects.js",
         "dispatch/dispatch.js",
         "dispatch/fastify.js",

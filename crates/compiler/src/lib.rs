@@ -10,6 +10,7 @@
 //! | [`main_export`] | what a module exports as a whole: the parameters of a function, the name of a call |
 //! | [`facts`] | the imports and exports of a module with their places, or its syntax error |
 //! | [`node_half`] | whether a module uses Node's half of the host |
+//! | [`classic`] | scripts that call functions which they do not import |
 //! | [`shape`] | the shape of a module: its default export, its classes, the globals that it uses |
 //! | [`rest`] | whether a handler asks for the rest of the path |
 //! | [`first_await`] | where a module waits before it has loaded |
@@ -19,6 +20,7 @@
 
 mod awaits;
 pub mod builtin;
+pub mod classic;
 pub mod common_js;
 mod diagnostic;
 pub mod environment;
