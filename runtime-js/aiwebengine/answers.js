@@ -1,20 +1,21 @@
 // What handlers return, as answers; and answers of the host itself, which are JSON with an id of the request.
 
-import { op_log_error } from "ext:core/ops";
+import { op_exchange_plain, op_log_error } from "ext:core/ops";
 import { isTopic } from "ext:liveline/topic/answer.js";
 import { LiveResponse } from "ext:liveline/live_response/live_response.js";
 import {
   ArrayBufferIsView,
   ArrayIsArray,
+  ArrayPrototypeEvery,
+  ArrayPrototypeIncludes,
   Date,
   DatePrototypeToISOString,
   JSONStringify,
   MathRound,
   NumberIsInteger,
   ObjectAssign,
-  ObjectHasOwn,
+  ObjectKeys,
   Response,
-  SafeArrayIterator,
   String,
   SymbolAsyncIterator,
   SymbolIterator,
@@ -41,6 +42,7 @@ const CODES = {
 
 /** An answer of the host. */
 export function failure(exchange, status, { message = undefined, id = newId(), headers = undefined } = { __proto__: null }) {
+  op_exchange_plain(exchange.id);
   const { 0: code, 1: usual } = CODES[status] ?? CODES[500];
   const error = {
     code,
@@ -75,13 +77,16 @@ function isNative(value) {
     (typeof value[SymbolIterator] === "function" && !ArrayIsArray(value) && !ArrayBufferIsView(value));
 }
 
+/** Data may have a `body`, too, among other members. */
 function isAnswer(value) {
-  for (const name of new SafeArrayIterator(MEMBERS)) if (ObjectHasOwn(value, name)) return true;
-  return false;
+  if (typeof value.status === "number") return true;
+  const names = ObjectKeys(value);
+  return names.length > 0 && ArrayPrototypeEvery(names, (name) => ArrayPrototypeIncludes(MEMBERS, name));
 }
 
 /** A handler's result as what the host answers with. */
 export function answerOf(exchange, route, value) {
+  if (value instanceof Response || value === null || typeof value !== "object" || !isNative(value)) op_exchange_plain(exchange.id);
   if (typeof value === "string") return text(200, value, TEXT);
   if (value === undefined || value === null) return new Response(null, { status: 204 });
   if (typeof value !== "object") return text(200, String(value), TEXT);

@@ -14,6 +14,7 @@ import {
   DatePrototypeToISOString,
   JSONParse,
   PromisePrototypeCatch,
+  PromiseReject,
   Response,
   ResponsePrototypeGetStatus,
   SafeArrayIterator,
@@ -36,22 +37,30 @@ export function configure(json) {
 }
 
 /** A script was evaluated: its `init()` is called, unless it has called that itself. */
-export function load(filename) {
+export function load(filename, hasLoaded) {
   const script = scripts.get(filename);
   const handler = { __proto__: null, default: (event, next) => answer(event, next) };
-  script.hasLoaded = true;
+  if (!hasLoaded) return handler;
   const init = script.calledInit ? undefined : script.lookUp("init");
-  if (init === undefined) return handler;
-  const result = init(plainContext("init", {
-    scriptName: script.name,
-    timestamp: DatePrototypeToISOString(new Date()),
-    isStartup: true,
-  }));
-  return isPromise(result) ? afterInit(result, handler) : handler;
+  let result;
+  try {
+    result = init?.(plainContext("init", {
+      scriptName: script.name,
+      timestamp: DatePrototypeToISOString(new Date()),
+      isStartup: true,
+    }));
+  } catch (error) {
+    // The host reports it as an error of the file.
+    return PromiseReject(error);
+  }
+  if (isPromise(result)) return afterInit(script, result, handler);
+  script.hasLoaded = true;
+  return handler;
 }
 
-async function afterInit(result, handler) {
+async function afterInit(script, result, handler) {
   await result;
+  script.hasLoaded = true;
   return handler;
 }
 
@@ -145,7 +154,7 @@ async function otherwise(exchange, pathname, next) {
     const stream = listedStream(pathname);
     if (stream !== undefined) return run(exchange, { ...stream, method, handler: "" }, () => answerStream(exchange, stream));
     const accepted = op_request_header(exchange.id, "accept") ?? "";
-    if (StringPrototypeIncludes(accepted, "text/event-stream") && hasEnded(pathname)) return endedAnswer();
+    if (StringPrototypeIncludes(accepted, "text/event-stream") && hasEnded(pathname)) return endedAnswer(exchange);
   }
   if (streams.has(pathname)) return wrongMethod(exchange, pathname, []);
   if (next !== undefined) {

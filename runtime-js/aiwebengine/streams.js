@@ -2,6 +2,7 @@
 // outlives the code; one that the newest code does not register any more ends, and its clients are kept from coming
 // back.
 
+import { op_exchange_plain } from "ext:core/ops";
 import { answerTopic } from "ext:liveline/topic/answer.js";
 import { topic } from "ext:liveline/topic/topic.js";
 import { print, WARNING } from "ext:liveline/log.js";
@@ -249,7 +250,10 @@ function endStream(path) {
 }
 
 /** The answer to a client that comes back to a stream that has ended: an EventSource stops. */
-export const endedAnswer = () => new Response(null, { status: 204 });
+export function endedAnswer(exchange) {
+  op_exchange_plain(exchange.id);
+  return new Response(null, { status: 204 });
+}
 
 /** The path of the stream of a subscription. */
 export const pathOfSubscription = (name) => SUBSCRIPTIONS + name;

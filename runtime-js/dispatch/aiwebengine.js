@@ -17,7 +17,7 @@ export const aiwebengine = {
     define(SymbolFor("liveline:aiwebengine"), application.scopeOf);
     application.configure(json);
   },
-  load: (_module, filename) => application.load(filename),
+  load: (module, filename) => application.load(filename, module !== null),
   start: () => application?.start(),
   dispose: () => application?.dispose(),
   problems: () => application?.problems() ?? [],

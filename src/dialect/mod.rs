@@ -64,6 +64,11 @@ pub(crate) trait Dialect: Sync {
         false
     }
 
+    /// Whether its files serve without those that do not load.
+    fn stands_alone(&self) -> bool {
+        false
+    }
+
     /// Whether its code needs Node's half even where no module uses it itself.
     fn needs_node(&self) -> bool {
         false

@@ -178,6 +178,12 @@ impl Thread {
             settings: code.settings.clone(),
             tests_triggers: config.tests_triggers,
             is_stand_in: code.is_stand_in,
+            is_first: code.is_first,
+        };
+        let left_out = |reasons: &[Diagnostic]| {
+            for reason in reasons.iter().filter(|_| logs_stalls) {
+                tracing::error!("a script is left out until it is mended\nerror: {reason}");
+            }
         };
         let stalled = |stall: &Stall| {
             if logs_stalls && stall.is_worth_a_line() {
@@ -189,7 +195,7 @@ impl Thread {
             }
         };
         let result = tokio::select! {
-            result = isolate.load(&site, code.sources.clone(), |file| remote.set_loading_file(file), stalled) => result,
+            result = isolate.load(&site, code.sources.clone(), |file| remote.set_loading_file(file), stalled, left_out) => result,
             () = remote.load_cancelled() => return Attempt::Failed,
             () = remote.lost() => return Attempt::Failed,
         };

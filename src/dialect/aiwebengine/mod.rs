@@ -77,6 +77,10 @@ impl Dialect for Aiwebengine {
         HandlerOptions { csrf: Some(false), admits_all_origins: true }
     }
 
+    fn stands_alone(&self) -> bool {
+        true
+    }
+
     fn explain(&self, _: &HandlerFacts<'_>) -> Explanation {
         Explanation { answers: vec!["*".to_owned()], problems: Vec::new() }
     }

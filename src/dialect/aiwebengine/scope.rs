@@ -96,8 +96,10 @@ impl ScriptScope {
 
     /// Whether a file is a script, or a module beside or below one.
     pub(crate) fn covers(&self, file: &Path) -> bool {
-        let is_handler =
-            || file.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with("handler"));
+        let is_handler = || {
+            let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+            stem == "handler" || stem.starts_with("handler.")
+        };
         self.scripts.contains(file)
             || (!packages::holds(file)
                 && !is_handler()

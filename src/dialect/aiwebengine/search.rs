@@ -1,4 +1,5 @@
-//! Which files of a project are scripts of aiwebengine: what their text uses decides.
+//! Which files of a project are scripts of aiwebengine: those in its own folder, in `src/` and in folders of scripts whose
+//! text calls what aiwebengine has.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,8 @@ const EXTENSIONS: [&str; 5] = ["js", "jsx", "mjs", "ts", "tsx"];
 
 /// Folders that no script of the server is in.
 const OTHERS: [&str; 6] = ["node_modules", "public", "static", "assets", "dist", "target"];
+/// The folder of a project's code, with a folder for each app.
+const SOURCES: &str = "src";
 /// Folders of scripts.
 const FOLDERS: [&str; 3] = ["scripts", "example_scripts", "test_scripts"];
 
@@ -76,7 +79,10 @@ fn walk(folder: &Path, layout: &Layout, depth: usize, left: &mut usize, found: &
             continue;
         }
         if path.is_dir() {
-            if depth < MAX_DEPTH && !OTHERS.contains(&&*name) && Some(&*path) != layout.public.as_deref() {
+            // Other folders of a project may hold other projects, or code for browsers.
+            let may_hold = depth > 0 || FOLDERS.contains(&&*name) || name == SOURCES;
+            let is_other = OTHERS.contains(&&*name) || Some(&*path) == layout.public.as_deref();
+            if may_hold && !is_other && depth < MAX_DEPTH {
                 folders.push(path);
             }
         } else if is_candidate(&path, &name)
