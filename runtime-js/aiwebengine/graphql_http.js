@@ -124,7 +124,8 @@ const refused = (status, errors, headers = undefined) => json({ errors }, status
 const EVENTS = { "content-type": "text/event-stream", "cache-control": "no-cache, no-transform", "x-accel-buffering": "no" };
 
 const eventOf = (result, isDistinct) => `${isDistinct ? "event: next\n" : ""}data: ${JSONStringify(result)}\n\n`;
-const END = "event: complete\ndata:\n\n";
+/** Browsers pass on no event without data. */
+const END = "event: complete\ndata: \n\n";
 
 function eventsOf(results) {
   let text = "";

@@ -311,14 +311,15 @@ fn a_rate_limits_the_messages_of_a_stream() {
            try { for (;;) { sendStreamMessage({}); sent++; } } catch (error) { return `${error.name} ${sent}`; }
          });",
     )
-    .file("package.json", r#"{ "liveline": { "aiwebengine": { "streamRate": 5 } } }"#)
+    .file("package.json", r#"{ "liveline": { "aiwebengine": { "streamRate": 0.05 } } }"#)
     .serve();
     let burst = host.get("/burst").text().to_owned();
-    assert!(burst.starts_with("QuotaExceededError 5"), "{burst}");
+    assert!(burst == "QuotaExceededError 1", "{burst}");
     let answer = host.get("/send");
     assert_eq!(answer.status, 429, "{}", answer.text());
     assert_eq!(super::failure(&answer)["code"], "TOO_MANY_REQUESTS");
-    assert_eq!(answer.header("retry-after"), Some("1"));
+    let after = answer.header("retry-after").and_then(|it| it.parse::<u32>().ok());
+    assert!(after.is_some_and(|after| (1..=20).contains(&after)), "{after:?}");
 }
 
 #[test]
