@@ -32,7 +32,16 @@ import { shared, sourcesStopped } from "./shared/shared.js";
 import { progressOf, track } from "./shared/upload.js";
 import { topic, topics } from "./topic/topic.js";
 import { hash, verify } from "./password.js";
-import { configure, dispose, listedRoutes, problems, started } from "./dispatch/dialects.js";
+import {
+  configure,
+  dispose,
+  forgetModules,
+  keepsModules,
+  listedRoutes,
+  problems,
+  requiredFiles,
+  started,
+} from "./dispatch/dialects.js";
 import { addHandler, dispatch, setNodes } from "./dispatch/dispatch.js";
 import {
   ArrayPrototypeFilter,
@@ -206,7 +215,9 @@ globalThis.__liveline = {
   dispose,
   drained,
   ended,
+  forgetModules,
   heard,
+  keepsModules,
   listedRoutes,
   mirrorConsole,
   opened,
@@ -216,6 +227,7 @@ globalThis.__liveline = {
   relay,
   render: renderPage,
   reply,
+  requiredFiles,
   start,
   stopped,
   warm,

@@ -223,19 +223,18 @@ export function allRoutes() {
  * method; or method, path, handler.
  */
 export function readRegistration(args) {
-  let path, method, handler;
-  for (const value of new SafeArrayIterator(args)) {
-    if (typeof value === "function") handler ??= value;
-    else if (typeof value !== "string") continue;
-    else if (path === undefined && StringPrototypeStartsWith(value, "/")) path = value;
-    else if (METHODS.has(StringPrototypeToUpperCase(value)) && method === undefined) method = StringPrototypeToUpperCase(value);
-    else handler ??= value;
-  }
-  // A path that is wrong is no handler.
-  if (path === undefined) checkPath("register()", args[0], "route");
+  const { 0: first, 1: second, 2: third } = args;
+  const isMethod = (value) => typeof value === "string" && METHODS.has(StringPrototypeToUpperCase(value));
+  const isPath = (value) => typeof value === "string" && StringPrototypeStartsWith(value, "/");
+  let path = first, handler = second, method = third;
+  // The name of a function may be `post`.
+  if (isMethod(first) && isPath(second)) ({ 0: method, 1: path, 2: handler } = args);
+  else if (isMethod(second) && typeof third === "function") ({ 1: method, 2: handler } = args);
   checkPath("register()", path, "route");
-  if (handler === undefined) throw new TypeError(`register(): no handler is given for ${path}; name a function of the script.`);
-  return { path, handler, method: method ?? "GET" };
+  if (typeof handler !== "function" && typeof handler !== "string") {
+    throw new TypeError(`register(): no handler is given for ${path}; name a function of the script.`);
+  }
+  return { path, handler, method: checkMethod("register()", method) };
 }
 
 /** The method of a route, in capitals. */

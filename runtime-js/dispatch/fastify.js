@@ -5,7 +5,7 @@ import { TypeError } from "../primordials.js";
 
 /** What runs applications; null in builds without Node's half. */
 let loadApplications = null;
-/** It is loaded once. @type {{ boot: Function, dispose: Function, listed: Function } | null} */
+/** It is loaded once. @type {typeof import("../fastify/app.js") | null} */
 let applications = null;
 
 /** For Node's half. @param {() => object} load */
@@ -25,6 +25,12 @@ export const fastify = {
     return applications.boot(module, filename);
   },
   listed: () => applications?.listed() ?? [],
+  start() {
+    applications?.start();
+  },
+  keepsModules() {
+    return applications?.keepsModules() === true;
+  },
   dispose() {
     applications?.dispose();
   },

@@ -5,10 +5,12 @@ import test from "node:test";
 
 import { createClient as createEventsClient } from "graphql-sse";
 import { createClient as createSocketClient } from "graphql-ws";
+import WebSocket from "ws";
 
 const origin = process.env.LIVELINE_ORIGIN;
 
-const socketClient = () => createSocketClient({ url: `${origin.replace("http", "ws")}/graphql/ws`, retryAttempts: 0 });
+const socketClient = () =>
+  createSocketClient({ url: `${origin.replace("http", "ws")}/graphql/ws`, retryAttempts: 0, webSocketImpl: WebSocket });
 const eventsClient = (path) => createEventsClient({ url: `${origin}${path}`, retryAttempts: 0 });
 const clients = [
   ["graphql-ws", socketClient],

@@ -11,8 +11,10 @@ use crate::checkout::{Build, Checkout, complete, show};
 use crate::databases;
 use crate::engine::{self, Choice, Engine};
 use crate::failure::{Outcome, While, fail};
+use crate::graphql;
 use crate::machine::{Machine, Surroundings, find_program};
 use crate::npm;
+use crate::oracle;
 use crate::quickjs;
 #[cfg(target_os = "linux")]
 use crate::slowhttp;
@@ -37,6 +39,7 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     type_tests(checkout)?;
     npm_packages(checkout, &choice)?;
     durable_streams(checkout)?;
+    oracles(checkout, &choice)?;
     if let Engine::V8 { .. } = choice.engine {
         tests_of_node(checkout)?;
     }
@@ -154,14 +157,32 @@ fn npm_packages(checkout: &Checkout, choice: &Choice) -> Outcome {
     npm::run(checkout, &[])
 }
 
-/// The conformance suite of Durable Streams, with the liveline that the full run has built.
+/// The conformance suite of Durable Streams and clients of GraphQL, with the liveline that the full run has built.
 fn durable_streams(checkout: &Checkout) -> Outcome {
     const NAME: &str = "Durable Streams";
     if find_program("node").is_none() || find_program("npm").is_none() {
         return skip(NAME, "there is no node or no npm on the PATH");
     }
     println!("\n== {NAME}");
-    streams::run(checkout, &[])
+    streams::run(checkout, &[])?;
+    println!("\n== clients of GraphQL");
+    graphql::run(checkout)
+}
+
+/// Scripts against what the hosts that the dialects come from have answered, with the liveline that the full run has
+/// built.
+fn oracles(checkout: &Checkout, choice: &Choice) -> Outcome {
+    for name in ["workers", "fastify", "fastify-npm"] {
+        if let Engine::QuickJs = choice.engine {
+            skip(name, "actors and Node's half need V8")?;
+        } else if find_program("node").is_none() || find_program("npm").is_none() {
+            skip(name, "there is no node or no npm on the PATH")?;
+        } else {
+            println!("\n== {name}");
+            oracle::run(checkout, &[name, "--check"])?;
+        }
+    }
+    Ok(())
 }
 
 /// The examples' pages in Chromium, served by the liveline that the full run has built.

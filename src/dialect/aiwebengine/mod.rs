@@ -93,7 +93,7 @@ impl Dialect for Aiwebengine {
 /// What `"liveline": { "aiwebengine": { … } }` of a project's `package.json` sets.
 fn options(manifest: &Path) -> Result<serde_json::Value, Vec<Diagnostic>> {
     /// The settings that exist.
-    const KNOWN: [&str; 4] = ["graphqlSubscriptions", "replay", "streamHistory", "streamRate"];
+    const KNOWN: [&str; 3] = ["replay", "streamHistory", "streamRate"];
     let text = std::fs::read(manifest).unwrap_or_default();
     let found: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
     let set = &found["liveline"]["aiwebengine"];

@@ -13,12 +13,23 @@ fn arguments_of_register_come_in_any_order() {
          register('/c', function () { return 'c'; });
          register('POST', '/d', d);
          register('/e', () => 'e', 'put');
+         register('/post', 'post', 'POST');
+         register('/g', 'POST', () => 'g');
+         function post() { return 'post'; }
          function a() { return 'a'; }
          const b = () => 'b';
          async function d() { await null; return 'd'; }",
     )
     .serve();
-    for (method, path) in [("GET", "/a"), ("GET", "/b"), ("GET", "/c"), ("POST", "/d"), ("PUT", "/e")] {
+    for (method, path) in [
+        ("GET", "/a"),
+        ("GET", "/b"),
+        ("GET", "/c"),
+        ("POST", "/d"),
+        ("PUT", "/e"),
+        ("POST", "/post"),
+        ("POST", "/g"),
+    ] {
         let answer = host.request(method, path).send();
         assert_eq!((answer.status, answer.text()), (200, &path[1..]));
         assert_eq!(answer.header("content-type"), Some("text/plain; charset=UTF-8"));
