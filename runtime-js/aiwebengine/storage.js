@@ -1,8 +1,25 @@
 // `sharedStorage`, `personalStorage` and `secretStorage`: strings in SQLite, which outlive the process.
 
-import { op_environment_get, op_script_clear, op_script_get, op_script_remove, op_script_set, op_session_id } from "ext:core/ops";
+import {
+  op_cookie_set,
+  op_cookies,
+  op_environment_get,
+  op_script_clear,
+  op_script_get,
+  op_script_remove,
+  op_script_set,
+} from "ext:core/ops";
+import { cookieToSet } from "ext:liveline/cookies/rules.js";
 import { currentExchange } from "ext:liveline/exchange.js";
-import { JSONStringify, String, TypeError } from "ext:liveline/primordials.js";
+import {
+  JSONStringify,
+  RegExpPrototypeTest,
+  SafeRegExp,
+  SafeWeakMap,
+  String,
+  TypeError,
+} from "ext:liveline/primordials.js";
+import { newId } from "ext:liveline_aiwebengine/request.js";
 
 /** Where values of a kind are. */
 function storageIn(call, spaceOf) {
@@ -25,19 +42,36 @@ function storageIn(call, spaceOf) {
 /** Values of one script. */
 export const sharedStorageOf = (script) => storageIn("sharedStorage", () => `shared ${script.name}`);
 
+/** The cookie with the id of a visitor, and how long it lasts, in seconds. */
+const COOKIE = "liveline_visitor";
+const LIFETIME = 31_536_000;
+/** Ids as they are made here. */
+const ID = new SafeRegExp("^[0-9a-f-]{36}$");
+
+/** The ids of visitors that were given in the answers of exchanges. @type {WeakMap<object, string>} */
+const given = new SafeWeakMap();
+
+/** The id of the visitor whose request is handled. A new one gets a cookie. */
+function visitorOf(exchange) {
+  const known = given.get(exchange);
+  if (known !== undefined) return known;
+  const cookies = op_cookies(exchange.id);
+  for (let i = 0; i < cookies.length; i += 2) {
+    if (cookies[i] === COOKIE && RegExpPrototypeTest(ID, cookies[i + 1])) return cookies[i + 1];
+  }
+  const id = newId();
+  const attributes = { httpOnly: true, maxAge: LIFETIME, path: "/", sameSite: "Lax" };
+  op_cookie_set(exchange.id, cookieToSet(COOKIE, id, attributes));
+  given.set(exchange, id);
+  return id;
+}
+
 /** Values of one script and one visitor. */
 export function personalStorageOf(script) {
   return storageIn("personalStorage", () => {
     const exchange = currentExchange();
     if (!exchange) throw new TypeError("personalStorage is used while a request is handled: it belongs to the visitor.");
-    const id = op_session_id(exchange.id);
-    if (id === null) {
-      throw new TypeError(
-        "personalStorage: the visitor has no session. A handler of the site begins one by event.session; aiwebengine's " +
-          "sign-in does not exist on this host.",
-      );
-    }
-    return `personal ${script.name} ${id}`;
+    return `personal ${script.name} ${visitorOf(exchange)}`;
   });
 }
 

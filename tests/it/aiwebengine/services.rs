@@ -40,6 +40,32 @@ fn shared_storage_survives_a_restart() {
 }
 
 #[test]
+fn personal_storage_belongs_to_the_visitor() {
+    let host = script(
+        "register('/set', (req) => personalStorage.setItem('name', req.query.name), 'POST');
+         register('/get', () => ({ name: personalStorage.getItem('name') }));
+         let outside;
+         try { personalStorage.getItem('name'); } catch (error) { outside = error.message; }
+         register('/outside', () => outside);",
+    )
+    .serve();
+    let cookie = |name: &str| {
+        let answer = host.request("POST", &format!("/set?name={name}")).send();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let cookie = answer.header("set-cookie").expect("a cookie").to_owned();
+        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+        cookie.split(';').next().expect("a value").to_owned()
+    };
+    let (ann, bob) = (cookie("ann"), cookie("bob"));
+    for (cookie, name) in [(&ann, "ann"), (&bob, "bob")] {
+        let answer = host.request("GET", "/get").header("cookie", cookie).send();
+        assert_eq!((answer.json()["name"].clone(), answer.header("set-cookie")), (json!(name), None));
+    }
+    assert_eq!(host.get("/get").json()["name"], json!(null));
+    assert!(host.get("/outside").text().contains("while a request is handled"));
+}
+
+#[test]
 fn schedules_run_their_handlers() {
     let host = script(
         "let ticks = 0, once = 0, names = [];
