@@ -1,6 +1,6 @@
 //! Two steps before the program is compiled: the linker is told to pack the executable's relocations, whose table shrinks
-//! from megabytes to kilobytes, which every start reads; and the validators of JSON that `cargo xtask` has made are passed
-//! on to `src/ext/fastify/`.
+//! from megabytes to kilobytes, which every start reads; and the modules that `cargo xtask` has made of packages from npm are
+//! passed on to `src/ext/`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -20,24 +20,27 @@ fn main() {
     {
         println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
-    if let Err(error) = validators() {
-        println!("cargo:error=passing on the validators of JSON: {error}");
+    for name in ["graphql", "validators"] {
+        if let Err(error) = embedded(name) {
+            println!("cargo:error=passing on the module {name}: {error}");
+        }
     }
 }
 
-/// Copies `validators/validators.js` of the target folder. Where it is missing an empty one is made, so that cargo can
-/// see when `cargo xtask` replaces it.
-fn validators() -> io::Result<()> {
+/// Copies `embedded/NAME.js` of the target folder. Where it is missing an empty one is made, so that cargo can see when
+/// `cargo xtask` replaces it.
+fn embedded(name: &str) -> io::Result<()> {
     let own = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     // The folder is PROFILE/build/PACKAGE/out below the target folder.
     let target = own.ancestors().nth(4).expect("the folder lies in the target folder");
-    let made = target.join("validators/validators.js");
+    let file = format!("{name}.js");
+    let made = target.join("embedded").join(&file);
     println!("cargo:rerun-if-changed={}", made.display());
     if !made.exists() {
-        fs::create_dir_all(target.join("validators"))?;
+        fs::create_dir_all(target.join("embedded"))?;
         fs::write(&made, "")?;
     }
-    fs::copy(&made, own.join("validators.js")).map(drop)
+    fs::copy(&made, own.join(file)).map(drop)
 }
 
 /// The version of this machine's glibc.

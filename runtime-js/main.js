@@ -32,8 +32,16 @@ import { shared, sourcesStopped } from "./shared/shared.js";
 import { progressOf, track } from "./shared/upload.js";
 import { topic, topics } from "./topic/topic.js";
 import { hash, verify } from "./password.js";
-import { configure, dispose, forgetModules, keepsModules, problems, requiredFiles, started } from "./dispatch/dialects.js";
-import { listedRoutes } from "./dispatch/fastify.js";
+import {
+  configure,
+  dispose,
+  forgetModules,
+  keepsModules,
+  listedRoutes,
+  problems,
+  requiredFiles,
+  started,
+} from "./dispatch/dialects.js";
 import { addHandler, dispatch, setNodes } from "./dispatch/dispatch.js";
 import {
   ArrayPrototypeFilter,

@@ -1,6 +1,7 @@
 // The JavaScript half of each dialect; `src/dialect/` is the other half. A dialect adapts its handlers to the arguments
 // of the common walk (`routing.js`).
 
+import { aiwebengine } from "./aiwebengine.js";
 import { fastify } from "./fastify.js";
 import { webflo } from "./webflo.js";
 import { workers } from "../workers/workers.js";
@@ -17,6 +18,7 @@ import { ArrayPrototypePush, JSONStringify, SafeArrayIterator } from "../primord
  *   handler's.
  * @property {() => { message: string, file?: string, line?: number, help?: string }[]} [problems] once all handlers are
  *   loaded: why they cannot serve together
+ * @property {() => [string, string, string][]} [listed] the routes of applications: methods, path and kind of each
  * @property {() => void} [start] all handlers are loaded and serve from now on
  * @property {() => boolean} [keepsModules] whether the handlers can be loaded again beside themselves, in an isolate whose
  *   modules keep their state
@@ -24,7 +26,7 @@ import { ArrayPrototypePush, JSONStringify, SafeArrayIterator } from "../primord
  */
 
 /** By name. @type {Record<string, Dialect>} */
-const DIALECTS = { __proto__: null, fastify, webflo, workers };
+const DIALECTS = { __proto__: null, aiwebengine, fastify, webflo, workers };
 
 /** The functions of a handler's module. */
 export function load(dialect, module, filename) {
@@ -44,6 +46,17 @@ export function problems() {
     for (const problem of new SafeArrayIterator(own)) ArrayPrototypePush(found, problem);
   }
   return JSONStringify(found);
+}
+
+/** For the host: the routes of the applications, as methods, path and kind, one after the other. */
+export function listedRoutes() {
+  const flat = [];
+  for (const name in DIALECTS) {
+    for (const row of new SafeArrayIterator(DIALECTS[name].listed?.() ?? [])) {
+      for (const cell of new SafeArrayIterator(row)) ArrayPrototypePush(flat, cell);
+    }
+  }
+  return flat;
 }
 
 /** All handlers are loaded. */

@@ -1,7 +1,7 @@
 // The Fastify dialect: an application is one handler, which answers every path. Its tree is in `fastify/`, which is loaded
 // when a project has such an application.
 
-import { SafeArrayIterator, TypeError } from "../primordials.js";
+import { TypeError } from "../primordials.js";
 
 /** What runs applications; null in builds without Node's half. */
 let loadApplications = null;
@@ -24,6 +24,7 @@ export const fastify = {
     applications ??= loadApplications();
     return applications.boot(module, filename);
   },
+  listed: () => applications?.listed() ?? [],
   start() {
     applications?.start();
   },
@@ -34,15 +35,3 @@ export const fastify = {
     applications?.dispose();
   },
 };
-
-/** For the host: the routes of the applications, as methods, path and kind, one after the other. */
-export function listedRoutes() {
-  const flat = [];
-  if (applications === null) return flat;
-  for (const { 0: method, 1: path, 2: kind } of new SafeArrayIterator(applications.listed())) {
-    flat[flat.length] = method;
-    flat[flat.length] = path;
-    flat[flat.length] = kind;
-  }
-  return flat;
-}

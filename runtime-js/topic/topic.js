@@ -66,6 +66,7 @@ const STREAMING = [
   "append",
   "budget",
   "create",
+  "events",
   "forkFrom",
   "fresh",
   "member",

@@ -104,7 +104,7 @@ pub(super) async fn examine(config: Config) -> Examination {
 
 /// The handlers, with the routes of an application in place of its file alone.
 fn with_listed(handlers: Vec<Examined>, routes: &Routes, listed: Vec<[String; 3]>) -> Vec<Examined> {
-    let is_application = |at: usize| routes.handlers()[at].dialect == "fastify";
+    let is_application = |at: usize| matches!(routes.handlers()[at].dialect, "aiwebengine" | "fastify");
     let Some(at) = (0..handlers.len()).find(|at| is_application(*at)).filter(|_| !listed.is_empty()) else {
         return handlers;
     };
@@ -113,6 +113,7 @@ fn with_listed(handlers: Vec<Examined>, routes: &Routes, listed: Vec<[String; 3]
     for [method, pattern, kind] in listed {
         let methods = match kind.as_str() {
             "ws" => vec!["WS".to_owned()],
+            "sse" => vec![format!("{method} (events)")],
             "http+ws" => vec![method, "WS".to_owned()],
             _ => vec![method],
         };
@@ -280,6 +281,7 @@ async fn look(
         settings,
         tests_triggers: false,
         is_stand_in: false,
+        is_first: false,
     };
     let loads = |file: &Path| *loading.lock().unwrap_or_else(PoisonError::into_inner) = file.to_owned();
     let loaded = isolate.examine(&site, loads).await;

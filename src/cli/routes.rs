@@ -58,6 +58,9 @@ fn explain(layout: &Layout) -> Result<(), CliError> {
         let file = handler.path.strip_prefix(&layout.root).unwrap_or(&handler.path).display().to_string();
         let what = match handler.dialect {
             "fastify" => "an application of Fastify: its main export takes (fastify, opts), or it listens",
+            "aiwebengine" => {
+                "a script of aiwebengine: it calls functions such as register() without importing them"
+            }
             _ => "a handler by its name",
         };
         print(paint::visible(&format!("{file} is {what} (dialect {})", handler.dialect)).trim_end());

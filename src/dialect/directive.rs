@@ -14,7 +14,8 @@ pub(super) fn of(file: &Path) -> Option<String> {
     named(&String::from_utf8_lossy(&head))
 }
 
-fn named(text: &str) -> Option<String> {
+/// The name of the dialect that a text names in its first line.
+pub(super) fn named(text: &str) -> Option<String> {
     let mut lines = text.trim_start_matches('\u{feff}').lines();
     let first = lines.next().filter(|line| !line.starts_with("#!")).or_else(|| lines.next())?;
     let name = first.trim().strip_prefix("//")?.trim().strip_prefix("dialect:")?.trim();

@@ -16,6 +16,7 @@
 //! of each dialect. A new dialect is a file here, a file there, and one entry in each of the two lists ([`ALL`] is this
 //! one).
 
+mod aiwebengine;
 mod directive;
 mod fastify;
 mod settings;
@@ -30,11 +31,13 @@ use crate::router::{DetectedHandler, Layer, Layout, Part, RouteFolder, Routes, S
 use liveline_compiler::Diagnostic;
 use liveline_compiler::facts::Facts;
 
+pub(crate) use aiwebengine::{ScriptScope, scope_source};
 pub(crate) use settings::{FileKind, FileRule, Settings};
 pub(crate) use spelling::{nearest, nearest_within};
 
 /// Every dialect that is served. One that claims the same file as another has to be surer than that one.
-static ALL: [&dyn Dialect; 3] = [&webflo::Webflo, &workers::Workers, &fastify::Fastify];
+static ALL: [&dyn Dialect; 4] =
+    [&webflo::Webflo, &workers::Workers, &fastify::Fastify, &aiwebengine::Aiwebengine];
 
 /// The part of a dialect that is Rust.
 pub(crate) trait Dialect: Sync {
@@ -58,6 +61,11 @@ pub(crate) trait Dialect: Sync {
 
     /// Whether servers that the dialect's code makes are reached by the host's listener.
     fn adopts_listeners(&self) -> bool {
+        false
+    }
+
+    /// Whether its files serve without those that do not load.
+    fn stands_alone(&self) -> bool {
         false
     }
 

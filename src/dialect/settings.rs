@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use fast_glob::glob_match;
 
+use super::ScriptScope;
+
 /// The settings of a project, for its isolates.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -16,6 +18,8 @@ pub(crate) struct Settings {
     pub has_jsx: bool,
     /// Whether an application answers every address: the host's scripts for pages have none at the root.
     pub is_application: bool,
+    /// Names that some files find without an import.
+    pub scope: Option<ScriptScope>,
     /// The files that the settings were read from. A change of one of them loads the code again.
     pub sources: BTreeSet<PathBuf>,
 }
@@ -51,6 +55,7 @@ impl Settings {
         self.files.extend(more.files);
         self.has_jsx |= more.has_jsx;
         self.is_application |= more.is_application;
+        self.scope = self.scope.take().or(more.scope);
         self.sources.extend(more.sources);
     }
 

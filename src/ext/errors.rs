@@ -110,6 +110,14 @@ pub(crate) enum OpError {
     #[class("DOMExceptionQuotaExceededError")]
     #[error("{0}")]
     TopicLimit(TopicError),
+    #[class("DOMExceptionQuotaExceededError")]
+    #[property("retryAfter" = self.retry_after())]
+    #[error("{error}")]
+    TopicRate {
+        error: TopicError,
+        /// Milliseconds.
+        after: u64,
+    },
     #[class("DOMExceptionInvalidStateError")]
     #[error("{0}")]
     TopicState(TopicError),
@@ -122,6 +130,16 @@ pub(crate) enum OpError {
     #[class(generic)]
     #[error("the file could not be read: {0}")]
     File(#[from] std::io::Error),
+}
+
+impl OpError {
+    /// After how many milliseconds another attempt may succeed; 0 where that is not known.
+    fn retry_after(&self) -> f64 {
+        match self {
+            OpError::TopicRate { after, .. } => *after as f64,
+            _ => 0.0,
+        }
+    }
 }
 
 impl From<FormError> for OpError {
@@ -146,10 +164,10 @@ impl From<TopicError> for OpError {
     fn from(error: TopicError) -> Self {
         match error {
             TopicError::Name(_) | TopicError::NotJson(_) | TopicError::Empty => OpError::TopicData(error),
-            TopicError::TooLarge { .. }
-            | TopicError::Full
-            | TopicError::TooMany { .. }
-            | TopicError::Rate { .. } => OpError::TopicLimit(error),
+            TopicError::TooLarge { .. } | TopicError::Full | TopicError::TooMany { .. } => {
+                OpError::TopicLimit(error)
+            }
+            TopicError::Rate { retry_after } => OpError::TopicRate { error, after: retry_after },
             error => OpError::TopicState(error),
         }
     }

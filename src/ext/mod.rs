@@ -14,6 +14,7 @@
 //! engine makes the decisions.
 
 mod actor;
+pub(crate) mod aiwebengine;
 mod answer;
 mod blobs;
 mod bodies;
@@ -129,6 +130,15 @@ deno_core::extension!(
         actor::op_actor_tags,
         actor::op_actor_take,
         actor::op_answer_socket_end,
+        aiwebengine::op_fetch_blocking,
+        aiwebengine::op_schedule_claim,
+        aiwebengine::op_schedule_clear,
+        aiwebengine::op_schedule_keep,
+        aiwebengine::op_schedule_set,
+        aiwebengine::op_script_clear,
+        aiwebengine::op_script_get,
+        aiwebengine::op_script_remove,
+        aiwebengine::op_script_set,
         answer::op_answer,
         answer::op_answer_bytes,
         answer::op_answer_data,
@@ -166,6 +176,7 @@ deno_core::extension!(
         exchange::op_exchange_lost,
         exchange::op_exchange_navigated,
         exchange::op_exchange_phase,
+        exchange::op_exchange_plain,
         exchange::op_messages_heard,
         files::op_file_open,
         files::op_file_read,
@@ -335,6 +346,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "cookies/cookies.js",
         "cookies/rules.js",
         "crypto.js",
+        "dispatch/aiwebengine.js",
         "dispatch/dialects.js",
         "dispatch/dispatch.js",
         "dispatch/fastify.js",

@@ -46,6 +46,8 @@ pub(super) fn lazy(half: Half) -> &'static Lazy {
             scripts.extend(extension.lazy_loaded_js_files.iter().filter_map(embedded));
             modules.extend(extension.lazy_loaded_esm_files.iter().filter_map(embedded));
         }
+        modules.extend(ext::aiwebengine::SCRIPTS);
+        modules.push(ext::aiwebengine::GRAPHQL);
         match half {
             Half::Plain => scripts.extend(STAND_INS),
             #[cfg(feature = "node")]

@@ -23,7 +23,7 @@ use super::half::need_node;
 use super::instances::{Digest, Instances, plain};
 #[cfg(feature = "node")]
 use super::modules::OWN_SCHEME;
-use super::modules::{Missing, Modules, ResolveError, own_source, provided_source};
+use super::modules::{Missing, Modules, ResolveError, made_source, own_source, provided_source};
 use super::sources::{Source, Sources};
 use crate::dialect::{FileKind, Settings};
 use crate::ext::{Access, expect_packages, packages};
@@ -31,6 +31,7 @@ use liveline_compiler::common_js;
 use liveline_compiler::environment;
 use liveline_compiler::facts;
 use liveline_compiler::first_await;
+use liveline_compiler::jsx::Jsx;
 #[cfg(feature = "node")]
 use liveline_compiler::node_half;
 use liveline_compiler::transpile;
@@ -233,7 +234,7 @@ impl Loader {
         if let Some((_, source)) = own_source(url) {
             return module(ModuleType::JavaScript, ModuleSourceCode::String(source.to_owned().into()));
         }
-        if let Some(source) = provided_source(url) {
+        if let Some(source) = made_source(url).or_else(|| provided_source(url)) {
             return module(ModuleType::JavaScript, ModuleSourceCode::String(source.into()));
         }
         let importing = |message: String| match referrer
@@ -409,11 +410,21 @@ impl Loader {
     /// The source of a file with this text, compiled for V8.
     fn compiled(&self, path: &Path, text: String) -> Result<Source, Diagnostic> {
         let text = environment::filled_in(path, self.with_own_url(path, text));
-        let options = || self.modules.options_of(path);
-        let script = match self.modules.has_jsx(path) {
+        let settings = self.modules.settings();
+        let scope = settings.scope.as_ref().filter(|scope| scope.covers(path));
+        let suffix = scope.map(|scope| scope.suffix(path, &text));
+        let options = || {
+            let mut options = self.modules.options_of(path)?;
+            if scope.is_some() {
+                options.jsx = Jsx::classic(Some("h".to_owned()), Some("Fragment".to_owned()));
+            }
+            Ok(options)
+        };
+        let mut script = match self.modules.has_jsx(path) {
             true => transpile::script_or_jsx(path, text, options)?,
             false => transpile::script(path, text, options)?,
         };
+        script.code.extend(suffix);
         Ok(Source::Script { code: script.code.into(), source_map: script.source_map.map(Into::into) })
     }
 

@@ -13,7 +13,7 @@ use super::border::{Border, Outside};
 use super::configs::Configs;
 use super::declared::Declarations;
 use super::provided::Provided;
-use crate::dialect::{FileKind, Settings, nearest};
+use crate::dialect::{FileKind, Settings, nearest, scope_source};
 use crate::ext::packages;
 use liveline_compiler::Diagnostic;
 use liveline_compiler::common_js::Declared;
@@ -233,6 +233,11 @@ impl Modules {
     /// What the default export of a file without code is; `None` for other files.
     pub(super) fn kind_of(&self, file: &Path) -> Option<FileKind> {
         self.settings.borrow().kind_of(file)
+    }
+
+    /// The settings of the project.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        self.settings.borrow().clone()
     }
 
     /// Whether JSX is compiled in a plain file of JavaScript: one of the project's own.
@@ -503,6 +508,11 @@ fn with_path(mut url: ModuleSpecifier, file: &Path) -> ModuleSpecifier {
 pub(crate) fn own_source(url: &ModuleSpecifier) -> Option<(&'static str, &'static str)> {
     let name = url.as_str().strip_prefix(OWN_SCHEME)?;
     OWN.iter().chain(&HOST).find(|(own, _)| *own == name).copied()
+}
+
+/// The source of a module that the host makes: the names that a script finds without an import.
+pub(crate) fn made_source(url: &ModuleSpecifier) -> Option<String> {
+    scope_source(url)
 }
 
 /// The source of a package of Fastify that the host provides.

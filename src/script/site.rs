@@ -21,6 +21,8 @@ pub(crate) struct Site {
     pub environment: Variables,
     /// Whether requests may call what a Worker does at times.
     pub tests_triggers: bool,
+    /// Whether no code has served before. Then a script that fails is left out where its dialect has scripts stand alone.
+    pub is_first: bool,
     /// What the project's configuration decides.
     pub settings: Arc<Settings>,
     /// No code has loaded yet: every request is answered with the errors.

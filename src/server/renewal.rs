@@ -77,6 +77,7 @@ pub(super) fn site_of(config: &Config, code: &Code) -> Site {
         settings: code.settings.clone(),
         tests_triggers: config.tests_triggers,
         is_stand_in: code.is_stand_in,
+        is_first: code.is_first,
     }
 }
 

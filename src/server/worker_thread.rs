@@ -171,6 +171,11 @@ impl Thread {
             isolate.list(inspector, self.owner, id);
         }
         let site = site_of(config, &code);
+        let left_out = |reasons: &[Diagnostic]| {
+            for reason in reasons.iter().filter(|_| logs_stalls) {
+                tracing::error!("a script is left out until it is mended\nerror: {reason}");
+            }
+        };
         let stalled = |stall: &Stall| {
             if logs_stalls && stall.is_worth_a_line() {
                 tracing::warn!("{stall}");
@@ -181,7 +186,7 @@ impl Thread {
             }
         };
         let result = tokio::select! {
-            result = isolate.load(&site, code.sources.clone(), |file| remote.set_loading_file(file), stalled) => result,
+            result = isolate.load(&site, code.sources.clone(), |file| remote.set_loading_file(file), stalled, left_out) => result,
             () = remote.load_cancelled() => return Attempt::Failed,
             () = remote.lost() => return Attempt::Failed,
         };

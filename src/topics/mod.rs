@@ -266,7 +266,12 @@ pub(crate) struct Subscriber {
 impl Subscriber {
     /// Moves messages of about `bytes` bytes into `into`.
     pub(crate) fn take(&self, bytes: usize, into: &mut Vec<Delivery>) -> Taken {
-        self.hub.turn().take(self.id, bytes, into)
+        let taken = self.hub.turn().take(self.id, bytes, into);
+        if taken == Taken::Some {
+            // The hub wakes a subscriber only after it has taken everything.
+            self.notify.notify_one();
+        }
+        taken
     }
 
     /// Waits until there may be something to take. Not more than one caller may wait.

@@ -11,6 +11,7 @@
 mod support;
 
 mod actors;
+mod aiwebengine;
 mod answers;
 mod arbitrary_requests;
 mod bodies;

@@ -1,5 +1,5 @@
 //! What is bundled: `cargo xtask bundle` makes the scripts that browsers run of the modules in `runtime-js/`, and each build
-//! the validators of JSON of packages from npm.
+//! the modules of packages from npm that liveline embeds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,24 +20,31 @@ pub fn bundle(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     complete(Command::new(node).arg("bundle.mjs").args(arguments).current_dir(&folder))
 }
 
-/// Makes the validators of JSON that liveline embeds of packages from npm, where they are missing or older than the
-/// versions that are asked for. Without npm liveline is built without them.
-pub fn validators(checkout: &Checkout) -> Outcome {
+/// The modules that liveline embeds, by the names that `embedded.mjs` has for them.
+const EMBEDDED: [&str; 2] = ["graphql", "validators"];
+
+/// Makes the modules that liveline embeds of packages from npm, where one is missing or older than the versions that are
+/// asked for. Without npm liveline is built without them.
+pub fn embedded(checkout: &Checkout) -> Outcome {
     let (Some(node), Some(npm)) = (find_program("node"), find_program("npm")) else {
-        println!("without node and npm, liveline is built without a validator of JSON schemas for Fastify");
+        println!(
+            "without node and npm, liveline is built without a validator of JSON schemas for Fastify and without GraphQL"
+        );
         return Ok(());
     };
-    let folder = folder(checkout);
-    let made = checkout.target.join("validators/validators.js");
-    let is_made = made.metadata().is_ok_and(|it| it.len() > 0);
-    let sources = ["package-lock.json", "validators.mjs"].map(|name| age(&folder.join(name)));
-    if is_made && sources.iter().all(|source| *source <= age(&made)) {
-        return Ok(());
+    let (folder, target) = (folder(checkout), checkout.target.join("embedded"));
+    let sources = ["package-lock.json", "embedded.mjs"].map(|name| age(&folder.join(name)));
+    for name in EMBEDDED {
+        let made = target.join(format!("{name}.js"));
+        let is_made = made.metadata().is_ok_and(|it| it.len() > 0);
+        if is_made && sources.iter().all(|source| *source <= age(&made)) {
+            continue;
+        }
+        install(&folder, &npm)?;
+        fs::create_dir_all(&target).while_doing("making the folder of the embedded modules")?;
+        complete(Command::new(&node).args(["embedded.mjs", name]).arg(&made).current_dir(&folder))?;
     }
-    install(&folder, &npm)?;
-    fs::create_dir_all(checkout.target.join("validators"))
-        .while_doing("making the folder of the validators")?;
-    complete(Command::new(node).arg("validators.mjs").arg(&made).current_dir(&folder))
+    Ok(())
 }
 
 /// Installs the packages where those of another lock file are installed, or none.

@@ -111,7 +111,7 @@ impl Choice {
                 let archive = archive.iter().map(|archive| ("RUSTY_V8_ARCHIVE", archive.into()));
                 let mut variables = libclang::variables(checkout, &Machine)?;
                 variables.extend(archive);
-                bundle::validators(checkout)?;
+                bundle::embedded(checkout)?;
                 Ok(Build { flags: &[], variables })
             }
             Engine::QuickJs => quickjs::build(checkout),

@@ -11,7 +11,7 @@
 //! | `machine` | programs, root, apt-get, the network |
 //! | `databases` | servers and npm packages for the tests of database drivers |
 //! | `tools` | subcommands of cargo that are installed from crates.io: cargo-deny, cargo-mutants |
-//! | `run`, `tests`, `bundle`, `npm`, `oracle`, `streams`, `autobahn`, `bench`, `slowhttp`, `attack` | the commands |
+//! | `run`, `tests`, `bundle`, `npm`, `oracle`, `streams`, `graphql`, `autobahn`, `bench`, `slowhttp`, `attack` | the commands |
 
 #[cfg(target_os = "linux")]
 mod attack;
@@ -23,6 +23,7 @@ mod checkout;
 mod databases;
 mod engine;
 mod failure;
+mod graphql;
 mod libclang;
 mod machine;
 mod npm;
@@ -54,6 +55,7 @@ usage: cargo xtask COMMAND
                     run scripts on another system (workers: workerd by wrangler) and on ours, and compare what they saw
                     --record: only there, and keep it in tests/oracle; --check: only ours, against what was kept
   streams [FILE...] run the conformance suite of Durable Streams, and its client, from npm
+  graphql           run clients of GraphQL from npm against scripts of aiwebengine
   cargo CMD [ARGS]  any cargo command with the chosen engine's features and environment
   deny              check the licences and sources of all dependencies, and that none is banned (.cargo/deny.toml)
   mutants [ARGS]    change crates/proto in one place at a time and list the changes that no test finds; ARGS are those
@@ -100,6 +102,7 @@ fn dispatch(arguments: &[String]) -> Outcome {
         ["oracle", rest @ ..] => oracle::oracle(&Checkout::find()?, rest),
         ["npm", rest @ ..] => npm::npm(&Checkout::find()?, rest),
         ["streams", rest @ ..] => streams::streams(&Checkout::find()?, rest),
+        ["graphql"] => graphql::graphql(&Checkout::find()?),
         ["bundle", rest @ ..] => bundle::bundle(&Checkout::find()?, rest),
         ["engine"] => {
             println!("{}", engine::choose(&Checkout::find()?, &Machine)?);

@@ -11,6 +11,7 @@ use crate::checkout::{Build, Checkout, complete, show};
 use crate::databases;
 use crate::engine::{self, Choice, Engine};
 use crate::failure::{Outcome, While, fail};
+use crate::graphql;
 use crate::machine::{Machine, Surroundings, find_program};
 use crate::npm;
 use crate::oracle;
@@ -156,14 +157,16 @@ fn npm_packages(checkout: &Checkout, choice: &Choice) -> Outcome {
     npm::run(checkout, &[])
 }
 
-/// The conformance suite of Durable Streams, with the liveline that the full run has built.
+/// The conformance suite of Durable Streams and clients of GraphQL, with the liveline that the full run has built.
 fn durable_streams(checkout: &Checkout) -> Outcome {
     const NAME: &str = "Durable Streams";
     if find_program("node").is_none() || find_program("npm").is_none() {
         return skip(NAME, "there is no node or no npm on the PATH");
     }
     println!("\n== {NAME}");
-    streams::run(checkout, &[])
+    streams::run(checkout, &[])?;
+    println!("\n== clients of GraphQL");
+    graphql::run(checkout)
 }
 
 /// Scripts against what the hosts that the dialects come from have answered, with the liveline that the full run has

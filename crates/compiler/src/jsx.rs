@@ -84,6 +84,11 @@ pub(crate) fn is_in(path: &Path, source: &str) -> bool {
         && crate::transpile::parse_jsx(path, source).is_some_and(|parsed| first_element(&parsed).is_some())
 }
 
+/// Whether a file that was parsed has JSX in it.
+pub(crate) fn is_anywhere(parsed: &ParsedSource) -> bool {
+    first_element(parsed).is_some()
+}
+
 /// The place of the first JSX element of a file.
 pub(crate) fn first_element_of(path: &Path, source: &str) -> Option<(usize, usize)> {
     first_element(&crate::transpile::parsed(path, source.to_owned())?)

@@ -9,6 +9,7 @@
 //! | `live` | live functions, which follow the values that they read |
 //! | [`facts`] | the imports and exports of a module with their places, or its syntax error |
 //! | [`node_half`] | whether a module uses Node's half of the host |
+//! | [`classic`] | scripts that call functions which they do not import |
 //! | [`shape`] | the shape of a module: its default export, its classes, the globals that it uses |
 //! | [`rest`] | whether a handler asks for the rest of the path |
 //! | [`first_await`] | where a module waits before it has loaded |
@@ -18,6 +19,7 @@
 
 mod awaits;
 pub mod builtin;
+pub mod classic;
 pub mod common_js;
 mod diagnostic;
 pub mod environment;

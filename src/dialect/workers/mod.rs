@@ -173,7 +173,8 @@ impl Dialect for Workers {
         let sources = layout.wrangler.iter().cloned().chain(secrets).chain(rules.into_iter().flatten());
         let scripts = vec![(self.name(), project.script(layout, claims))];
         let is_application = claims.iter().any(|claim| claim.part == Part::Application);
-        Ok(Settings { scripts, files, has_jsx: true, is_application, sources: sources.collect() })
+        let sources = sources.collect();
+        Ok(Settings { scripts, files, has_jsx: true, is_application, sources, ..Settings::default() })
     }
 
     fn is_private(&self, _: &Path) -> bool {

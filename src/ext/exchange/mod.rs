@@ -22,7 +22,7 @@ pub(crate) use table::{Exchanges, Mode, Services};
 
 use self::slot::Cause;
 use super::{OpError, from_exception};
-use crate::http::Answer;
+use crate::http::{Answer, Audience};
 use crate::lines::Hub;
 use liveline_proto::{Close, CloseCode, ExchangeError, ExchangeId, Input, LineId};
 
@@ -112,6 +112,16 @@ pub(crate) fn op_exchange_phase(state: &mut OpState, id: f64) -> u32 {
 pub(crate) fn op_exchange_follow(state: &mut OpState, id: f64) -> bool {
     let Current { all, id } = state.exchange(id);
     all.follow(id)
+}
+
+/// The client of the exchange gets one answer as it is, even if it asked for a stream of states.
+#[op2(fast)]
+pub(crate) fn op_exchange_plain(state: &mut OpState, id: f64) {
+    if let Ok(slot) = state.exchange(id).slot()
+        && matches!(slot.client, Audience::Stream(_))
+    {
+        slot.client = Audience::Plain;
+    }
 }
 
 /// Stores the object of an exchange whose first turn was stopped before it could return the object.

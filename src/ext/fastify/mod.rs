@@ -47,7 +47,7 @@ pub(crate) static SCRIPTS: &[(&str, &str)] = embed!(
     ]
 );
 
-/// ajv, ajv-formats and fast-json-stringify in one module with their licences, as `xtask/bundle/validators.mjs` makes it of
+/// ajv, ajv-formats and fast-json-stringify in one module with their licences, as `xtask/bundle/embedded.mjs` makes it of
 /// the packages of npm. Empty where liveline was built without npm: then schemas need the packages of the project.
 pub(crate) const VALIDATORS: (&str, &str) =
     ("ext:liveline_fastify/validators.js", include_str!(concat!(env!("OUT_DIR"), "/validators.js")));

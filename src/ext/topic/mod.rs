@@ -296,6 +296,8 @@ pub(crate) struct SubscribeOptions {
     budget: Option<u64>,
     /// It receives no retained value.
     fresh: bool,
+    /// A GET is answered with server-sent events, whatever the client accepts.
+    events: bool,
     member: Option<String>,
     data: Option<String>,
     #[serde(flatten)]
@@ -537,6 +539,7 @@ impl Request {
             Audience::Stream(Format::Events) if self.method == Method::GET && !is_stream => {
                 return self.follow(hub, &options, false);
             }
+            _ if options.events && self.method == Method::GET => return self.follow(hub, &options, false),
             _ => {}
         }
         let Some(topic) = &options.topic else {

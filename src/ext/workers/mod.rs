@@ -20,7 +20,7 @@ pub(super) use ops::{
     op_queue_settle, op_queue_take,
 };
 pub(crate) use stores::Stores;
-pub(super) use triggers::{op_cron_next, op_trigger_begin, op_trigger_claim};
+pub(super) use triggers::{is_newest, op_cron_next, op_trigger_begin, op_trigger_claim};
 
 /// Work of the isolate that belongs to no exchange, such as the handling of a cron's time. A retired isolate ends after
 /// it.

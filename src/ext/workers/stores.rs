@@ -1,10 +1,10 @@
-//! The files of D1 databases, KV namespaces and queues: each is opened when it is first used.
+//! The files of D1 databases, KV namespaces and queues, and the one of aiwebengine's scripts: each is opened when it is first used.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use liveline_store::bindings::{D1Database, KvNamespace, Queues};
+use liveline_store::bindings::{D1Database, KvNamespace, Queues, ScriptStore};
 use liveline_store::{ResultBudget, SqlError};
 use tokio::sync::Notify;
 
@@ -19,6 +19,7 @@ struct Shared {
     databases: Opened<D1Database>,
     namespaces: Opened<KvNamespace>,
     queues: Opened<Queues>,
+    scripts: Opened<ScriptStore>,
     /// Notified when messages are sent or settled, and when a generation begins to consume queues.
     changed: Notify,
 }
@@ -47,8 +48,8 @@ impl<T: Clone> Opened<T> {
 impl Stores {
     /// In a folder, which is made with the first file.
     pub(crate) fn new(folder: PathBuf, results: ResultBudget) -> Stores {
-        let (databases, namespaces, queues, changed) = Default::default();
-        Stores(Arc::new(Shared { folder, results, databases, namespaces, queues, changed }))
+        let (databases, namespaces, queues, scripts, changed) = Default::default();
+        Stores(Arc::new(Shared { folder, results, databases, namespaces, queues, scripts, changed }))
     }
 
     // A file is opened on the isolate's thread, once in the life of the process: calls that wait for another thread to
@@ -67,6 +68,20 @@ impl Stores {
     pub(super) fn queues(&self) -> Result<Queues, SqlError> {
         let Shared { folder, results, queues, .. } = &*self.0;
         queues.get("", || Queues::open(&folder.join("queues.sqlite"), results))
+    }
+
+    fn scripts_file(&self) -> PathBuf {
+        self.0.folder.join("scripts.sqlite")
+    }
+
+    /// What scripts keep. The first call opens the file.
+    pub(in crate::ext) fn scripts(&self) -> Result<ScriptStore, SqlError> {
+        self.0.scripts.get("", || ScriptStore::open(&self.scripts_file()))
+    }
+
+    /// Whether scripts have kept something.
+    pub(in crate::ext) fn has_scripts(&self) -> bool {
+        self.scripts_file().exists()
     }
 
     pub(super) fn changed(&self) -> &Notify {

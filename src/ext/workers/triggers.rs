@@ -52,7 +52,7 @@ pub(crate) fn op_trigger_begin(state: &mut OpState) {
 }
 
 /// Whether the isolate is of the newest generation that handles triggers.
-pub(super) fn is_newest(state: &OpState) -> bool {
+pub(in crate::ext) fn is_newest(state: &OpState) -> bool {
     let code = state.borrow::<Exchanges>().host.code;
     claims(|claims| code >= claims.newest)
 }

@@ -28,19 +28,21 @@ use liveline_compiler::Diagnostic;
 
 impl Isolate {
     /// Loads every handler of the server's layer. Reports every file that fails, not only the first. `loads` is called
-    /// with each file before it runs, `stalled` when its top-level await has not ended for a while.
+    /// with each file before it runs, `stalled` when its top-level await has not ended for a while, `left_out` with the
+    /// reasons of a file that fails and that the others do not need.
     pub(crate) async fn load(
         &self,
         site: &Site,
         sources: Arc<Sources>,
         loads: impl Fn(PathBuf),
         stalled: impl Fn(&Stall),
+        left_out: impl Fn(&[Diagnostic]),
     ) -> Result<(), Vec<Diagnostic>> {
         let code = sources.number();
         self.loader.load_from(sources);
         self.serve(site, code);
         self.wait_for_debugger();
-        self.load_handlers(site, loads, stalled).await?;
+        self.load_handlers(site, loads, stalled, left_out).await?;
         self.start(site);
         Ok(())
     }
@@ -51,12 +53,18 @@ impl Isolate {
         site: &Site,
         loads: impl Fn(PathBuf),
         stalled: impl Fn(&Stall),
+        left_out: impl Fn(&[Diagnostic]),
     ) -> Result<(), Vec<Diagnostic>> {
         let mut failures: Vec<Diagnostic> = Vec::new();
         let mut survey = Survey::of(&self.project);
         for handler in site.routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
             loads(handler.path.clone());
             if let Err(reasons) = self.load_handler(handler, &mut survey, &stalled).await {
+                if site.is_first && !self.lacks_node() && dialect::named(handler.dialect).stands_alone() {
+                    left_out(&reasons);
+                    self.add_without_exports(handler);
+                    continue;
+                }
                 // Several handlers may import the same file.
                 failures.extend(reasons.into_iter().filter(|it| !failures.contains(it)).collect::<Vec<_>>());
             }
@@ -81,6 +89,18 @@ impl Isolate {
             let nodes: Vec<_> = nodes.collect();
             let nodes = v8::Array::new_with_elements(scope, &nodes).into();
             functions.call(scope, Function::Start, &[nodes]);
+        });
+    }
+
+    /// A handler that failed takes part in its dialect's application without exports.
+    fn add_without_exports(&self, handler: &Handler) {
+        self.enter(|scope, functions| {
+            let name = string(scope, handler.dialect);
+            let id = v8::Integer::new_from_unsigned(scope, handler.id).into();
+            let dirname = string(scope, &handler.pattern);
+            let filename = string(scope, &handler.path.to_string_lossy());
+            let nothing = v8::null(scope).into();
+            functions.call(scope, Function::AddHandler, &[name, id, dirname, filename, nothing]);
         });
     }
 

@@ -42,7 +42,7 @@ impl Isolate {
         loads: impl Fn(PathBuf),
         stalled: impl Fn(&Stall),
     ) -> Result<(), Vec<Diagnostic>> {
-        self.load_handlers(site, loads, stalled).await
+        self.load_handlers(site, loads, stalled, |_| {}).await
     }
 
     /// The code that has loaded gets requests from now on. The code before goes on with what it has begun.

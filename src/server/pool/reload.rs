@@ -33,6 +33,8 @@ pub(crate) struct Code {
     pub settings: Arc<Settings>,
     /// There is no code: requests are answered with the errors of the code that does not load.
     pub is_stand_in: bool,
+    /// No code has served before.
+    pub is_first: bool,
     /// The imports of each file that browsers get.
     pub imports: HashMap<PathBuf, Vec<PathBuf>>,
 }
@@ -194,6 +196,7 @@ impl Pool {
                 environment,
                 settings: Arc::default(),
                 is_stand_in,
+                is_first: false,
                 imports,
             }))
         })?;
@@ -249,6 +252,7 @@ impl Pool {
                 environment,
                 settings: Arc::new(settings),
                 is_stand_in: false,
+                is_first: !self.has_code(),
                 imports,
             }))
         })

@@ -1,6 +1,6 @@
 //! The client's end of a response of server-sent events, which does not end by itself.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::PATIENCE;
 
 /// A response of `text/event-stream`, read as it comes.
 pub struct EventStream {
-    reader: BufReader<TcpStream>,
+    reader: BufReader<Body>,
     pub status: u16,
     headers: Vec<(String, String)>,
 }
@@ -40,7 +40,10 @@ impl EventStream {
         while let Some((name, value)) = line(&mut reader).expect("a header").split_once(": ") {
             headers.push((name.to_owned(), value.to_owned()));
         }
-        Self { reader, status, headers }
+        let is_chunked =
+            headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
+        let chunk = is_chunked.then_some(0);
+        Self { reader: BufReader::new(Body { reader, chunk }), status, headers }
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -70,12 +73,43 @@ impl EventStream {
 
     /// How long a read may take from here on.
     pub fn patience(&self, left: Duration) {
-        self.reader.get_ref().set_read_timeout(Some(left)).expect("a timeout can be set");
+        self.reader.get_ref().reader.get_ref().set_read_timeout(Some(left)).expect("a timeout can be set");
+    }
+}
+
+/// The body of a response.
+struct Body {
+    reader: BufReader<TcpStream>,
+    /// What is left of the current chunk; `None` where the body comes as it is.
+    chunk: Option<usize>,
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(left) = self.chunk else { return self.reader.read(buffer) };
+        let left = match left {
+            0 => {
+                let Some(size) = line(&mut self.reader) else { return Ok(0) };
+                let size = usize::from_str_radix(&size, 16).expect("the size of a chunk");
+                if size == 0 {
+                    return Ok(0);
+                }
+                size
+            }
+            left => left,
+        };
+        let room = left.min(buffer.len());
+        let read = self.reader.read(&mut buffer[..room])?;
+        if read == left {
+            assert_eq!(line(&mut self.reader).as_deref(), Some(""), "the end of a chunk");
+        }
+        self.chunk = Some(left - read);
+        Ok(read)
     }
 }
 
 /// A line without its end; `None` at the end of the stream.
-fn line(reader: &mut BufReader<TcpStream>) -> Option<String> {
+fn line(reader: &mut impl BufRead) -> Option<String> {
     let mut line = String::new();
     match reader.read_line(&mut line) {
         Ok(0) => None,

@@ -1,5 +1,5 @@
-// Makes one module of the validator and the serializer of JSON that applications of Fastify use where a project has none
-// of its own: `node validators.mjs FILE`. liveline embeds the module when it is built; it begins with the licences.
+// Makes a module of packages from npm: `node embedded.mjs NAME FILE`. liveline embeds the module when it is built; it
+// begins with the licences.
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -7,13 +7,32 @@ import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const { 2: output } = process.argv;
+const { 2: name, 3: output } = process.argv;
 
-const ENTRY = `
+/** What the modules export, by name; `main` are the fields of package.json that lead to the code. */
+const ENTRIES = {
+  /** The validator and the serializer of JSON that applications of Fastify use where a project has none of its own. */
+  validators: {
+    main: ["main"],
+    code: `
 import Ajv from "ajv";
 import addFormats from "ajv-formats";
 import fastJsonStringify from "fast-json-stringify";
-export { Ajv, addFormats, fastJsonStringify };`;
+export { Ajv, addFormats, fastJsonStringify };`,
+  },
+  /** What executes the GraphQL of aiwebengine's scripts. */
+  graphql: {
+    main: ["module", "main"],
+    code: `
+export {
+  buildASTSchema, execute, extendSchema, getNamedType, getNullableType, getOperationAST, graphqlSync, GraphQLError,
+  isCompositeType, isListType, Kind, parse, print, subscribe, validate,
+} from "graphql";`,
+  },
+};
+
+const entry = ENTRIES[name];
+if (entry === undefined) throw new Error(`no module is called ${name}`);
 
 /** The folders of the packages that a bundle has parts of. */
 function packagesOf(files) {
@@ -28,13 +47,14 @@ function licenceOf(folder) {
   return `${name} ${version}\n\n${readFileSync(join(folder, file), "utf8").trim()}\n`;
 }
 
-const id = join(HERE, "validators_entry.mjs");
+const id = join(HERE, `${name}_entry.mjs`);
 const bundle = await rolldown({
   input: id,
   cwd: HERE,
   platform: "neutral",
-  resolve: { mainFields: ["main"] },
-  plugins: [{ name: "entry", resolveId: (name) => (name === id ? id : null), load: (name) => (name === id ? ENTRY : null) }],
+  resolve: { mainFields: entry.main },
+  transform: { define: { "process.env.NODE_ENV": '"production"', "globalThis.process": "undefined" } },
+  plugins: [{ name: "entry", resolveId: (name) => (name === id ? id : null), load: (name) => (name === id ? entry.code : null) }],
 });
 const { output: [chunk] } = await bundle.generate({ format: "esm", minify: true, codeSplitting: false });
 if (chunk.imports.length > 0) throw new Error(`the bundle imports ${chunk.imports.join(", ")}`);

@@ -1,0 +1,3 @@
+registerWebStream("/notifications");
+registerWebStream("/chat/room1");
+registerWebStream("/status/server1");
