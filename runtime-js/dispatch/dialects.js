@@ -2,6 +2,7 @@
 // of the common walk (`routing.js`).
 
 import { fastify } from "./fastify.js";
+import { larc } from "./larc.js";
 import { webflo } from "./webflo.js";
 import { workers } from "../workers/workers.js";
 import { ArrayPrototypePush, JSONStringify, SafeArrayIterator } from "../primordials.js";
@@ -22,7 +23,7 @@ import { ArrayPrototypePush, JSONStringify, SafeArrayIterator } from "../primord
  */
 
 /** By name. @type {Record<string, Dialect>} */
-const DIALECTS = { __proto__: null, fastify, webflo, workers };
+const DIALECTS = { __proto__: null, fastify, larc, webflo, workers };
 
 /** The functions of a handler's module. */
 export function load(dialect, module, filename) {

@@ -18,6 +18,7 @@
 
 mod directive;
 mod fastify;
+mod larc;
 mod settings;
 mod spelling;
 mod webflo;
@@ -34,7 +35,7 @@ pub(crate) use settings::{FileKind, FileRule, Settings};
 pub(crate) use spelling::{nearest, nearest_within};
 
 /// Every dialect that is served. One that claims the same file as another has to be surer than that one.
-static ALL: [&dyn Dialect; 3] = [&webflo::Webflo, &workers::Workers, &fastify::Fastify];
+static ALL: [&dyn Dialect; 4] = [&webflo::Webflo, &workers::Workers, &fastify::Fastify, &larc::Larc];
 
 /// The part of a dialect that is Rust.
 pub(crate) trait Dialect: Sync {

@@ -124,6 +124,11 @@ impl Many {
         }
     }
 
+    /// It follows a topic, but not by its name: a pattern with a wildcard matches.
+    pub(super) fn matches_only(&self, topic: &Topic) -> bool {
+        !self.patterns.iter().any(|pattern| pattern.is(&topic.name))
+    }
+
     pub(super) fn remove(&mut self, key: usize) {
         self.offsets.remove(&key);
         self.ready.retain(|_, known| *known != key);
