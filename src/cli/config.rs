@@ -19,7 +19,7 @@ use crate::ext::{
 };
 use crate::http::KeptDocuments;
 use crate::lines::Hub;
-use crate::metrics::{Budget, Budgets, Metrics};
+use crate::metrics::{Budget, Budgets, Metrics, TopicCounts};
 use crate::router::{FileRules, Layout, LayoutError};
 use crate::script::{Isolate, snapshot_file};
 use crate::server::{BindHost, ConnectionLimiter, Listener, open_files};
@@ -92,8 +92,13 @@ impl Server {
         if mode == Mode::Development || self.metrics.is_some() {
             let (bodies, results) = (config.bodies.budget.clone(), config.databases.results().clone());
             let actors = config.actors.clone();
+            let pages = config.pages.clone();
             let budgets = Budgets {
                 actors: Box::new(move || actors.counts()),
+                topics: Box::new(move || {
+                    let (topics, pages) = pages.counts();
+                    TopicCounts { topics, pages }
+                }),
                 bodies: Box::new(move || Budget { held: bodies.held(), limit: bodies.budget() }),
                 results: Box::new(move || Budget { held: results.held(), limit: results.budget() }),
             };
@@ -163,7 +168,14 @@ fn place_of_environment(host: Option<&str>) -> BindHost {
 pub(super) fn to_check(folder: &Folder) -> Result<Config, CliError> {
     let limits = LimitFlags::parse_from([""]);
     let sessions = Sessions::new(Arc::<MemorySessions>::default(), &random_key(), false);
-    let data = Data { database: None, folder: None, sessions, session_store: None, topic_store: None, hub: Switch::Off };
+    let data = Data {
+        database: None,
+        folder: None,
+        sessions,
+        session_store: None,
+        topic_store: None,
+        hub: Switch::Off,
+    };
     config(folder.layout()?, Mode::Production, &limits, Origins::default(), data, &folder.access)
 }
 

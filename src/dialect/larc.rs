@@ -31,8 +31,12 @@ impl Dialect for Larc {
             EXTENSIONS.iter().map(move |extension| folder.join(format!("{HUB}.{extension}")))
         });
         let file = files.into_iter().find(|file| file.is_file());
-        let claim = |file| {
-            Claim { route: "/".to_owned(), layer: Layer::Server, file, score: SCORE, part: Part::Module }
+        let claim = |file| Claim {
+            route: "/".to_owned(),
+            layer: Layer::Server,
+            file,
+            score: SCORE,
+            part: Part::Module,
         };
         file.map(claim).into_iter().collect()
     }

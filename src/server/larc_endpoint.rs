@@ -103,7 +103,8 @@ fn is_allowed(config: &Config, caller: &Caller, requester: Requester) -> bool {
         return true;
     }
     let is_local = || {
-        let host = origin.split_once("://").map(|(_, rest)| rest.rsplit_once(':').map_or(rest, |(host, _)| host));
+        let host =
+            origin.split_once("://").map(|(_, rest)| rest.rsplit_once(':').map_or(rest, |(host, _)| host));
         host.is_some_and(|host| matches!(host, "localhost" | "127.0.0.1" | "[::1]"))
     };
     config.mode == Mode::Development && requester.address.is_loopback() && is_local()
@@ -199,7 +200,13 @@ impl Page<'_> {
     }
 
     /// What `_hub.js` receives about the page.
-    fn context<B>(&self, request: &Request<B>, query: &Query, transport: &str, connection: u64) -> topics::Caller {
+    fn context<B>(
+        &self,
+        request: &Request<B>,
+        query: &Query,
+        transport: &str,
+        connection: u64,
+    ) -> topics::Caller {
         let headers: serde_json::Map<String, serde_json::Value> = request
             .headers()
             .iter()
@@ -363,7 +370,9 @@ impl Page<'_> {
         let text = std::str::from_utf8(body).map_err(|_| bad("a message is JSON in UTF-8".to_owned()))?;
         let (_, request) = larc::read(text).map_err(|error| bad(error.to_string()))?;
         let larc::Request::Publish(Publish { topic, data, retain, id }) = request else {
-            return Err(bad("only messages are sent by POST; documents and presence need a WebSocket".to_owned()));
+            return Err(bad(
+                "only messages are sent by POST; documents and presence need a WebSocket".to_owned()
+            ));
         };
         let mut data = data.to_owned();
         if let Some(context) = context {

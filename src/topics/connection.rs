@@ -13,7 +13,7 @@ use bytes::{Buf, Bytes};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::feed::{Feed, Wire};
+use super::feed::{Feed, Filled, Wire};
 use liveline_proto::websocket::{self, Decoder, Kind, Received};
 
 /// After how many heartbeats without a sign of life the connection of a WebSocket is lost.
@@ -76,6 +76,7 @@ impl Connection {
         let heartbeat = feed.subscriber.hub().heartbeat();
         let mut ping_at = Instant::now() + heartbeat;
         let mut stopping = feed.subscriber.hub().stopping();
+        let mut stops = false;
         let began = Instant::now();
         if !read.is_empty() {
             self.receive(&mut read.to_vec(), feed);
@@ -87,8 +88,16 @@ impl Connection {
                 self.out.push_back(closes);
                 self.ended = true;
             }
+            let mut has_more = false;
             if !self.ended {
-                self.ended = feed.fill(&mut self.out);
+                let filled = feed.fill(&mut self.out);
+                has_more = filled == Filled::HasMore;
+                self.ended = filled == Filled::Ended;
+                // What was published before is still sent.
+                if stops && filled == Filled::Waits {
+                    feed.wire.restart(&mut self.out);
+                    self.ended = true;
+                }
             }
             self.write().await?;
             if self.ended {
@@ -101,6 +110,7 @@ impl Connection {
             let is_open = self.closes.is_none();
             let is_watched = self.input.is_some() && may_receive && is_open;
             tokio::select! {
+                () = std::future::ready(()), if has_more => {}
                 () = feed.subscriber.changed() => {}
                 readable = self.stream.readable(), if may_receive && is_open => {
                     readable?;
@@ -117,14 +127,7 @@ impl Connection {
                 }
                 () = sleep_until(lost_at), if is_watched => return Err(ErrorKind::TimedOut.into()),
                 () = sleep_until(ends_at), if is_stream => self.ended = true,
-                _ = stopping.wait_for(|stopping| *stopping) => {
-                    // What was published before is still sent.
-                    self.ended = feed.fill(&mut self.out);
-                    if !self.ended {
-                        feed.wire.restart(&mut self.out);
-                        self.ended = true;
-                    }
-                }
+                _ = stopping.wait_for(|stopping| *stopping), if !stops => stops = true,
             }
         }
     }

@@ -24,6 +24,17 @@ pub(crate) struct Feed {
     pub presence: Option<PresentConnection>,
 }
 
+/// What is left after [`Feed::fill`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Filled {
+    /// Nothing for now: the subscriber is woken when there is more.
+    Waits,
+    /// More, for which the subscriber is not woken.
+    HasMore,
+    /// Nothing, and nothing follows.
+    Ended,
+}
+
 /// How the messages are written.
 pub(crate) enum Wire {
     /// Server-sent events, one for each message.
@@ -49,8 +60,8 @@ pub(crate) struct StreamWire {
 }
 
 impl Feed {
-    /// Moves bytes into `out`. Returns whether nothing follows.
-    pub(super) fn fill(&mut self, out: &mut VecDeque<Bytes>) -> bool {
+    /// Moves bytes into `out`, about as many as a connection takes at a time.
+    pub(super) fn fill(&mut self, out: &mut VecDeque<Bytes>) -> Filled {
         let mut deliveries = Vec::new();
         let taken = self.subscriber.take(BATCH_BYTES, &mut deliveries);
         match &mut self.wire {
@@ -66,7 +77,7 @@ impl Feed {
             Wire::Page { page, .. } => {
                 if page.take(out).is_err() {
                     self.wire.end(End::Slow, out);
-                    return true;
+                    return Filled::Ended;
                 }
                 out.extend(deliveries.iter().map(|delivery| page_frame(page, delivery)));
             }
@@ -74,9 +85,10 @@ impl Feed {
         match taken {
             Taken::Ended(end) => {
                 self.wire.end(end, out);
-                true
+                Filled::Ended
             }
-            Taken::All | Taken::Some => false,
+            Taken::Some => Filled::HasMore,
+            Taken::All => Filled::Waits,
         }
     }
 }

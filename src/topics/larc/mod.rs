@@ -16,21 +16,26 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::Notify;
 
 use super::{TopicHub, Turn, now};
 use liveline_proto::larc::{PageAction, PageId, PageLimits, Pages, topics_of};
 use liveline_proto::topic::{
-    Budget, From, InvalidName, Millis, Pattern, Publication, Settings, Slow, Subscribe, Target, TopicError,
-    TopicName,
+    Budget, From, InvalidName, Keep, Millis, Pattern, Publication, Settings, Slow, Subscribe, Target,
+    TopicError, TopicName, TopicStats,
 };
 
 pub(crate) use gate::{Caller, Gate, Question, Verdict};
-pub(crate) use session::PageSession;
 pub(super) use session::Outcome;
+pub(crate) use session::PageSession;
 
 /// The topic that has a document's text: `/larc/documents/` and its name.
 const DOCUMENTS: &str = "/larc/documents/";
+
+/// How many messages, and bytes of them, a topic of pages keeps for those that are behind or connect again.
+const KEPT: usize = 10_000;
+const KEPT_BYTES: usize = 8 << 20;
 
 /// How long an answer to the question whether a project has pages of LARC counts, while there are none.
 const LOOKS_AGAIN_AFTER: Duration = Duration::from_secs(2);
@@ -109,10 +114,9 @@ impl PageSubscription {
             to: Target::Patterns(if self.topics.is_empty() { all() } else { self.topics.clone() }),
             from: match after {
                 // An id that is not known: everything that is kept comes after a notice.
-                Some(position) => From::After(position.unwrap_or(liveline_proto::topic::Position {
-                    epoch: u64::MAX,
-                    offset: 0,
-                })),
+                Some(position) => From::After(
+                    position.unwrap_or(liveline_proto::topic::Position { epoch: u64::MAX, offset: 0 }),
+                ),
                 None => From::Now,
             },
             metadata: liveline_proto::topic::Metadata::new(),
@@ -148,6 +152,12 @@ impl PageHub {
         &self.0.topics
     }
 
+    /// What there is, for metrics.
+    pub(crate) fn counts(&self) -> (TopicStats, usize) {
+        let topics = self.0.topics.turn().stats();
+        (topics, self.lock().pages.len())
+    }
+
     /// The way to the site's `_hub.js`.
     pub(crate) fn gate(&self) -> &Gate {
         &self.0.gate
@@ -165,7 +175,9 @@ impl PageHub {
                     _ => {
                         let found = looks();
                         if found && looked.is_none_or(|(_, before)| !before) {
-                            tracing::info!("pages of LARC: the hub is at /ws, /sse and /api/events (--hub=off)");
+                            tracing::info!(
+                                "pages of LARC: the hub is at /ws, /sse and /api/events (--hub=off)"
+                            );
                         }
                         *looked = Some((Instant::now(), found));
                         found
@@ -194,8 +206,8 @@ impl PageHub {
         let mut turn = self.0.topics.turn();
         self.admit(&mut turn, &name)?;
         let entries = vec![bytes::Bytes::copy_from_slice(data.as_bytes())];
-        let published = turn.publish(&name, Publication { entries, ..publication })?;
-        Ok(published.id)
+        let id = turn.publish(&name, Publication { entries, ..publication })?.id;
+        Ok(turn.shared_id(&name, id).unwrap_or(id))
     }
 
     /// The topic exists from now on, unless pages have made too many.
@@ -220,7 +232,9 @@ impl PageHub {
         if made.len() >= limit {
             return Err(TopicError::TooMany { what: "topics of pages", limit });
         }
-        turn.ensure(name)?;
+        let keep = Keep { messages: KEPT, bytes: KEPT_BYTES, refuses: false };
+        let settings = Settings { keep, ..turn.settings() };
+        turn.configure(name, settings)?;
         made.push_back(name.clone());
         Ok(())
     }
@@ -277,9 +291,20 @@ impl PageHub {
     }
 }
 
+/// What is not escaped in a document's name, as by `encodeURIComponent`, but for the asterisk, which no topic has.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+
 /// The topic of a document, whose name may have characters that topics do not have.
 fn document_topic(document: &str) -> Option<TopicName> {
-    let escaped = percent_encoding::utf8_percent_encode(document, percent_encoding::NON_ALPHANUMERIC);
+    let escaped = utf8_percent_encode(document, ESCAPED);
     format!("{DOCUMENTS}{escaped}").parse().ok()
 }
 
@@ -323,8 +348,9 @@ pub(crate) fn looks_like_larc(public: Option<&Path>) -> bool {
             }
             left -= 1;
             let mut text = Vec::new();
-            let read = std::fs::File::open(&path)
-                .and_then(|file| std::io::Read::read_to_end(&mut std::io::Read::take(file, BYTES), &mut text));
+            let read = std::fs::File::open(&path).and_then(|file| {
+                std::io::Read::read_to_end(&mut std::io::Read::take(file, BYTES), &mut text)
+            });
             let text = String::from_utf8_lossy(&text);
             if read.is_ok() && MARKS.iter().any(|mark| text.contains(mark)) {
                 return true;

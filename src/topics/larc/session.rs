@@ -199,7 +199,10 @@ impl PageSession {
     }
 
     /// The subscriber of a page that connects.
-    pub(crate) fn subscriber(hub: &PageHub, subscription: &PageSubscription) -> Result<Subscriber, TopicError> {
+    pub(crate) fn subscriber(
+        hub: &PageHub,
+        subscription: &PageSubscription,
+    ) -> Result<Subscriber, TopicError> {
         hub.topics().subscribe(subscription.subscribe())
     }
 
@@ -277,7 +280,10 @@ impl PageSession {
 
     fn publish(&mut self, wire: Wire, publish: &Publish<'_>) -> Result<(), String> {
         let Publish { topic, data, retain, id } = publish;
-        if wire == Wire::Pan && !self.echoes.is_empty() && self.echoes.is_echo(fingerprint(topic, data), now()) {
+        if wire == Wire::Pan
+            && !self.echoes.is_empty()
+            && self.echoes.is_echo(fingerprint(topic, data), now())
+        {
             return Ok(());
         }
         let publication = Publication {
@@ -297,7 +303,9 @@ impl PageSession {
             return None;
         }
         let (topic, data) = match request {
-            Request::Ping | Request::Nothing | Request::Leave { .. } | Request::Heartbeat { .. } => return None,
+            Request::Ping | Request::Nothing | Request::Leave { .. } | Request::Heartbeat { .. } => {
+                return None;
+            }
             Request::Subscribe(topics) => ("subscribe", serde_json::json!({ "topics": topics }).to_string()),
             Request::Join { document, user } => ("join-document", joins(document, user)),
             Request::Update { payload, .. } => ("document-update", payload.get().to_owned()),

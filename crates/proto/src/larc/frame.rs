@@ -104,7 +104,9 @@ pub enum FrameError {
     #[error("a frame is a JSON object with `type` or `topic`: {0}")]
     NotAnObject(String),
     /// It has neither `type` nor `topic`.
-    #[error("a frame has `type` and `payload`, or `topic` and `data`; this one has neither `type` nor `topic`")]
+    #[error(
+        "a frame has `type` and `payload`, or `topic` and `data`; this one has neither `type` nor `topic`"
+    )]
     NoTopic,
     /// Only the host sends such frames.
     #[error("only the server sends `{0}`")]
@@ -258,7 +260,9 @@ pub fn read(text: &str) -> Result<(Wire, Request<'_>), FrameError> {
                 None => Vec::new(),
             };
             match topics.len() {
-                0 => return Err(FrameError::Lacks { kind: "subscribe", needs: "`topics`, a list of strings" }),
+                0 => {
+                    return Err(FrameError::Lacks { kind: "subscribe", needs: "`topics`, a list of strings" });
+                }
                 1..=MAX_TOPICS => Request::Subscribe(topics),
                 _ => return Err(FrameError::ManyTopics),
             }
@@ -283,7 +287,9 @@ pub fn read(text: &str) -> Result<(Wire, Request<'_>), FrameError> {
         }
         topic if RESERVED.contains(&topic) => return Err(FrameError::Reserved(topic.to_owned())),
         // Events of the component itself, which it sends where all topics are outbound.
-        topic if wire == Wire::Pan && (topic.starts_with("ws.") || topic.starts_with("sys.")) => Request::Nothing,
+        topic if wire == Wire::Pan && (topic.starts_with("ws.") || topic.starts_with("sys.")) => {
+            Request::Nothing
+        }
         _ => Request::Publish(Publish {
             topic,
             data: data.map_or("null", RawValue::get),
@@ -300,7 +306,9 @@ mod tests {
 
     fn published(text: &str) -> (Wire, String, String) {
         match read(text).unwrap() {
-            (wire, Request::Publish(Publish { topic, data, .. })) => (wire, topic.into_owned(), data.to_owned()),
+            (wire, Request::Publish(Publish { topic, data, .. })) => {
+                (wire, topic.into_owned(), data.to_owned())
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -335,7 +343,8 @@ mod tests {
 
     #[test]
     fn frames_without_a_meaning_are_errors() {
-        let long = format!(r#"{{"type":"join-document","payload":{{"docId":"{}"}}}}"#, "x".repeat(MAX_NAME + 1));
+        let long =
+            format!(r#"{{"type":"join-document","payload":{{"docId":"{}"}}}}"#, "x".repeat(MAX_NAME + 1));
         for (text, reason) in [
             ("", "JSON object"),
             ("[]", "JSON object"),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::pages::{Outbox, PageId, PageLimits, Subject, User};
 use super::Outgoing;
+use super::pages::{Outbox, PageId, PageLimits, Subject, User};
 use crate::topic::Millis;
 
 /// What a user does who has not sent anything else.

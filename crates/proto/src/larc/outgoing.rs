@@ -20,7 +20,8 @@ pub struct Outgoing {
 impl Outgoing {
     /// A frame of this type with this payload.
     pub fn new<T: Serialize>(kind: &'static str, payload: &T) -> Outgoing {
-        let payload = serde_json::value::to_raw_value(payload).expect("texts, numbers and checked JSON encode");
+        let payload =
+            serde_json::value::to_raw_value(payload).expect("texts, numbers and checked JSON encode");
         Outgoing { kind, payload, frames: Default::default() }
     }
 
@@ -44,7 +45,8 @@ impl Outgoing {
 
     /// The frame of a WebSocket, with its header.
     pub fn frame(&self, wire: Wire) -> &Bytes {
-        self.frames[wire as usize].get_or_init(|| text_frame(&text(wire, self.kind, &self.payload, None, false)))
+        self.frames[wire as usize]
+            .get_or_init(|| text_frame(&text(wire, self.kind, &self.payload, None, false)))
     }
 
     /// Bytes of the payload.
@@ -84,9 +86,7 @@ struct Fields<'a> {
 /// once in a frame of both formats.
 pub(crate) fn text(wire: Wire, topic: &str, data: &RawValue, id: Option<&str>, retain: bool) -> String {
     let fields = match wire {
-        Wire::Book => {
-            Fields { kind: Some(topic), payload: Some(data), topic: None, data: None, id, retain }
-        }
+        Wire::Book => Fields { kind: Some(topic), payload: Some(data), topic: None, data: None, id, retain },
         Wire::Pan => Fields { kind: None, payload: None, topic: Some(topic), data: Some(data), id, retain },
         Wire::Both => {
             Fields { kind: Some(topic), payload: Some(data), topic: Some(topic), data: None, id, retain }

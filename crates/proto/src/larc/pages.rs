@@ -228,7 +228,8 @@ impl Pages {
     ) -> Result<(), PageError> {
         let Some(user) = self.identify(id, named) else { return Ok(()) };
         let mut out = Outbox::default();
-        let updated = self.rooms.update(id, document, &user, payload, stored, (self.now, &self.limits), &mut out);
+        let updated =
+            self.rooms.update(id, document, &user, payload, stored, (self.now, &self.limits), &mut out);
         self.send(out);
         let (document, payload) = updated?;
         self.actions.push(PageAction::Keep { document, payload });

@@ -126,8 +126,7 @@ impl Rooms {
         }
         let is_new = !room.has_user(&user.id);
         let joins = |user: &User| {
-            let collaborator =
-                Collaborator { doc_id: &document, user_id: &user.id, name: Some(&user.name) };
+            let collaborator = Collaborator { doc_id: &document, user_id: &user.id, name: Some(&user.name) };
             Arc::new(Outgoing::new("collaborator-joined", &collaborator))
         };
         let subject = |user: &User| Subject::Member(document.clone(), user.id.clone());

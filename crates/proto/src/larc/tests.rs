@@ -84,7 +84,10 @@ fn update_is_for_the_pages_of_its_document_only() {
     site.typed(pages[0], "d1", "x");
 
     let update = site.taken(pages[1]).remove(0).1;
-    assert_eq!(update, json!({ "docId": "d1", "content": "x", "userId": "ada", "name": "ada", "version": 1 }));
+    assert_eq!(
+        update,
+        json!({ "docId": "d1", "content": "x", "userId": "ada", "name": "ada", "version": 1 })
+    );
     assert_eq!((site.types(pages[0]).len(), site.types(pages[2]).len()), (0, 0));
 }
 

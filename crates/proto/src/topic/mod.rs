@@ -176,6 +176,8 @@ pub struct TopicStats {
     pub bytes: usize,
     /// Messages that were published.
     pub published: u64,
+    /// Messages that subscribers have taken.
+    pub delivered: u64,
     /// Messages that subscribers missed.
     pub missed: u64,
 }
@@ -204,6 +206,7 @@ pub struct Topics {
     deadlines: BTreeSet<(Millis, usize)>,
     bytes: usize,
     published: u64,
+    delivered: u64,
     missed: u64,
     keeps_changes: bool,
     actions: Vec<TopicAction>,
@@ -229,6 +232,7 @@ impl Topics {
             deadlines: BTreeSet::new(),
             bytes: 0,
             published: 0,
+            delivered: 0,
             missed: 0,
             keeps_changes: false,
             actions: Vec::new(),
@@ -258,6 +262,7 @@ impl Topics {
             subscribers: self.subscriptions.len(),
             bytes: self.bytes,
             published: self.published,
+            delivered: self.delivered,
             missed: self.missed,
         }
     }
@@ -273,6 +278,13 @@ impl Topics {
         let key = self.existing(name).ok()?;
         let topic = &self.topics[key];
         topic.log.newest().or(topic.retained.as_ref()).cloned()
+    }
+
+    /// The position of a message among those of all topics, if it is kept. `id` is its position in its topic.
+    pub fn shared_id(&mut self, name: &TopicName, id: Position) -> Option<Position> {
+        let key = self.existing(name).ok()?;
+        let message = self.topics[key].log.get(id.offset.checked_sub(1)?)?;
+        (message.id == id).then_some(message.shared_id)
     }
 
     /// Whether there is a topic of this name.
@@ -500,11 +512,12 @@ impl Topics {
         };
         let before = into.len();
         let taken = subscription.take(&self.topics, bytes, into);
-        let missed = into[before..].iter().filter_map(|delivery| match delivery {
-            Delivery::Gap(gap) => gap.missed,
-            Delivery::Message(_) => None,
-        });
-        self.missed += missed.sum::<u64>();
+        for delivery in &into[before..] {
+            match delivery {
+                Delivery::Gap(gap) => self.missed += gap.missed.unwrap_or_default(),
+                Delivery::Message(_) => self.delivered += 1,
+            }
+        }
         taken
     }
 
