@@ -105,7 +105,8 @@ fn topics(out: &mut Exposition, TopicCounts { topics, pages }: &TopicCounts) {
         .sample(&[], topics.delivered);
     out.counter("liveline_topic_messages_missed", "Messages of topics that slow subscribers have missed.")
         .sample(&[], topics.missed);
-    out.gauge("liveline_hub_pages", "Pages that are connected to the hub by a WebSocket.").sample(&[], *pages);
+    out.gauge("liveline_hub_pages", "Pages that are connected to the hub by a WebSocket.")
+        .sample(&[], *pages);
 }
 
 fn requests(out: &mut Exposition, snapshot: &Snapshot) {

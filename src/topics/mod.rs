@@ -105,6 +105,9 @@ impl TopicHub {
     pub(crate) fn turn(&self) -> Turn<'_> {
         let mut state = self.lock();
         state.topics.at(now());
+        if let Some(store) = &self.0.store {
+            state.topics.set_store_full(store.is_full());
+        }
         Turn { hub: self, state: Some(state) }
     }
 

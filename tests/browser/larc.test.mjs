@@ -121,7 +121,8 @@ async function served(visit, { options = [], folder = folderWith(files), errors 
     const unexpected = windows.flatMap((window) => window.errors);
     assert.deepEqual(unexpected.filter((error) => !errors.some((it) => it.test(error))), [], "errors in the console");
     if (process.env.LIVELINE_SCREENSHOTS) {
-      for (const [index, { page }] of windows.entries()) {
+      const open = windows.filter(({ page }) => !page.isClosed());
+      for (const [index, { page }] of open.entries()) {
         await page.screenshot({ path: `${process.env.LIVELINE_SCREENSHOTS}/larc-${index}.png`, fullPage: true });
       }
     }

@@ -261,7 +261,10 @@ pub fn read(text: &str) -> Result<(Wire, Request<'_>), FrameError> {
             };
             match topics.len() {
                 0 => {
-                    return Err(FrameError::Lacks { kind: "subscribe", needs: "`topics`, a list of strings" });
+                    return Err(FrameError::Lacks {
+                        kind: "subscribe",
+                        needs: "`topics`, a list of strings",
+                    });
                 }
                 1..=MAX_TOPICS => Request::Subscribe(topics),
                 _ => return Err(FrameError::ManyTopics),

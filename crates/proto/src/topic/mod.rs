@@ -209,6 +209,8 @@ pub struct Topics {
     delivered: u64,
     missed: u64,
     keeps_changes: bool,
+    /// The store is too far behind, so that nothing more is published.
+    is_store_full: bool,
     actions: Vec<TopicAction>,
 }
 
@@ -235,6 +237,7 @@ impl Topics {
             delivered: 0,
             missed: 0,
             keeps_changes: false,
+            is_store_full: false,
             actions: Vec::new(),
         }
     }
@@ -248,6 +251,11 @@ impl Topics {
     pub fn keep_changes(&mut self) {
         self.keeps_changes = true;
         self.change(Change::Hub { epoch: self.shared.epoch });
+    }
+
+    /// Whether the store is too far behind. Until it is not, publications are refused.
+    pub fn set_store_full(&mut self, is_full: bool) {
+        self.is_store_full = is_full;
     }
 
     /// What has to be done since the last call.
