@@ -2,6 +2,7 @@
 
 mod documents;
 mod events;
+mod figures;
 mod frames;
 mod gate;
 mod limits;

@@ -6,5 +6,5 @@ const room = topic("/room");
 
 export async function POST({ request }) {
   room.publish(await request.text());
-  return new Response(null, { status: 204 });
+  return new Response("ok");
 }
