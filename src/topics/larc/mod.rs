@@ -37,6 +37,9 @@ const DOCUMENTS: &str = "/larc/documents/";
 const KEPT: usize = 10_000;
 const KEPT_BYTES: usize = 8 << 20;
 
+/// How many texts of documents are kept.
+const DOCUMENTS_KEPT: usize = 2000;
+
 /// How long an answer to the question whether a project has pages of LARC counts, while there are none.
 const LOOKS_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
@@ -69,10 +72,66 @@ struct Shared {
     deadline_moved: Notify,
     gate: Gate,
     options: HubOptions,
-    /// Topics that pages have made, oldest first.
-    made: Mutex<VecDeque<TopicName>>,
+    made: Mutex<Made>,
     /// When it was last looked for pages of LARC, and whether there were any.
     looked: Mutex<Option<(Instant, bool)>>,
+}
+
+/// What pages have made.
+struct Made {
+    topics: MadeTopics,
+    documents: MadeTopics,
+}
+
+/// Topics that pages have made, of which there may be so many.
+struct MadeTopics {
+    what: &'static str,
+    limit: usize,
+    /// Oldest first.
+    names: VecDeque<TopicName>,
+}
+
+impl Made {
+    /// The documents of a store behave as they did.
+    fn restore(&mut self, turn: &mut Turn<'_>) {
+        let settings = of_document(turn.settings());
+        for name in turn.names(DOCUMENTS) {
+            if turn.configure(&name, settings).is_ok() {
+                self.documents.names.push_back(name);
+            }
+        }
+    }
+}
+
+impl MadeTopics {
+    /// Makes a topic. Where there are too many, it takes the place of one that nobody uses.
+    fn add(&mut self, turn: &mut Turn<'_>, name: &TopicName, settings: Settings) -> Result<(), TopicError> {
+        /// How long a topic is not used before another takes its place, in milliseconds.
+        const UNUSED: u64 = 60_000;
+        for _ in 0..self.names.len() {
+            if self.names.len() < self.limit {
+                break;
+            }
+            if let Some(oldest) = self.names.pop_front()
+                && !turn.remove_unused(&oldest, UNUSED)
+            {
+                self.names.push_back(oldest);
+            }
+        }
+        if self.names.len() >= self.limit {
+            return Err(TopicError::TooMany { what: self.what, limit: self.limit });
+        }
+        turn.configure(name, settings)?;
+        self.names.push_back(name.clone());
+        Ok(())
+    }
+}
+
+/// How the topic of a document behaves: the newest text is kept, for as long as there is room.
+fn of_document(usual: Settings) -> Settings {
+    /// Ten years in milliseconds.
+    const IDLE: u64 = 10 * 365 * 24 * 3_600_000;
+    Settings { is_latest: true, idle: IDLE, ..usual }
 }
 
 struct State {
@@ -134,13 +193,18 @@ impl PageHub {
         let heartbeat = u64::try_from(topics.heartbeat().as_millis()).unwrap_or(u64::MAX).saturating_mul(5);
         let pages = Pages::new(PageLimits { heartbeat, ..PageLimits::default() });
         let runtime = topics.runtime().clone();
+        let mut made = Made {
+            topics: MadeTopics { what: "topics of pages", limit: options.topics, names: VecDeque::new() },
+            documents: MadeTopics { what: "documents", limit: DOCUMENTS_KEPT, names: VecDeque::new() },
+        };
+        made.restore(&mut topics.turn());
         let hub = PageHub(Arc::new(Shared {
             topics,
             state: Mutex::new(State { pages, wakers: HashMap::new(), armed: None }),
             deadline_moved: Notify::new(),
             gate: Gate::default(),
             options,
-            made: Mutex::default(),
+            made: Mutex::new(made),
             looked: Mutex::new(None),
         }));
         runtime.spawn(hub.clone().keep_time());
@@ -212,31 +276,13 @@ impl PageHub {
 
     /// The topic exists from now on, unless pages have made too many.
     fn admit(&self, turn: &mut Turn<'_>, name: &TopicName) -> Result<(), TopicError> {
-        /// How long a topic is not used before another takes its place, in milliseconds.
-        const UNUSED: u64 = 60_000;
-        let limit = self.0.options.topics;
         if turn.exists(name) {
             return Ok(());
         }
-        let mut made = self.0.made.lock().expect("a list does not panic");
-        for _ in 0..made.len() {
-            if made.len() < limit {
-                break;
-            }
-            if let Some(oldest) = made.pop_front()
-                && !turn.remove_unused(&oldest, UNUSED)
-            {
-                made.push_back(oldest);
-            }
-        }
-        if made.len() >= limit {
-            return Err(TopicError::TooMany { what: "topics of pages", limit });
-        }
         let keep = Keep { messages: KEPT, bytes: KEPT_BYTES, refuses: false };
         let settings = Settings { keep, ..turn.settings() };
-        turn.configure(name, settings)?;
-        made.push_back(name.clone());
-        Ok(())
+        let mut made = self.0.made.lock().expect("a list does not panic");
+        made.topics.add(turn, name, settings)
     }
 
     /// Exclusive use of the pages, at one moment.
@@ -255,10 +301,13 @@ impl PageHub {
     fn keep(&self, document: &str, payload: bytes::Bytes) {
         let Some(name) = document_topic(document) else { return };
         let mut turn = self.0.topics.turn();
-        let settings = Settings { is_latest: true, ..turn.settings() };
+        let settings = of_document(turn.settings());
         let kept = match turn.exists(&name) {
             true => Ok(()),
-            false => turn.configure(&name, settings),
+            false => {
+                let mut made = self.0.made.lock().expect("a list does not panic");
+                made.documents.add(&mut turn, &name, settings)
+            }
         };
         if let Err(error) = kept.and_then(|()| turn.publish(&name, Publication::of(payload)).map(drop)) {
             tracing::debug!("the document {document} is not kept: {error}");

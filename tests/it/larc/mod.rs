@@ -9,6 +9,7 @@ mod limits;
 mod presence;
 mod restarts;
 mod resuming;
+mod statics;
 
 use std::net::TcpStream;
 

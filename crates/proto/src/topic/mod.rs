@@ -295,6 +295,11 @@ impl Topics {
         (message.id == id).then_some(message.shared_id)
     }
 
+    /// The names of topics that begin so.
+    pub fn names(&self, beginning: &str) -> Vec<TopicName> {
+        self.by_name.keys().filter(|name| name.as_str().starts_with(beginning)).cloned().collect()
+    }
+
     /// Whether there is a topic of this name.
     pub fn exists(&mut self, name: &TopicName) -> bool {
         self.existing(name).is_ok()
