@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{Claim, Dialect, Explanation, Exports, HandlerFacts, HandlerOptions, Part};
+use super::{Claim, Dialect, Explanation, Exports, HandlerFacts, HandlerOptions, Part, Settings};
 use crate::ext::packages;
 use crate::router::{Layer, Layout, RouteFolder, Routes};
 use liveline_compiler::Diagnostic;
@@ -47,6 +47,10 @@ impl Dialect for Fastify {
         application(&layout.root).or_else(|| folder_of_plugins(&layout.root)).map(claim).unwrap_or_default()
     }
 
+    fn settings(&self, _: &Layout, claims: &[Claim]) -> Result<Settings, Vec<Diagnostic>> {
+        Ok(Settings { is_application: !claims.is_empty(), ..Settings::default() })
+    }
+
     fn is_private(&self, _: &Path) -> bool {
         false
     }
@@ -61,6 +65,10 @@ impl Dialect for Fastify {
     }
 
     fn needs_node(&self) -> bool {
+        true
+    }
+
+    fn keeps_modules(&self) -> bool {
         true
     }
 
@@ -153,7 +161,7 @@ impl Facts {
             .any(|name| self.exports.iter().any(|it| it == name));
         let alone = names.len() == 1 && names[0] != "fastify";
         let mut score = 0;
-        if takes_instance && !(alone && !packages) {
+        if takes_instance && (packages || !alone) {
             score += PARAMETERS;
         }
         if wrapped {
@@ -183,7 +191,7 @@ fn declared(file: &Path) -> Declared {
 
 #[cfg(test)]
 mod tests {
-    use crate::dialect::routes;
+    use crate::dialect;
     use crate::router::Layout;
     use std::fs;
 
@@ -197,7 +205,7 @@ mod tests {
         }
         let layout = Layout::find(dir.path(), None).unwrap();
         let shown = |path: &std::path::Path| path.strip_prefix(&layout.root).unwrap().display().to_string();
-        let routes = routes(&layout).unwrap();
+        let (routes, _) = dialect::read(&layout).unwrap();
         let all = routes.handlers().iter();
         all.map(|it| format!("{} {} {}", it.dialect, it.pattern, shown(&it.path))).collect()
     }

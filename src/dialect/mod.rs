@@ -67,6 +67,12 @@ pub(crate) trait Dialect: Sync {
         false
     }
 
+    /// Whether its code can be loaded again in the isolate that runs the code before, so that modules that have not
+    /// changed keep their state. Its JavaScript half decides in each case (`keepsModules`).
+    fn keeps_modules(&self) -> bool {
+        false
+    }
+
     /// What a handler answers, and what is wrong with its exports.
     fn explain(&self, handler: &HandlerFacts<'_>) -> Explanation;
 
@@ -196,7 +202,7 @@ pub(crate) fn is_private(file: &Path) -> bool {
 /// The dialect of a handler, by the name that is noted in the [`Handler`](crate::router::Handler).
 pub(crate) fn named(name: &str) -> &'static dyn Dialect {
     let dialect = ALL.iter().find(|dialect| dialect.name() == name);
-    *dialect.expect("handlers come from `routes`, which notes the name of a dialect in the list")
+    *dialect.expect("handlers come from `read`, which notes the name of a dialect in the list")
 }
 
 /// What is wrong with a project's folders, in every dialect.

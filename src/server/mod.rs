@@ -42,6 +42,7 @@ pub(crate) mod open_files;
 mod pool;
 mod proxied;
 mod remote;
+mod renewal;
 mod reply;
 mod requester;
 mod rewind;

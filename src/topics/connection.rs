@@ -197,7 +197,7 @@ impl Connection {
                         page.refuse_binary(&mut self.out);
                     }
                 }
-                Received::Pong => {}
+                Received::Pong(_) => {}
                 Received::Ping(payload) => websocket::frame(Kind::Pong, payload, &mut answers),
                 Received::Close(code, reason) => {
                     websocket::close_frame(code.unwrap_or(1005), reason, &mut answers);

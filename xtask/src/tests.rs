@@ -13,6 +13,7 @@ use crate::engine::{self, Choice, Engine};
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, Surroundings, find_program};
 use crate::npm;
+use crate::oracle;
 use crate::quickjs;
 #[cfg(target_os = "linux")]
 use crate::slowhttp;
@@ -37,6 +38,7 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     type_tests(checkout)?;
     npm_packages(checkout, &choice)?;
     durable_streams(checkout)?;
+    oracles(checkout, &choice)?;
     if let Engine::V8 { .. } = choice.engine {
         tests_of_node(checkout)?;
     }
@@ -162,6 +164,22 @@ fn durable_streams(checkout: &Checkout) -> Outcome {
     }
     println!("\n== {NAME}");
     streams::run(checkout, &[])
+}
+
+/// Scripts against what the hosts that the dialects come from have answered, with the liveline that the full run has
+/// built.
+fn oracles(checkout: &Checkout, choice: &Choice) -> Outcome {
+    for name in ["workers", "fastify", "fastify-npm"] {
+        if let Engine::QuickJs = choice.engine {
+            skip(name, "actors and Node's half need V8")?;
+        } else if find_program("node").is_none() || find_program("npm").is_none() {
+            skip(name, "there is no node or no npm on the PATH")?;
+        } else {
+            println!("\n== {name}");
+            oracle::run(checkout, &[name, "--check"])?;
+        }
+    }
+    Ok(())
 }
 
 /// The examples' pages in Chromium, served by the liveline that the full run has built.
