@@ -10,7 +10,7 @@ use crate::lines::Hub;
 use crate::metrics::Metrics;
 use crate::router::{FileRules, Layout};
 use crate::script::Inspector;
-use crate::topics::TopicHub;
+use crate::topics::{PageHub, TopicHub};
 use crate::trust::Trust;
 use liveline_store::Databases;
 
@@ -44,6 +44,8 @@ pub(crate) struct Config {
     pub shared: Shared,
     /// The topics, which isolates share.
     pub topics: TopicHub,
+    /// The pages of LARC.
+    pub pages: PageHub,
     /// Which hosts are served, and which proxies are trusted.
     pub trust: Arc<Trust>,
     /// The databases, with the limits of results.
@@ -71,6 +73,7 @@ impl Config {
             shared: self.shared.clone(),
             actors: self.actors.clone(),
             topics: self.topics.clone(),
+            pages: self.pages.clone(),
             trust: self.trust.clone(),
             mode: self.mode,
             bodies: self.bodies.clone(),

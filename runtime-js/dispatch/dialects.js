@@ -3,6 +3,7 @@
 
 import { aiwebengine } from "./aiwebengine.js";
 import { fastify } from "./fastify.js";
+import { larc } from "./larc.js";
 import { webflo } from "./webflo.js";
 import { workers } from "../workers/workers.js";
 import { ArrayPrototypePush, JSONStringify, SafeArrayIterator } from "../primordials.js";
@@ -26,7 +27,7 @@ import { ArrayPrototypePush, JSONStringify, SafeArrayIterator } from "../primord
  */
 
 /** By name. @type {Record<string, Dialect>} */
-const DIALECTS = { __proto__: null, aiwebengine, fastify, webflo, workers };
+const DIALECTS = { __proto__: null, aiwebengine, fastify, larc, webflo, workers };
 
 /** The functions of a handler's module. */
 export function load(dialect, module, filename) {

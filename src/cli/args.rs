@@ -9,6 +9,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use crate::server::BindHost;
+use crate::topics::Switch;
 use crate::trust::{HostPattern, ProxyRange, SiteOrigin};
 
 // Headings of flags in the help.
@@ -274,6 +275,10 @@ pub(super) struct Server {
     /// File of the topics, which then outlive the process [default: in memory]
     #[arg(long, value_name = "FILE", env = "LIVELINE_TOPIC_STORE", help_heading = DATA)]
     pub topic_store: Option<PathBuf>,
+    /// The hub for pages of LARC at /ws, /sse and /api/events: on, off, or auto, if the project has such pages
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_value = "auto",
+          default_missing_value = "on", value_enum, env = "LIVELINE_HUB", help_heading = SITE)]
+    pub hub: HubSwitch,
     /// Secret that signs session cookies, at least 16 bytes [default: the one in the sessions' file, or a random one]
     #[arg(long, value_name = "SECRET", env = "SESSION_KEY", hide_env_values = true, help_heading = DATA)]
     pub session_key: Option<String>,
@@ -322,6 +327,9 @@ pub(super) struct LimitFlags {
     /// How long a live client may be silent before its line is closed
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     pub ping_timeout: Duration,
+    /// How long a client of topics may be silent before it is pinged; after 2.5 times as long its WebSocket is closed
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = humantime::parse_duration)]
+    pub heartbeat: Duration,
     /// How long a handler may take to answer before the client gets 504
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub answer_timeout: Duration,
@@ -393,6 +401,12 @@ pub(super) struct LimitFlags {
     /// Memory for the messages of all topics
     #[arg(long, value_name = "SIZE", default_value = "256MiB")]
     pub max_topic_bytes: ByteSize,
+    /// Messages of one page of the hub in a second; later ones wait
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub hub_rate: u32,
+    /// Largest number of topics that pages of the hub make
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub max_hub_topics: usize,
     /// Largest number of connections, live lines included [default: derived from the limit of open files]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,
@@ -415,6 +429,24 @@ impl From<Overflow> for liveline_proto::Overflow {
             Overflow::Close => Self::Close,
             Overflow::DropOldest => Self::DropOldest,
             Overflow::DropNewest => Self::DropNewest,
+        }
+    }
+}
+
+/// See [`Switch`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum HubSwitch {
+    Auto,
+    On,
+    Off,
+}
+
+impl From<HubSwitch> for Switch {
+    fn from(switch: HubSwitch) -> Switch {
+        match switch {
+            HubSwitch::Auto => Switch::Auto,
+            HubSwitch::On => Switch::On,
+            HubSwitch::Off => Switch::Off,
         }
     }
 }

@@ -19,11 +19,11 @@ use crate::ext::{
 };
 use crate::http::KeptDocuments;
 use crate::lines::Hub;
-use crate::metrics::{Budget, Budgets, Metrics};
+use crate::metrics::{Budget, Budgets, Metrics, TopicCounts};
 use crate::router::{FileRules, Layout, LayoutError};
 use crate::script::{Isolate, snapshot_file};
 use crate::server::{BindHost, ConnectionLimiter, Listener, open_files};
-use crate::topics::TopicHub;
+use crate::topics::{HubOptions, PageHub, Switch, TopicHub};
 use crate::trust::{Hosts, Proxies, Trust};
 use liveline_proto::Origins;
 use liveline_proto::topic::TopicLimits;
@@ -75,6 +75,7 @@ impl Server {
             sessions: self.sessions()?,
             session_store: self.session_store_file(),
             topic_store: self.topic_store.clone(),
+            hub: self.hub.into(),
         };
         let mut config = config(layout, mode, &self.limits, origins, data, &self.folder.access)?;
         config.workers = self.workers.into();
@@ -91,8 +92,13 @@ impl Server {
         if mode == Mode::Development || self.metrics.is_some() {
             let (bodies, results) = (config.bodies.budget.clone(), config.databases.results().clone());
             let actors = config.actors.clone();
+            let pages = config.pages.clone();
             let budgets = Budgets {
                 actors: Box::new(move || actors.counts()),
+                topics: Box::new(move || {
+                    let (topics, pages) = pages.counts();
+                    TopicCounts { topics, pages }
+                }),
                 bodies: Box::new(move || Budget { held: bodies.held(), limit: bodies.budget() }),
                 results: Box::new(move || Budget { held: results.held(), limit: results.budget() }),
             };
@@ -162,7 +168,14 @@ fn place_of_environment(host: Option<&str>) -> BindHost {
 pub(super) fn to_check(folder: &Folder) -> Result<Config, CliError> {
     let limits = LimitFlags::parse_from([""]);
     let sessions = Sessions::new(Arc::<MemorySessions>::default(), &random_key(), false);
-    let data = Data { database: None, folder: None, sessions, session_store: None, topic_store: None };
+    let data = Data {
+        database: None,
+        folder: None,
+        sessions,
+        session_store: None,
+        topic_store: None,
+        hub: Switch::Off,
+    };
     config(folder.layout()?, Mode::Production, &limits, Origins::default(), data, &folder.access)
 }
 
@@ -176,6 +189,8 @@ struct Data {
     session_store: Option<PathBuf>,
     /// The file of the topics, if they have one.
     topic_store: Option<PathBuf>,
+    /// Whether there is a hub for pages.
+    hub: Switch,
 }
 
 impl AccessFlags {
@@ -265,7 +280,7 @@ fn config(
     mode: Mode,
     limits: &LimitFlags,
     origins: Origins,
-    Data { database, folder, sessions, session_store, topic_store }: Data,
+    Data { database, folder, sessions, session_store, topic_store, hub: switch }: Data,
     flags: &AccessFlags,
 ) -> Result<Config, CliError> {
     let (root, public) = (layout.root.clone(), layout.public.clone());
@@ -279,6 +294,9 @@ fn config(
     let actors = ActorOptions { idle: limits.actor_idle, folder: folder.join("actors") };
     let hub = Hub::new(limits.lines(origins), tokio::runtime::Handle::current());
     let stores = Stores::new(folder.clone(), databases.results().clone());
+    let runtime = tokio::runtime::Handle::current();
+    let topics = TopicHub::new(limits.topics(), topic_store.as_deref(), limits.heartbeat, runtime)?;
+    let options = HubOptions { switch, rate: limits.hub_rate.into(), topics: limits.max_hub_topics };
     let own_files = ["actors", "d1", "kv", "queues.sqlite"].map(|name| folder.join(name));
     let own_files = own_files.into_iter().chain(session_store).chain(topic_store.clone());
     Ok(Config {
@@ -295,7 +313,8 @@ fn config(
         hub,
         sessions,
         shared: Shared::default(),
-        topics: TopicHub::new(limits.topics(), topic_store.as_deref(), tokio::runtime::Handle::current())?,
+        pages: PageHub::new(topics.clone(), options),
+        topics,
         trust: Arc::new(Trust { origin: None, hosts, proxies, listening: Vec::new() }),
         databases,
         documents: KeptDocuments::default(),

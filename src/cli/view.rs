@@ -65,6 +65,7 @@ pub(super) fn sections(reading: &Reading) -> Vec<Section> {
         Section { title: "closed", rows: closed(reading) },
         Section { title: "channels", rows: channels(reading) },
         Section { title: "actors", rows: actors(reading) },
+        Section { title: "topics", rows: topics(reading) },
         Section { title: "isolates", rows: isolates(reading) },
     ];
     all.into_iter().filter(|section| !section.rows.is_empty()).collect()
@@ -108,6 +109,23 @@ fn frames(reading: &Reading) -> Vec<Row> {
     rows.push(reading.counter("coalesced", "liveline_frames_coalesced_total", None));
     rows.push(reading.counter("pings", "liveline_pings_total", None));
     rows
+}
+
+fn topics(reading: &Reading) -> Vec<Row> {
+    let count = |name| reading.now.sum(name);
+    if count("liveline_topics") == 0.0 && count("liveline_topic_messages_total") == 0.0 {
+        return Vec::new();
+    }
+    let missed = "liveline_topic_messages_missed_total";
+    vec![
+        Row::new("topics", count("liveline_topics")),
+        Row::new("subscribers", count("liveline_topic_subscribers")),
+        Row::new("pages", count("liveline_hub_pages")),
+        reading.counter("messages", "liveline_topic_messages_total", None),
+        reading.counter("delivered", "liveline_topic_deliveries_total", None),
+        Row { alarming: reading.rises(missed, None), ..reading.counter("missed", missed, None) },
+        Row::new("kept", size(count("liveline_topic_bytes"))),
+    ]
 }
 
 fn process(reading: &Reading) -> Vec<Row> {

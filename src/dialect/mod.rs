@@ -19,6 +19,7 @@
 mod aiwebengine;
 mod directive;
 mod fastify;
+mod larc;
 mod settings;
 mod spelling;
 mod webflo;
@@ -36,8 +37,8 @@ pub(crate) use settings::{FileKind, FileRule, Settings};
 pub(crate) use spelling::{nearest, nearest_within};
 
 /// Every dialect that is served. One that claims the same file as another has to be surer than that one.
-static ALL: [&dyn Dialect; 4] =
-    [&webflo::Webflo, &workers::Workers, &fastify::Fastify, &aiwebengine::Aiwebengine];
+static ALL: [&dyn Dialect; 5] =
+    [&webflo::Webflo, &workers::Workers, &fastify::Fastify, &aiwebengine::Aiwebengine, &larc::Larc];
 
 /// The part of a dialect that is Rust.
 pub(crate) trait Dialect: Sync {

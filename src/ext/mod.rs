@@ -30,6 +30,7 @@ mod exchange;
 pub(crate) mod fastify;
 mod files;
 mod form;
+mod larc;
 mod log;
 mod memory;
 #[cfg(feature = "node")]
@@ -64,6 +65,7 @@ pub(crate) use permissions::{Access, GrantError, Grants, OwnFiles};
 pub(crate) use session::Sessions;
 pub(crate) use shared::Shared;
 pub(crate) use timers::expect_packages;
+pub(crate) use topic::carry as topic_carry;
 pub(crate) use workers::{Background, Stores};
 
 use deno_core::{ExtensionFileSource, ascii_str_include};
@@ -233,6 +235,10 @@ deno_core::extension!(
         sql::op_sql_query,
         timers::op_timer_has_packages,
         timers::op_timer_of_package,
+        larc::op_larc_answer,
+        larc::op_larc_begin,
+        larc::op_larc_end,
+        larc::op_larc_next,
         topic::op_topic_alive,
         topic::op_topic_answer,
         topic::op_topic_configure,
@@ -350,6 +356,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "dispatch/dialects.js",
         "dispatch/dispatch.js",
         "dispatch/fastify.js",
+        "dispatch/larc.js",
         "dispatch/routing.js",
         "dispatch/steps.js",
         "dispatch/throwers.js",

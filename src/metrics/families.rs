@@ -7,7 +7,7 @@ use super::exposition::{Exposition, Format};
 use super::meter::BOUNDS;
 use super::output::{self, Stream};
 use super::process;
-use super::registry::{ActorCounts, Snapshot};
+use super::registry::{ActorCounts, Snapshot, TopicCounts};
 use crate::lines::Hub;
 use liveline_proto::{CloseCode, Stats};
 
@@ -22,6 +22,7 @@ pub(super) fn write(snapshot: &Snapshot, hub: &Hub, format: Format) -> String {
     lines(&mut out, &hub.engine().stats());
     channels(&mut out, hub);
     actors(&mut out, &snapshot.actors);
+    topics(&mut out, &snapshot.topics);
     requests(&mut out, snapshot);
     isolates(&mut out, snapshot);
     budgets(&mut out, snapshot);
@@ -92,6 +93,20 @@ fn actors(out: &mut Exposition, counts: &ActorCounts) {
     out.gauge("liveline_actor_alarms", "Alarms of actors: set for later, or due and not handled yet.")
         .sample(&[("state", &"set")], counts.alarms)
         .sample(&[("state", &"due")], counts.alarms_due);
+}
+
+fn topics(out: &mut Exposition, TopicCounts { topics, pages }: &TopicCounts) {
+    out.gauge("liveline_topics", "Topics.").sample(&[], topics.topics);
+    out.gauge("liveline_topic_subscribers", "Subscribers of all topics.").sample(&[], topics.subscribers);
+    out.gauge("liveline_topic_bytes", "Bytes of the messages that topics keep.").sample(&[], topics.bytes);
+    out.counter("liveline_topic_messages", "Messages that were published to topics.")
+        .sample(&[], topics.published);
+    out.counter("liveline_topic_deliveries", "Messages of topics that subscribers have received.")
+        .sample(&[], topics.delivered);
+    out.counter("liveline_topic_messages_missed", "Messages of topics that slow subscribers have missed.")
+        .sample(&[], topics.missed);
+    out.gauge("liveline_hub_pages", "Pages that are connected to the hub by a WebSocket.")
+        .sample(&[], *pages);
 }
 
 fn requests(out: &mut Exposition, snapshot: &Snapshot) {

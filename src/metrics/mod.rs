@@ -31,5 +31,5 @@ pub(crate) const ACCESS: &str = "liveline::access";
 
 pub(crate) use endpoint::{MetricsEndpoint, PATH};
 pub(crate) use meter::{Heap, Meter, WorkerId};
-pub(crate) use registry::{ActorCounts, Budget, Budgets, Metrics};
+pub(crate) use registry::{ActorCounts, Budget, Budgets, Metrics, TopicCounts};
 pub(crate) use request_id::RequestId;

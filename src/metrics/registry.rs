@@ -9,6 +9,7 @@ use super::families::write;
 use super::meter::{AnswerSums, WorkerMetrics};
 use super::{Meter, WorkerId};
 use crate::lines::Hub;
+use liveline_proto::topic::TopicStats;
 
 /// All metrics of the process. Clones share them.
 #[derive(Clone)]
@@ -38,6 +39,15 @@ pub(crate) struct ActorCounts {
     pub alarms_due: usize,
 }
 
+/// What topics have, and the hub for pages.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct TopicCounts {
+    /// The topics.
+    pub topics: TopicStats,
+    /// Pages that are connected to the hub by a WebSocket.
+    pub pages: usize,
+}
+
 /// Functions that return the budgets of the process.
 pub(crate) struct Budgets {
     /// Bodies that are being received.
@@ -46,6 +56,8 @@ pub(crate) struct Budgets {
     pub results: Box<dyn Fn() -> Budget + Send + Sync>,
     /// The actors.
     pub actors: Box<dyn Fn() -> ActorCounts + Send + Sync>,
+    /// The topics.
+    pub topics: Box<dyn Fn() -> TopicCounts + Send + Sync>,
 }
 
 struct Shared {
@@ -90,6 +102,8 @@ pub(super) struct Snapshot {
     pub results: Budget,
     /// The actors.
     pub actors: ActorCounts,
+    /// The topics.
+    pub topics: TopicCounts,
 }
 
 impl Metrics {
@@ -138,9 +152,9 @@ impl Metrics {
         workers.iter().for_each(|worker| worker.answers.add_to(&mut answers));
         let Shared { engine, began, ref reloaded, ref failed, ref lost, .. } = *self.0;
         let [reloaded, failed, lost] = [reloaded, failed, lost].map(|count| count.load(Ordering::Relaxed));
-        let Budgets { bodies, results, actors } = &self.0.budgets;
-        let (bodies, results, actors) = (bodies(), results(), actors());
-        Snapshot { engine, began, workers, answers, reloaded, failed, lost, bodies, results, actors }
+        let Budgets { bodies, results, actors, topics } = &self.0.budgets;
+        let (bodies, results, actors, topics) = (bodies(), results(), actors(), topics());
+        Snapshot { engine, began, workers, answers, reloaded, failed, lost, bodies, results, actors, topics }
     }
 
     fn workers(&self) -> MutexGuard<'_, Workers> {

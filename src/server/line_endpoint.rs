@@ -191,7 +191,7 @@ fn sender(config: &Config, address: &str, caller: &Caller) -> Result<Attachment,
 }
 
 /// Reads a body of at most `limit` bytes. One that breaks off is refused whole, since its last frame may be half of one.
-async fn read(mut body: Incoming, limit: usize, held: &mut Held) -> Result<Vec<u8>, Answer> {
+pub(super) async fn read(mut body: Incoming, limit: usize, held: &mut Held) -> Result<Vec<u8>, Answer> {
     let mut bytes = Vec::new();
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         let broken = |_| Answer::text(StatusCode::BAD_REQUEST, "The frames broke off.\n");

@@ -13,7 +13,7 @@
 //! | `instrumented`, `timeouts`, `rewind` | the stream of a connection, and how long its client may take |
 //! | `service` | one request: `route`, then a [`Reply`](reply::Reply), which is a response or an upgrade |
 //! | `requester`, `caller`, `csrf` | which client sent a request, and what it may do |
-//! | `line_endpoint`, `dev_endpoint`, `assets` | the host's own addresses, and static files |
+//! | `line_endpoint`, `larc_endpoint`, `dev_endpoint`, `assets` | the host's own addresses, and static files |
 //! | `completion`, `browser_request`, `access_log` | what an answer passes on its way out |
 //! | `upgrade` | a connection that leaves HTTP |
 //! | `route_files` | the files of each route, so that it is known what a save changes |
@@ -33,6 +33,7 @@ mod context;
 mod csrf;
 mod dev_endpoint;
 mod instrumented;
+mod larc_endpoint;
 mod limiter;
 mod line_endpoint;
 mod listener;

@@ -17,7 +17,7 @@ use super::context::Context;
 use super::dev_endpoint::{self, Document};
 use super::instrumented::InstrumentedBody;
 use super::reply::{Outgoing, Protocol, Reply, Upgrade, head_of};
-use super::{Called, Worker, csrf, line_endpoint, requester};
+use super::{Called, Worker, csrf, larc_endpoint, line_endpoint, requester};
 use crate::browser::BrowserFiles;
 use crate::ext::{Call, Mode, Show, Shown};
 use crate::http::{
@@ -209,6 +209,10 @@ fn route(
     request: Request<Incoming>,
     responder: &mut Responder,
 ) -> Routed {
+    if larc_endpoint::covers(context, request.uri().path()) {
+        let answer = larc_endpoint::answer(context.clone(), requester, request);
+        return Routed::Waiting(Box::pin(async move { answer.await.into() }));
+    }
     let request = match own_address(context, requester, request, responder.browser.as_deref()) {
         ControlFlow::Break(routed) => return routed,
         ControlFlow::Continue(request) => request,

@@ -13,14 +13,11 @@ use bytes::{Buf, Bytes};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::feed::{Feed, Wire};
+use super::feed::{Feed, Filled, Wire};
 use liveline_proto::websocket::{self, Decoder, Kind, Received};
 
-/// How long a connection may be silent before something is written.
-const PING_AFTER: Duration = Duration::from_secs(15);
-
-/// How long the client of a WebSocket may be silent before its connection is lost.
-const LOST_AFTER: Duration = Duration::from_secs(40);
+/// After how many heartbeats without a sign of life the connection of a WebSocket is lost.
+const LOST_AFTER: f64 = 2.5;
 
 /// How long a client may leave everything unread.
 const STALL_LIMIT: Duration = Duration::from_secs(60);
@@ -43,15 +40,16 @@ impl Feed {
     ) {
         let _served = self.subscriber.hub().begin_feed();
         self.wire.begin(&mut head);
-        let input = match self.wire {
-            Wire::Socket { limit } => Some(Decoder::new(limit)),
-            Wire::Events(_) | Wire::Stream(_) => None,
-        };
+        let input = self.wire.limit().map(Decoder::new);
+        if let Wire::Page { page, .. } = &self.wire {
+            page.wake_by(self.subscriber.waker());
+        }
         let connection = Connection {
             stream,
             out: VecDeque::from([head.into()]),
             input,
             heard_at: Instant::now(),
+            closes: None,
             ended: false,
         };
         // An error means that the client is gone.
@@ -67,20 +65,39 @@ struct Connection {
     input: Option<Decoder>,
     /// When the client last sent something.
     heard_at: Instant,
+    /// The answer to the client's close frame, which is sent when what the client sent before is done.
+    closes: Option<Bytes>,
     /// Nothing more is written after `out`.
     ended: bool,
 }
 
 impl Connection {
     async fn run(mut self, feed: &mut Feed, read: &[u8]) -> io::Result<()> {
+        let heartbeat = feed.subscriber.hub().heartbeat();
+        let mut ping_at = Instant::now() + heartbeat;
         let mut stopping = feed.subscriber.hub().stopping();
+        let mut stops = false;
         let began = Instant::now();
         if !read.is_empty() {
             self.receive(&mut read.to_vec(), feed);
         }
         loop {
+            if feed.may_receive()
+                && let Some(closes) = self.closes.take()
+            {
+                self.out.push_back(closes);
+                self.ended = true;
+            }
+            let mut has_more = false;
             if !self.ended {
-                self.ended = feed.fill(&mut self.out);
+                let filled = feed.fill(&mut self.out);
+                has_more = filled == Filled::HasMore;
+                self.ended = filled == Filled::Ended;
+                // What was published before is still sent.
+                if stops && filled == Filled::Waits {
+                    feed.wire.restart(&mut self.out);
+                    self.ended = true;
+                }
             }
             self.write().await?;
             if self.ended {
@@ -88,27 +105,29 @@ impl Connection {
             }
             let ends_at = began + STREAM_LIFETIME;
             let is_stream = matches!(feed.wire, Wire::Stream(_));
+            let may_receive = feed.may_receive();
+            let lost_at = self.heard_at + heartbeat.mul_f64(LOST_AFTER);
+            let is_open = self.closes.is_none();
+            let is_watched = self.input.is_some() && may_receive && is_open;
             tokio::select! {
+                () = std::future::ready(()), if has_more => {}
                 () = feed.subscriber.changed() => {}
-                readable = self.stream.readable() => {
+                readable = self.stream.readable(), if may_receive && is_open => {
                     readable?;
                     self.read(feed)?;
                 }
-                () = sleep_until(Instant::now() + PING_AFTER) => {
-                    if self.input.is_some() && self.heard_at.elapsed() > LOST_AFTER {
-                        return Err(ErrorKind::TimedOut.into());
-                    }
+                outcome = Feed::waited(&mut feed.wire), if !may_receive => {
+                    feed.carry_out(outcome, &mut self.out);
+                    // The time in which it was not read does not count.
+                    self.heard_at = Instant::now();
+                }
+                () = sleep_until(ping_at) => {
                     self.out.push_back(feed.wire.ping());
+                    ping_at = Instant::now() + heartbeat;
                 }
+                () = sleep_until(lost_at), if is_watched => return Err(ErrorKind::TimedOut.into()),
                 () = sleep_until(ends_at), if is_stream => self.ended = true,
-                _ = stopping.wait_for(|stopping| *stopping) => {
-                    // What was published before is still sent.
-                    self.ended = feed.fill(&mut self.out);
-                    if !self.ended {
-                        feed.wire.restart(&mut self.out);
-                        self.ended = true;
-                    }
-                }
+                _ = stopping.wait_for(|stopping| *stopping), if !stops => stops = true,
             }
         }
     }
@@ -146,9 +165,9 @@ impl Connection {
     }
 
     /// Reads what the client has sent. Fails at its end.
-    fn read(&mut self, feed: &Feed) -> io::Result<()> {
+    fn read(&mut self, feed: &mut Feed) -> io::Result<()> {
         let mut buffer = [0; 4096];
-        loop {
+        while feed.may_receive() {
             match self.stream.try_read(&mut buffer) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(read) => {
@@ -159,22 +178,35 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
+        Ok(())
     }
 
-    fn receive(&mut self, bytes: &mut [u8], feed: &Feed) {
+    fn receive(&mut self, bytes: &mut [u8], feed: &mut Feed) {
         let Some(decoder) = &mut self.input else { return };
         let mut answers = Vec::new();
         let mut ended = false;
         let fed = decoder.feed(bytes, |received| {
             match received {
-                // Messages of the client have no meaning here.
-                Received::Text(_) | Received::Binary(_) | Received::Pong(_) => {}
+                Received::Text(text) => {
+                    if let Wire::Page { page, .. } = &mut feed.wire {
+                        page.receive(text);
+                    }
+                }
+                Received::Binary(_) => {
+                    if let Wire::Page { page, .. } = &feed.wire {
+                        page.refuse_binary(&mut self.out);
+                    }
+                }
+                Received::Pong(_) => {}
                 Received::Ping(payload) => websocket::frame(Kind::Pong, payload, &mut answers),
                 Received::Close(code, reason) => {
                     websocket::close_frame(code.unwrap_or(1005), reason, &mut answers);
                     ended = true;
                     if let Some(presence) = &feed.presence {
                         presence.leave();
+                    }
+                    if let Wire::Page { page, .. } = &mut feed.wire {
+                        page.leave();
                     }
                 }
             }
@@ -184,12 +216,12 @@ impl Connection {
             websocket::close_frame(error.code(), &error.to_string(), &mut answers);
             ended = true;
         }
-        if !answers.is_empty() {
-            self.out.push_back(answers.into());
-        }
+        feed.proceed(&mut self.out);
         if ended {
             self.input = None;
-            self.ended = true;
+            self.closes = Some(answers.into());
+        } else if !answers.is_empty() {
+            self.out.push_back(answers.into());
         }
     }
 

@@ -8,6 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde_json::json;
 
+use super::larc::{Outcome, PageSession};
 use super::{PresentConnection, Subscriber};
 use liveline_proto::topic::{Content, Delivery, Encoding, End, Gap, Message, Position, Taken};
 use liveline_proto::{CloseCode, Format, websocket};
@@ -23,8 +24,18 @@ pub(crate) struct Feed {
     pub presence: Option<PresentConnection>,
 }
 
+/// What is left after [`Feed::fill`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Filled {
+    /// Nothing for now: the subscriber is woken when there is more.
+    Waits,
+    /// More, for which the subscriber is not woken.
+    HasMore,
+    /// Nothing, and nothing follows.
+    Ended,
+}
+
 /// How the messages are written.
-#[derive(Debug)]
 pub(crate) enum Wire {
     /// Server-sent events, one for each message.
     Events(Encoding),
@@ -32,6 +43,8 @@ pub(crate) enum Wire {
     Socket { limit: usize },
     /// The events of Durable Streams.
     Stream(StreamWire),
+    /// Text frames of a WebSocket for a page of LARC, whose messages may be `limit` bytes long.
+    Page { page: Box<PageSession>, limit: usize },
 }
 
 /// The events of Durable Streams: batches of data, each with an event that has the position behind it.
@@ -47,8 +60,8 @@ pub(crate) struct StreamWire {
 }
 
 impl Feed {
-    /// Moves bytes into `out`. Returns whether nothing follows.
-    pub(super) fn fill(&mut self, out: &mut VecDeque<Bytes>) -> bool {
+    /// Moves bytes into `out`, about as many as a connection takes at a time.
+    pub(super) fn fill(&mut self, out: &mut VecDeque<Bytes>) -> Filled {
         let mut deliveries = Vec::new();
         let taken = self.subscriber.take(BATCH_BYTES, &mut deliveries);
         match &mut self.wire {
@@ -61,18 +74,79 @@ impl Feed {
                 Delivery::Gap(gap) => gap_frame(gap),
             })),
             Wire::Stream(stream) => stream.write(&deliveries, taken, out),
+            Wire::Page { page, .. } => {
+                if page.take(out).is_err() {
+                    self.wire.end(End::Slow, out);
+                    return Filled::Ended;
+                }
+                out.extend(deliveries.iter().map(|delivery| page_frame(page, delivery)));
+            }
         }
         match taken {
             Taken::Ended(end) => {
                 self.wire.end(end, out);
-                true
+                Filled::Ended
             }
-            Taken::All | Taken::Some => false,
+            Taken::Some => Filled::HasMore,
+            Taken::All => Filled::Waits,
+        }
+    }
+}
+
+fn page_frame(page: &mut PageSession, delivery: &Delivery) -> Bytes {
+    match delivery {
+        Delivery::Message(message) => page.encode(message),
+        Delivery::Gap(gap) => page.gap(gap_json(gap)),
+    }
+}
+
+impl Feed {
+    /// Does what the frames of a page ask for.
+    pub(super) fn proceed(&mut self, out: &mut VecDeque<Bytes>) {
+        let Wire::Page { page, .. } = &mut self.wire else { return };
+        let outcome = page.proceed();
+        self.carry_out(outcome, out);
+    }
+
+    /// Waits until a page that has to wait need not any more, and does what its frames ask for. Others wait for ever.
+    pub(super) async fn waited(wire: &mut Wire) -> Outcome {
+        match wire {
+            Wire::Page { page, .. } => page.waited().await,
+            _ => std::future::pending().await,
+        }
+    }
+
+    pub(super) fn carry_out(&mut self, outcome: Outcome, out: &mut VecDeque<Bytes>) {
+        let Wire::Page { page, .. } = &mut self.wire else { return };
+        out.extend(outcome.out);
+        if outcome.subscribes {
+            let mut deliveries = Vec::new();
+            match page.resubscribed(&self.subscriber, &mut deliveries) {
+                Ok(subscriber) => self.subscriber = subscriber,
+                Err(error) => out.push_back(page.error(&error.to_string())),
+            }
+            out.extend(deliveries.iter().map(|delivery| page_frame(page, delivery)));
+        }
+    }
+
+    /// Whether the client may send more.
+    pub(super) fn may_receive(&self) -> bool {
+        match &self.wire {
+            Wire::Page { page, .. } => page.may_receive(),
+            _ => true,
         }
     }
 }
 
 impl Wire {
+    /// How long messages of the client of a WebSocket may be, in bytes.
+    pub(super) fn limit(&self) -> Option<usize> {
+        match self {
+            Wire::Socket { limit } | Wire::Page { limit, .. } => Some(*limit),
+            Wire::Events(_) | Wire::Stream(_) => None,
+        }
+    }
+
     /// Writes what comes before everything.
     pub(super) fn begin(&self, out: &mut Vec<u8>) {
         if let Wire::Events(_) = self {
@@ -85,14 +159,14 @@ impl Wire {
     pub(super) fn ping(&self) -> Bytes {
         match self {
             Wire::Events(_) | Wire::Stream(_) => Bytes::from_static(b":\n\n"),
-            Wire::Socket { .. } => Bytes::from_static(&[0x89, 0]),
+            Wire::Socket { .. } | Wire::Page { .. } => Bytes::from_static(&[0x89, 0]),
         }
     }
 
     /// Writes that the process stops: the client connects again.
     pub(super) fn restart(&self, out: &mut VecDeque<Bytes>) {
         let mut bytes = Vec::new();
-        if let Wire::Socket { .. } = self {
+        if let Wire::Socket { .. } | Wire::Page { .. } = self {
             websocket::close_frame(CloseCode::Restart.number(), "", &mut bytes);
         }
         out.push_back(bytes.into());
@@ -110,7 +184,9 @@ impl Wire {
             Wire::Events(_) if end != End::Slow => {
                 Format::Events.close(code.number(), reason, &mut bytes);
             }
-            Wire::Socket { .. } => websocket::close_frame(code.number(), reason, &mut bytes),
+            Wire::Socket { .. } | Wire::Page { .. } => {
+                websocket::close_frame(code.number(), reason, &mut bytes);
+            }
             Wire::Events(_) | Wire::Stream(_) => {}
         }
         out.push_back(bytes.into());

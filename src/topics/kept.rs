@@ -75,6 +75,13 @@ impl Store {
         self.file.write(write);
     }
 
+    /// Whether so much waits for the disk that nothing more may be published.
+    pub(super) fn is_full(&self) -> bool {
+        /// Bytes that may wait.
+        const MOST: usize = 64 << 20;
+        self.file.waiting() > MOST
+    }
+
     /// Calls `report` when everything that was written before is stored, or could not be.
     pub(super) fn report(&self, report: impl FnOnce(Result<(), SqlError>) + Send + 'static) {
         let has_failed = self.has_failed.clone();

@@ -13,6 +13,7 @@
 mod connection;
 mod feed;
 mod kept;
+mod larc;
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
@@ -30,6 +31,10 @@ use liveline_proto::topic::{
 use liveline_store::SqlError;
 
 pub(crate) use self::feed::{Feed, StreamWire, Wire, cursor, json_array};
+pub(crate) use self::larc::{
+    Caller, Gate, HubOptions, PageHub, PageSession, PageSubscription, Question, Switch, Verdict,
+    looks_like_larc,
+};
 
 /// All topics of the process. Clones share them.
 #[derive(Clone)]
@@ -42,6 +47,8 @@ struct Shared {
     store: Option<Store>,
     runtime: tokio::runtime::Handle,
     connections: AtomicU64,
+    /// How long a connection may be silent before something is written.
+    heartbeat: Duration,
     /// How many feeds are being served.
     feeds: watch::Sender<usize>,
     /// Whether the process is stopping, which ends all feeds.
@@ -68,6 +75,7 @@ impl TopicHub {
     pub(crate) fn new(
         limits: TopicLimits,
         file: Option<&Path>,
+        heartbeat: Duration,
         runtime: tokio::runtime::Handle,
     ) -> Result<TopicHub, TopicStoreError> {
         let mut topics = Topics::new(limits, Settings::default(), now());
@@ -83,6 +91,7 @@ impl TopicHub {
             store,
             runtime: runtime.clone(),
             connections: AtomicU64::new(1),
+            heartbeat,
             feeds: watch::Sender::new(0),
             stopping: watch::Sender::new(false),
         }));
@@ -96,21 +105,20 @@ impl TopicHub {
     pub(crate) fn turn(&self) -> Turn<'_> {
         let mut state = self.lock();
         state.topics.at(now());
+        if let Some(store) = &self.0.store {
+            state.topics.set_store_full(store.is_full());
+        }
         Turn { hub: self, state: Some(state) }
     }
 
     /// A subscriber, which begins with what [`Subscribe`] asks for.
     pub(crate) fn subscribe(&self, subscribe: Subscribe) -> Result<Subscriber, TopicError> {
-        let notify = Arc::new(Notify::new());
-        let mut turn = self.turn();
-        let id = turn.subscribe(subscribe)?;
-        let wakers = turn.wakers();
-        if wakers.len() <= id.index() {
-            wakers.resize(id.index() + 1, None);
-        }
-        wakers[id.index()] = Some(notify.clone());
-        drop(turn);
-        Ok(Subscriber { hub: self.clone(), id, notify })
+        self.turn().subscriber(subscribe, Arc::new(Notify::new()))
+    }
+
+    /// How long a connection may be silent before something is written.
+    fn heartbeat(&self) -> Duration {
+        self.0.heartbeat
     }
 
     /// A number for a connection, which no other has.
@@ -198,6 +206,16 @@ impl Turn<'_> {
         self.state.as_ref().expect("it is taken by the drop")
     }
 
+    fn subscriber(&mut self, subscribe: Subscribe, notify: Arc<Notify>) -> Result<Subscriber, TopicError> {
+        let id = self.subscribe(subscribe)?;
+        let wakers = self.wakers();
+        if wakers.len() <= id.index() {
+            wakers.resize(id.index() + 1, None);
+        }
+        wakers[id.index()] = Some(notify.clone());
+        Ok(Subscriber { hub: self.hub.clone(), id, notify })
+    }
+
     fn wakers(&mut self) -> &mut Vec<Option<Arc<Notify>>> {
         &mut self.state.as_mut().expect("it is taken by the drop").wakers
     }
@@ -272,6 +290,18 @@ impl Subscriber {
             self.notify.notify_one();
         }
         taken
+    }
+
+    /// The same subscriber with another [`Subscribe`], from where it is. What it did not take yet is moved into `into`.
+    fn changed_to(&self, subscribe: Subscribe, into: &mut Vec<Delivery>) -> Result<Subscriber, TopicError> {
+        let mut turn = self.hub.turn();
+        while turn.take(self.id, usize::MAX, into) == Taken::Some {}
+        turn.subscriber(subscribe, self.notify.clone())
+    }
+
+    /// What wakes the one who waits for [`Subscriber::changed`].
+    fn waker(&self) -> Arc<Notify> {
+        self.notify.clone()
     }
 
     /// Waits until there may be something to take. Not more than one caller may wait.

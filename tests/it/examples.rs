@@ -19,14 +19,15 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
 }
 
-/// The name of every example. `public` and `source` hold what all their pages share, `fastify` is an application of its
-/// own.
+/// The name of every example. `public` and `source` hold what all their pages share; `fastify`, `larc` and `workers` are
+/// projects of their own.
 fn names() -> Vec<String> {
     let entries =
         fs::read_dir(folder()).expect("the examples").flatten().filter(|entry| entry.path().is_dir());
     let names = entries.map(|entry| entry.file_name().into_string().expect("a name"));
-    let mut names: Vec<_> =
-        names.filter(|name| !["fastify", "public", "source", "workers"].contains(&name.as_str())).collect();
+    let mut names: Vec<_> = names
+        .filter(|name| !["fastify", "larc", "public", "source", "workers"].contains(&name.as_str()))
+        .collect();
     names.sort();
     names
 }

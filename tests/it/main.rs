@@ -45,6 +45,7 @@ mod forms;
 mod hosts;
 #[cfg(feature = "node")]
 mod inspector;
+mod larc;
 #[cfg(target_os = "linux")] // It reads /proc.
 mod leaks;
 mod listening;

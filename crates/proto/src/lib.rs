@@ -17,6 +17,7 @@
 //! | [`actor`] | actors: one owner for each, gates, alarms, hibernation |
 //! | [`websocket`] | frames on a WebSocket (RFC 6455) |
 //! | [`http1`] | strictness that the HTTP/1.1 parser in use does not have |
+//! | [`larc`] | what pages of LARC need: their frames, documents, presence |
 //! | [`topic`] | named sequences of messages with subscribers that continue where they were |
 //! | [`multipart`] | forms (RFC 7578), the one kind of body that the host parses |
 //!
@@ -39,6 +40,7 @@ mod event;
 mod exchange;
 pub mod http1;
 mod ids;
+pub mod larc;
 mod line;
 pub mod multipart;
 mod numbered;

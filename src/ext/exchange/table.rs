@@ -18,7 +18,7 @@ use crate::ext::{Actors, BodyLimits, OpError, Running, Sessions, Shared, Show, S
 use crate::http::{Answer, Audience};
 use crate::lines::Hub;
 use crate::metrics::{HANDLER, RequestId};
-use crate::topics::TopicHub;
+use crate::topics::{PageHub, TopicHub};
 use crate::trust::Trust;
 use liveline_compiler::Diagnostic;
 use liveline_proto::{Close, CloseCode, ExchangeError, ExchangeId, Input, LineId, OwnerId};
@@ -46,6 +46,7 @@ pub(crate) struct Services {
     pub shared: Shared,
     pub actors: Actors,
     pub topics: TopicHub,
+    pub pages: PageHub,
     pub trust: Arc<Trust>,
     pub mode: Mode,
     pub bodies: BodyLimits,
@@ -60,6 +61,7 @@ pub(in crate::ext) struct Host {
     /// The stores of Workers; None where the code is only checked.
     pub stores: Option<Stores>,
     pub topics: TopicHub,
+    pub pages: PageHub,
     pub trust: Arc<Trust>,
     pub bodies: BodyLimits,
     pub site: Option<Box<dyn Site>>,
@@ -130,7 +132,7 @@ fn key(id: ExchangeId) -> usize {
 
 impl Exchanges {
     pub(crate) fn new(owner: OwnerId, services: Services) -> Exchanges {
-        let Services { hub, sessions, shared, actors, topics, trust, mode, bodies } = services;
+        let Services { hub, sessions, shared, actors, topics, pages, trust, mode, bodies } = services;
         let host = Host {
             hub,
             sessions,
@@ -138,6 +140,7 @@ impl Exchanges {
             actors,
             stores: None,
             topics,
+            pages,
             trust,
             bodies,
             site: None,

@@ -7,7 +7,7 @@ use crate::http::{Answer, Carrier, Continuation, set_stream_headers};
 use crate::topics::Feed;
 
 /// A response whose body is the feed's events.
-pub(super) fn events(feed: Feed) -> Answer {
+pub(crate) fn events(feed: Feed) -> Answer {
     let mut answer = Answer::empty(StatusCode::OK);
     set_stream_headers(&mut answer.headers, "text/event-stream");
     answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
@@ -15,7 +15,7 @@ pub(super) fn events(feed: Feed) -> Answer {
 }
 
 /// The WebSocket of a feed. Its handshake is completed where the request is known.
-pub(super) fn socket(feed: Feed, protocol: Option<HeaderValue>) -> Answer {
+pub(crate) fn socket(feed: Feed, protocol: Option<HeaderValue>) -> Answer {
     let mut answer = Answer::empty(StatusCode::SWITCHING_PROTOCOLS);
     if let Some(protocol) = protocol {
         answer.headers.insert(hyper::header::SEC_WEBSOCKET_PROTOCOL, protocol);

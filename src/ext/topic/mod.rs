@@ -1,6 +1,6 @@
 //! Topics, for handlers. Half of `runtime-js/topic/`.
 
-mod carry;
+pub(crate) mod carry;
 mod forward;
 mod stream;
 

@@ -55,9 +55,9 @@ class Host extends Changing {
     );
   }
 
-  async stop() {
+  async stop(signal) {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    this.#process.kill();
+    this.#process.kill(signal);
     await once(this.#process, "exit");
   }
 

@@ -13,6 +13,7 @@
 //! | `actors` | A1: actors against Durable Objects on workerd |
 //! | `fastify` | F1 F2 F3 F4: one plugin tree on Fastify and on liveline |
 //! | `events` | S1: the same as server-sent events |
+//! | `topics` | T1 T2 T3 T4: topics against nginx with nchan |
 //! | `connect` | L1 L2: how soon a line has its first message |
 //! | `hostile` | R5 R6: delays of ordinary clients beside hostile ones |
 //! | `resident`, `idle` | H5; M1 M2 M3: memory |
@@ -52,6 +53,7 @@ mod setup;
 mod smoke;
 mod start;
 mod stats;
+mod topics;
 mod wrk;
 
 use std::fs;
@@ -150,6 +152,7 @@ fn parts(group: &str) -> &'static [Part] {
         "idle" => &[idle::measure],
         "actors" => &[actors::measure],
         "fastify" => &[fastify::measure],
+        "topics" => &[topics::measure],
         _ => &[],
     }
 }

@@ -24,6 +24,8 @@ pub const NUMBERED: &str = "liveline-v1";
 /// Liveline, measured over actors.
 pub const ACTORS: &str = "liveline-actors";
 pub const WORKERD: &str = "workerd";
+/// Liveline, measured over topics.
+pub const TOPICS: &str = "liveline-topics";
 /// Liveline with the plugin tree that Fastify serves.
 pub const TREE: &str = "liveline-fastify";
 pub const BUN: &str = "bun";
@@ -45,7 +47,7 @@ pub struct Peer {
 }
 
 pub fn is_ours(name: &str) -> bool {
-    [LIVELINE, NUMBERED, RAW, ACTORS, TREE].contains(&name)
+    [LIVELINE, NUMBERED, RAW, ACTORS, TREE, TOPICS].contains(&name)
 }
 
 impl Peer {
@@ -97,9 +99,14 @@ impl Peer {
     /// The connection that sends to these subscribers.
     pub fn announcer(&self) -> Transport {
         match self.name {
-            NCHAN => Transport::new(Protocol::Http, "/pub", ""),
+            NCHAN | TOPICS => Transport::new(Protocol::Http, "/pub", ""),
             _ => self.room(),
         }
+    }
+
+    /// A subscriber of a topic that receives its messages by a WebSocket.
+    pub fn topic_sockets(&self) -> Transport {
+        Transport::new(Protocol::WebSocket, if self.name == NCHAN { "/sub/socket" } else { "/room" }, "")
     }
 }
 
@@ -129,12 +136,16 @@ pub fn make(setup: &BenchSetup<'_>, name: &'static str) -> Outcome<Peer> {
             let launch = setup.launch(name, program, &["bench", "baseline-server"]);
             Ok(peer("bare epoll".to_owned(), Protocol::Http, launch))
         }
-        LIVELINE | NUMBERED | RAW | TREE => {
+        LIVELINE | NUMBERED | RAW | TREE | TOPICS => {
             let program = liveline(setup)?;
-            let routes = setup.script(if name == TREE { "fastify" } else { "routes" });
+            let routes = setup.script(match name {
+                TREE => "fastify",
+                TOPICS => "topics",
+                _ => "routes",
+            });
             let arguments = ["serve", &routes, "--host", "127.0.0.1", "--port", "0", "--workers", "1"];
             let protocol = match name {
-                RAW | TREE => Protocol::WebSocket,
+                RAW | TREE | TOPICS => Protocol::WebSocket,
                 NUMBERED => Protocol::NumberedLine,
                 _ => Protocol::Line,
             };

@@ -7,9 +7,9 @@ use crate::checkout::Checkout;
 use crate::failure::{Outcome, While, fail};
 
 /// The names of the groups, in the order they run.
-pub const GROUPS: [&str; 11] = [
+pub const GROUPS: [&str; 12] = [
     "start", "http", "echo", "fanout", "events", "connect", "hostile", "resident", "idle", "actors",
-    "fastify",
+    "fastify", "topics",
 ];
 
 /// The groups with the headline figures, for `--quick`.

@@ -10,9 +10,10 @@ use super::fanout::{Fanout, Pace};
 use super::fastify;
 use super::http::{answers, at_rate};
 use super::load::{LoadGenerator, Transport};
-use super::peers::{ACTORS, BASELINE, FASTIFY, LIVELINE, NUMBERED, Peer, RAW, TREE, WORKERD};
+use super::peers::{ACTORS, BASELINE, FASTIFY, LIVELINE, NUMBERED, Peer, RAW, TOPICS, TREE, WORKERD};
 use super::server::Server;
 use super::setup::BenchSetup;
+use super::topics;
 use crate::engine::{self, Engine};
 use crate::failure::{Outcome, While, fail};
 use crate::machine::Machine;
@@ -28,10 +29,16 @@ pub fn run(setup: &BenchSetup<'_>) -> Outcome {
     match setup.plan.groups.as_slice() {
         // Asked for by its name: Fastify itself as well, which is installed from npm.
         ["fastify"] => return fastify::smoke(setup, &[TREE, FASTIFY]),
+        ["topics"] => {
+            for peer in setup.gather(&[TOPICS])? {
+                topics::smoke(&peer, BRIEFLY, |what, count| passed(&peer, what, count))?;
+            }
+            return Ok(());
+        }
         _ if has_v8 => fastify::smoke(setup, &[TREE])?,
         _ => {}
     }
-    let mut names = vec![BASELINE, LIVELINE, NUMBERED, RAW];
+    let mut names = vec![BASELINE, LIVELINE, NUMBERED, RAW, TOPICS];
     if has_v8 {
         names.push(ACTORS);
     }
@@ -43,6 +50,7 @@ pub fn run(setup: &BenchSetup<'_>) -> Outcome {
         match peer.name {
             BASELINE => requests(&peer)?,
             NUMBERED | RAW => state(&peer)?,
+            TOPICS => topics::smoke(&peer, BRIEFLY, |what, count| passed(&peer, what, count))?,
             ACTORS | WORKERD => actors::smoke(&peer, BRIEFLY, |what, count| passed(&peer, what, count))?,
             _ => {
                 requests(&peer)?;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{Filter, Position, TopicName};
+use crate::larc::{self, Wire};
 use crate::{Envelope, Frame, sse};
 
 /// What the data of a topic's messages is.
@@ -46,9 +47,21 @@ pub enum Encoding {
     SharedEvent,
     /// A text frame of a WebSocket, with its header: `{"topic","id","event","data"}`.
     SocketFrame,
+    /// A server-sent event with the data, the position in the hub as its id, and the name of its event or topic, for
+    /// pages of LARC.
+    NamedEvent,
+    /// A text frame of a WebSocket for pages of LARC, with its header.
+    Page(Wire),
 }
 
+/// Encodings that messages have in any project.
 const ENCODINGS: usize = 3;
+
+/// Encodings for pages of LARC.
+const PAGE_ENCODINGS: usize = 4;
+
+/// Names of events that mean something else to the classes of LARC's pages, or to an `EventSource`.
+const UNNAMED: [&str; 6] = ["message", "connected", "disconnected", "error", "open", "gap"];
 
 /// A message of a topic.
 #[derive(Debug)]
@@ -85,6 +98,14 @@ pub struct Message {
 pub(super) struct Encoded {
     bytes: [OnceLock<Bytes>; ENCODINGS],
     frame: OnceLock<Frame>,
+    pages: OnceLock<Box<ForPages>>,
+}
+
+/// What pages of LARC receive of a message.
+#[derive(Debug, Default)]
+struct ForPages {
+    bytes: [OnceLock<Bytes>; PAGE_ENCODINGS],
+    fingerprint: OnceLock<u64>,
 }
 
 /// What a message costs besides its data, in bytes.
@@ -98,7 +119,14 @@ impl Message {
 
     /// Its bytes for a client, which are made once.
     pub fn encoded(&self, encoding: Encoding) -> &Bytes {
-        self.encoded.bytes[encoding as usize].get_or_init(|| {
+        let bytes = match encoding {
+            Encoding::Event => &self.encoded.bytes[0],
+            Encoding::SharedEvent => &self.encoded.bytes[1],
+            Encoding::SocketFrame => &self.encoded.bytes[2],
+            Encoding::NamedEvent => &self.for_pages().bytes[0],
+            Encoding::Page(wire) => &self.for_pages().bytes[1 + wire as usize],
+        };
+        bytes.get_or_init(|| {
             let mut out = Vec::with_capacity(self.data.len() + 96);
             match encoding {
                 Encoding::Event => self.event(&self.id, &self.text(), &mut out),
@@ -107,9 +135,28 @@ impl Message {
                     let text = self.shared(Some(&self.id));
                     crate::websocket::frame(crate::websocket::Kind::Text, text.as_bytes(), &mut out);
                 }
+                Encoding::NamedEvent => {
+                    let name = self.event.as_deref().unwrap_or(self.topic.as_str());
+                    let name = (!UNNAMED.contains(&name)).then_some(name);
+                    sse::text_event(name, Some(&self.shared_id.to_string()), &self.text(), &mut out);
+                }
+                Encoding::Page(wire) => {
+                    let (id, data) = (self.shared_id.to_string(), self.json());
+                    return larc::message_frame(wire, self.topic.as_str(), &data, &id, self.is_retained);
+                }
             }
             out.into()
         })
+    }
+
+    fn for_pages(&self) -> &ForPages {
+        self.encoded.pages.get_or_init(Box::default)
+    }
+
+    /// The fingerprint of its topic and data, by which pages of LARC recognise it.
+    pub fn fingerprint(&self) -> u64 {
+        let compute = || larc::fingerprint(self.topic.as_str(), self.json().get());
+        *self.for_pages().fingerprint.get_or_init(compute)
     }
 
     /// A frame of a line that makes its data the state of the response, made once.

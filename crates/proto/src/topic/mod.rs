@@ -176,6 +176,8 @@ pub struct TopicStats {
     pub bytes: usize,
     /// Messages that were published.
     pub published: u64,
+    /// Messages that subscribers have taken.
+    pub delivered: u64,
     /// Messages that subscribers missed.
     pub missed: u64,
 }
@@ -199,11 +201,16 @@ pub struct Topics {
     last_epoch: u64,
     /// The position behind the newest message of all topics.
     shared: Position,
+    /// The newest message of topics that were removed, among the messages of all topics.
+    removed_shared: u64,
     deadlines: BTreeSet<(Millis, usize)>,
     bytes: usize,
     published: u64,
+    delivered: u64,
     missed: u64,
     keeps_changes: bool,
+    /// The store is too far behind, so that nothing more is published.
+    is_store_full: bool,
     actions: Vec<TopicAction>,
 }
 
@@ -223,11 +230,14 @@ impl Topics {
             next_serial: 0,
             last_epoch: now.0,
             shared: Position { epoch: now.0, offset: 0 },
+            removed_shared: 0,
             deadlines: BTreeSet::new(),
             bytes: 0,
             published: 0,
+            delivered: 0,
             missed: 0,
             keeps_changes: false,
+            is_store_full: false,
             actions: Vec::new(),
         }
     }
@@ -243,6 +253,11 @@ impl Topics {
         self.change(Change::Hub { epoch: self.shared.epoch });
     }
 
+    /// Whether the store is too far behind. Until it is not, publications are refused.
+    pub fn set_store_full(&mut self, is_full: bool) {
+        self.is_store_full = is_full;
+    }
+
     /// What has to be done since the last call.
     pub fn actions(&mut self) -> std::vec::Drain<'_, TopicAction> {
         self.actions.drain(..)
@@ -255,6 +270,7 @@ impl Topics {
             subscribers: self.subscriptions.len(),
             bytes: self.bytes,
             published: self.published,
+            delivered: self.delivered,
             missed: self.missed,
         }
     }
@@ -270,6 +286,34 @@ impl Topics {
         let key = self.existing(name).ok()?;
         let topic = &self.topics[key];
         topic.log.newest().or(topic.retained.as_ref()).cloned()
+    }
+
+    /// The position of a message among those of all topics, if it is kept. `id` is its position in its topic.
+    pub fn shared_id(&mut self, name: &TopicName, id: Position) -> Option<Position> {
+        let key = self.existing(name).ok()?;
+        let message = self.topics[key].log.get(id.offset.checked_sub(1)?)?;
+        (message.id == id).then_some(message.shared_id)
+    }
+
+    /// The names of topics that begin so.
+    pub fn names(&self, beginning: &str) -> Vec<TopicName> {
+        self.by_name.keys().filter(|name| name.as_str().starts_with(beginning)).cloned().collect()
+    }
+
+    /// Whether there is a topic of this name.
+    pub fn exists(&mut self, name: &TopicName) -> bool {
+        self.existing(name).is_ok()
+    }
+
+    /// Removes a topic that nobody has created and nobody has used for so many milliseconds. Returns whether it is gone.
+    pub fn remove_unused(&mut self, name: &TopicName, idle: u64) -> bool {
+        let Ok(key) = self.existing(name) else { return true };
+        let topic = &self.topics[key];
+        let is_unused = !topic.is_created && topic.is_unused() && topic.used_at.plus(idle) <= self.now;
+        if is_unused {
+            self.delete_key(key);
+        }
+        is_unused
     }
 
     /// Creates a topic with the usual settings if there is none.
@@ -402,11 +446,11 @@ impl Topics {
     ) {
         let Source::Many(many) = &subscription.source else { return };
         let matches = |topic: &Topic| many.patterns.iter().any(|pattern| pattern.matches(&topic.name));
-        let keys: Vec<usize> = self
+        let keys: Vec<(usize, bool)> = self
             .topics
             .iter()
             .filter(|(_, topic)| !topic.is_deleted && matches(topic))
-            .map(|(key, _)| key)
+            .map(|(key, topic)| (key, many.matches_only(topic)))
             .collect();
         let after = match from {
             From::After(position)
@@ -419,9 +463,12 @@ impl Topics {
         let is_unknown =
             matches!(from, From::After(_)) && after.is_none_or(|after| after > self.shared.offset);
         let mut has_gap = is_unknown;
-        for key in keys {
+        // Messages of topics that were removed are not kept either.
+        has_gap |= after.is_some_and(|after| after < self.removed_shared);
+        for (key, matches_only) in keys {
             let topic = &mut self.topics[key];
             topic.subscribers.insert(id);
+            topic.matching += usize::from(matches_only);
             let offset = match (from, after) {
                 (From::Start, _) => topic.log.base(),
                 (From::Now, _) => topic.log.next(),
@@ -478,11 +525,12 @@ impl Topics {
         };
         let before = into.len();
         let taken = subscription.take(&self.topics, bytes, into);
-        let missed = into[before..].iter().filter_map(|delivery| match delivery {
-            Delivery::Gap(gap) => gap.missed,
-            Delivery::Message(_) => None,
-        });
-        self.missed += missed.sum::<u64>();
+        for delivery in &into[before..] {
+            match delivery {
+                Delivery::Gap(gap) => self.missed += gap.missed.unwrap_or_default(),
+                Delivery::Message(_) => self.delivered += 1,
+            }
+        }
         taken
     }
 
@@ -504,13 +552,14 @@ impl Topics {
         }
         let known = self.subscriptions.remove(id.index());
         self.matchers.remove(&id);
-        let keys: Vec<usize> = match known.source {
-            Source::One { topic, .. } => vec![topic],
-            Source::Many(many) => many.offsets.into_keys().collect(),
+        let (keys, many): (Vec<usize>, _) = match known.source {
+            Source::One { topic, .. } => (vec![topic], None),
+            Source::Many(many) => (many.offsets.keys().copied().collect(), Some(many)),
         };
         for key in keys {
             let Some(topic) = self.topics.get_mut(key) else { continue };
             if topic.subscribers.remove(&id) {
+                topic.matching -= usize::from(many.as_ref().is_some_and(|many| many.matches_only(topic)));
                 self.used(key);
                 self.arm(key);
             }
@@ -679,7 +728,9 @@ impl Topics {
             let Source::Many(many) = &mut self.subscriptions[id.index()].source else { continue };
             if many.patterns.iter().any(|pattern| pattern.matches(&name)) {
                 many.offsets.insert(key, 0);
-                self.topics[key].subscribers.insert(id);
+                let topic = &mut self.topics[key];
+                topic.subscribers.insert(id);
+                topic.matching += usize::from(many.matches_only(topic));
             }
         }
         self.arm(key);
@@ -712,6 +763,10 @@ impl Topics {
         while let Some(key) = next.take() {
             let topic = &mut self.topics[key];
             self.bytes -= topic.log.bytes();
+            topic.matching = 0;
+            if let Some(newest) = topic.log.newest().filter(|newest| !newest.topic.is_of_presence()) {
+                self.removed_shared = self.removed_shared.max(newest.shared_id.offset);
+            }
             for id in std::mem::take(&mut topic.subscribers) {
                 let known = &mut self.subscriptions[id.index()];
                 if let Source::Many(many) = &mut known.source {

@@ -108,21 +108,36 @@ fn check(text: &str, is_pattern: bool) -> Result<(), InvalidName> {
 /// A pattern of names. `*` stands for one segment, `**` at the end for one or more, and `*` alone for every name.
 /// Segments of patterns that begin with a slash end with slashes; those of others with dots.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern(Box<str>);
+pub struct Pattern {
+    text: Box<str>,
+    /// Names that begin with a slash do not match.
+    has_no_paths: bool,
+}
 
 impl FromStr for Pattern {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Pattern, InvalidName> {
         check(text, true)?;
-        Ok(Pattern(text.into()))
+        Ok(Pattern { text: text.into(), has_no_paths: false })
     }
 }
 
 impl Pattern {
+    /// The same pattern, which matches no name that begins with a slash.
+    pub fn without_paths(self) -> Pattern {
+        Pattern { has_no_paths: true, ..self }
+    }
+
     /// The one name that it matches, if it has no wildcard.
     pub fn exact(&self) -> Option<TopicName> {
-        (!self.0.contains('*')).then(|| TopicName((&*self.0).into()))
+        let is_refused = self.has_no_paths && self.text.starts_with('/');
+        (!self.text.contains('*') && !is_refused).then(|| TopicName((&*self.text).into()))
+    }
+
+    /// Whether it is the name itself, without a wildcard.
+    pub fn is(&self, name: &TopicName) -> bool {
+        *self.text == *name.0 && !(self.has_no_paths && self.text.starts_with('/'))
     }
 
     /// Whether it matches a name. Topics of presence match no pattern.
@@ -130,16 +145,19 @@ impl Pattern {
         if name.is_of_presence() {
             return false;
         }
-        if matches!(&*self.0, "*" | "**") {
+        if self.has_no_paths && name.0.starts_with('/') {
+            return false;
+        }
+        if matches!(&*self.text, "*" | "**") {
             return true;
         }
-        let is_path = self.0.starts_with('/');
+        let is_path = self.text.starts_with('/');
         if is_path != name.0.starts_with('/') {
             return false;
         }
         let separator = if is_path { '/' } else { '.' };
         let mut segments = name.0.split(separator);
-        let mut wanted = self.0.split(separator).peekable();
+        let mut wanted = self.text.split(separator).peekable();
         while let Some(want) = wanted.next() {
             let Some(segment) = segments.next() else { return false };
             match want {
@@ -183,6 +201,15 @@ mod tests {
         assert!(matches("*", "users.list.state") && matches("*", "/a/b"));
         let presence = TopicName::of_presence(&"/a".parse().unwrap());
         assert!(!"*".parse::<Pattern>().unwrap().matches(&presence));
+    }
+
+    #[test]
+    fn pattern_without_paths_matches_words_only() {
+        let pattern = |text: &str| text.parse::<Pattern>().unwrap().without_paths();
+        let matches = |text: &str, name: &str| pattern(text).matches(&name.parse().unwrap());
+        assert!(matches("*", "users.list.state") && !matches("*", "/a/b") && !matches("**", "/a"));
+        assert!(matches("users.*", "users.saved") && !matches("/a/*", "/a/b"));
+        assert_eq!((pattern("/a").exact(), pattern("a").exact().is_some()), (None, true));
     }
 
     #[test]

@@ -83,6 +83,10 @@ impl Topics {
         name: &TopicName,
         publication: Publication<'_>,
     ) -> Result<Published, TopicError> {
+        // What presence announces is not stored.
+        if self.is_store_full && !name.is_of_presence() {
+            return Err(TopicError::Full);
+        }
         let key = match publication.must_exist {
             true => self.existing(name)?,
             false => self.existing_or_new(name)?,

@@ -125,6 +125,8 @@ pub(super) struct Topic {
     /// It was deleted, but topics that continue it exist.
     pub(super) is_deleted: bool,
     pub(super) subscribers: BTreeSet<SubscriberId>,
+    /// How many of them follow it because a pattern with a wildcard matches its name.
+    pub(super) matching: usize,
     /// The deadline that is in the list of the hub.
     pub(super) armed: Option<Millis>,
 }
@@ -157,6 +159,7 @@ impl Topic {
             forks: 0,
             is_deleted: false,
             subscribers: BTreeSet::new(),
+            matching: 0,
             armed: None,
         }
     }
@@ -187,9 +190,9 @@ impl Topic {
         }
     }
 
-    /// Nobody follows it.
+    /// Nobody follows it by its name.
     pub(super) fn is_unused(&self) -> bool {
-        self.subscribers.is_empty() && self.presence.is_empty() && self.forks == 0
+        self.subscribers.len() == self.matching && self.presence.is_empty() && self.forks == 0
     }
 
     /// The offset that a position stands for, if its messages are kept.

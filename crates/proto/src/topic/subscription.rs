@@ -124,6 +124,11 @@ impl Many {
         }
     }
 
+    /// It follows a topic, but not by its name: a pattern with a wildcard matches.
+    pub(super) fn matches_only(&self, topic: &Topic) -> bool {
+        !self.patterns.iter().any(|pattern| pattern.is(&topic.name))
+    }
+
     pub(super) fn remove(&mut self, key: usize) {
         self.offsets.remove(&key);
         self.ready.retain(|_, known| *known != key);
@@ -158,7 +163,22 @@ impl Subscription {
             };
             let Some(topic) = topics.get(key) else { break };
             let shares = matches!(self.source, Source::Many(_));
-            into.extend(self.skip(topic, &mut offset, shares).map(Delivery::Gap));
+            let before = offset;
+            let gap = self.skip(topic, &mut offset, shares);
+            if offset != before
+                && let Source::Many(many) = &mut self.source
+            {
+                // Messages of other topics may come before the one to which it was skipped.
+                many.offsets.insert(key, offset);
+                many.note(key, topic, offset);
+                let first = many.ready.keys().next().copied();
+                into.extend(gap.map(|gap| {
+                    let next = first.map_or(gap.next, |first| Position { offset: first - 1, ..gap.next });
+                    Delivery::Gap(Gap { next, ..gap })
+                }));
+                continue;
+            }
+            into.extend(gap.map(Delivery::Gap));
             while left > 0
                 && let Some(message) = topic.log.get(offset)
             {

@@ -314,3 +314,44 @@ fn restore_continues_what_was_kept() {
     let third = restored.publish(&name("/a"), Publication::of("3".into())).unwrap().id;
     assert_eq!((third.epoch, third.offset), (first.epoch, 3));
 }
+
+#[test]
+fn publish_while_the_store_is_full_is_refused() {
+    let mut topics = topics();
+    topics.set_store_full(true);
+    let refused = topics.publish(&name("/a"), Publication::of("1".into()));
+    assert_eq!(refused, Err(TopicError::Full));
+    topics.set_store_full(false);
+    publish(&mut topics, "/a", "1");
+}
+
+#[test]
+fn topic_that_only_wildcards_match_is_removed_like_one_without_subscribers() {
+    let mut topics = topics();
+    let patterns =
+        |texts: &[&str]| Target::Patterns(texts.iter().map(|text| text.parse().unwrap()).collect());
+    let follow = |topics: &mut Topics, texts: &[&str], from| {
+        let subscribe = Subscribe { to: patterns(texts), from, ..Subscribe::to(name("x")) };
+        topics.subscribe(subscribe).unwrap()
+    };
+    let all = follow(&mut topics, &["*"], From::Now);
+    let named = follow(&mut topics, &["a.*", "a.named"], From::Now);
+    for topic in ["a.named", "a.other"] {
+        publish(&mut topics, topic, "1");
+    }
+    let last = topics.shared;
+    topics.at(Millis(1_000_000 + 3_600_000));
+    topics.tick();
+    assert!(topics.exists(&name("a.named")) && !topics.exists(&name("a.other")));
+    // A subscriber that continues from before is informed, since the messages are not kept any more.
+    let late = follow(&mut topics, &["*"], From::After(Position { offset: last.offset - 1, ..last }));
+    assert_eq!(take(&mut topics, late)[0], "gap ?");
+    topics.unsubscribe(named);
+    topics.at(Millis(1_000_000 + 2 * 3_600_000));
+    topics.tick();
+    assert!(!topics.exists(&name("a.named")));
+    // One that follows all of them also follows a topic that begins again.
+    take(&mut topics, all);
+    publish(&mut topics, "a.other", "2");
+    assert_eq!(take(&mut topics, all), ["2"]);
+}

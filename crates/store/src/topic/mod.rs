@@ -5,6 +5,8 @@
 //! JSON that this module does not read.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
@@ -96,6 +98,21 @@ pub enum TopicWrite {
     },
 }
 
+impl TopicWrite {
+    /// Bytes that it counts for while it waits.
+    fn cost(&self) -> usize {
+        /// What a write has besides texts and data.
+        const WRITE: usize = 128;
+        WRITE
+            + match self {
+                TopicWrite::Hub(_) | TopicWrite::Trim { .. } | TopicWrite::Remove { .. } => 0,
+                TopicWrite::Head { head, .. } => head.len(),
+                TopicWrite::Message { row, .. } => row.data.len() + row.properties.len(),
+                TopicWrite::Producer { state, .. } => state.len(),
+            }
+    }
+}
+
 /// A message as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageRow {
@@ -145,7 +162,11 @@ enum Task {
 
 /// The writer of a file. Clones share its thread, which ends with the last.
 #[derive(Clone)]
-pub struct TopicStore(Sender<Task>);
+pub struct TopicStore {
+    tasks: Sender<Task>,
+    /// Bytes of writes that are not in the file yet.
+    waiting: Arc<AtomicUsize>,
+}
 
 impl TopicStore {
     /// Opens or creates the file, and returns what it has.
@@ -157,25 +178,33 @@ impl TopicStore {
         let stored = read(&connection)?;
         let (sender, tasks) = channel();
         let thread = thread::Builder::new().name("topics".to_owned());
+        let waiting = Arc::<AtomicUsize>::default();
+        let written = waiting.clone();
         thread
-            .spawn(move || run(connection, &tasks))
+            .spawn(move || run(connection, &tasks, &written))
             .map_err(|error| SqlError::new("SQLITE_NOMEM", format!("no thread for topics: {error}")))?;
-        Ok((TopicStore(sender), stored))
+        Ok((TopicStore { tasks: sender, waiting }, stored))
     }
 
     /// Writes, in the order of the calls.
     pub fn write(&self, write: TopicWrite) {
+        self.waiting.fetch_add(write.cost(), Ordering::Relaxed);
         // The thread ends only with the last sender.
-        let _ = self.0.send(Task::Write(write));
+        let _ = self.tasks.send(Task::Write(write));
+    }
+
+    /// Bytes of writes that are not in the file yet. The caller limits them.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Calls `report` when everything that was written before is stored, or could not be.
     pub fn report(&self, report: impl FnOnce(Result<(), SqlError>) + Send + 'static) {
-        let _ = self.0.send(Task::Report(Box::new(report)));
+        let _ = self.tasks.send(Task::Report(Box::new(report)));
     }
 }
 
-fn run(mut connection: Connection, tasks: &Receiver<Task>) {
+fn run(mut connection: Connection, tasks: &Receiver<Task>, waiting: &AtomicUsize) {
     // Why writes since the last report were lost.
     let mut lost: Option<SqlError> = None;
     while let Ok(first) = tasks.recv() {
@@ -192,6 +221,7 @@ fn run(mut connection: Connection, tasks: &Receiver<Task>) {
         {
             lost.get_or_insert(error);
         }
+        waiting.fetch_sub(writes.iter().map(TopicWrite::cost).sum(), Ordering::Relaxed);
         for report in reports {
             report(lost.take().map_or(Ok(()), Err));
         }

@@ -49,6 +49,21 @@ fn a_file_has_what_was_written() {
 }
 
 #[test]
+fn writes_wait_until_they_are_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = TopicStore::open(&folder.path().join("topics.sqlite")).unwrap();
+    assert_eq!(store.waiting(), 0);
+    // The thread is held, so that what comes next waits.
+    let (go, wait) = mpsc::channel::<()>();
+    store.report(move |_| drop(wait.recv()));
+    store.write(TopicWrite::Message { topic: "/a".to_owned(), row: row(1) });
+    assert!(store.waiting() >= row(1).data.len());
+    go.send(()).unwrap();
+    flush(&store);
+    assert_eq!(store.waiting(), 0);
+}
+
+#[test]
 fn a_file_that_is_none_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("text");
