@@ -15,8 +15,6 @@ mod envelope;
 mod frame_decoder;
 #[path = "../fuzz/targets/http1.rs"]
 mod http1;
-#[path = "../fuzz/targets/request_head.rs"]
-mod request_head;
 
 fn over_corpus(target: &str, check: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
@@ -43,11 +41,6 @@ fn engine_holds_over_its_corpus() {
 }
 
 #[test]
-fn request_head_holds_over_its_corpus() {
-    over_corpus("request_head", request_head::check);
-}
-
-#[test]
 fn http1_holds_over_its_corpus() {
     over_corpus("http1", http1::check);
 }
@@ -65,16 +58,6 @@ fn request_pieces() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #[test]
-    fn request_head_holds_over_pieces(data in request_pieces()) {
-        request_head::check(&data);
-    }
-
-    #[test]
-    fn request_head_holds_over_anything(data in prop::collection::vec(any::<u8>(), 0..300)) {
-        request_head::check(&data);
-    }
-
     #[test]
     fn http1_holds_over_pieces(data in request_pieces()) {
         http1::check(&data);

@@ -256,13 +256,27 @@ fn a_connection_persists_unless_someone_closes_it() {
 fn a_connection_that_retires_answers_once_more() {
     let (mut idle, ..) = connection("");
     idle.retire();
-    assert!(idle.is_closed());
+    assert!(idle.is_reusable());
     let (mut busy, ..) = connection("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     busy.retire();
     assert!(!busy.is_closed());
     assert!(answered(&mut busy, 200, Some(0)).contains("connection: close\r\n"));
     busy.finish(&mut Vec::new()).expect("an empty body");
-    assert!(busy.is_closed());
+    assert!(busy.is_closed() && !busy.is_reusable());
+    // The client of an answer that is being sent was not informed.
+    let (mut sending, ..) = connection("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(!answered(&mut sending, 200, Some(0)).contains("connection"));
+    sending.retire();
+    sending.finish(&mut Vec::new()).expect("an empty body");
+    assert!(sending.is_reusable());
+    // The rest of a body is no request.
+    let (mut unread, ..) = connection("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n");
+    answered(&mut unread, 200, Some(0));
+    unread.retire();
+    unread.finish(&mut Vec::new()).expect("an empty body");
+    assert!(!unread.is_closed());
+    unread.abandon_body();
+    assert!(unread.is_closed() && !unread.is_reusable());
 }
 
 /// The next request waits for the answer to the one before it, and for the end of its body.
@@ -322,7 +336,7 @@ fn no_head_is_due_an_answer() {
     let (mut connection, received, _) = connection("GET\r\n\r\n");
     assert_eq!(received, Received::NoHead(HeadError::RequestLine));
     assert!(!connection.is_closed());
-    assert_eq!(HeadError::RequestLine.status(), (400, "Bad Request"));
+    assert_eq!(HeadError::RequestLine.status(), 400);
     assert!(answered(&mut connection, 400, Some(0)).contains("connection: close\r\n"));
     connection.finish(&mut Vec::new()).expect("an empty body");
     assert!(connection.is_closed());

@@ -16,8 +16,10 @@ pub struct Connection {
     limits: HeadLimits,
     reading: Reading,
     writing: Writing,
-    /// No request follows the current one.
+    /// No request follows the current one, and its client knows or will notice.
     is_last: bool,
+    /// No request is begun any more.
+    is_retired: bool,
     version: Version,
     is_head: bool,
     /// The client waits for a sign before it sends the body (RFC 9110 section 10.1.1).
@@ -75,6 +77,7 @@ impl Connection {
             reading: Reading::Head { examined: 0 },
             writing: Writing::Idle,
             is_last: false,
+            is_retired: false,
             version: Version::Http11,
             is_head: false,
             expects_continue: false,
@@ -162,7 +165,8 @@ impl Connection {
     /// A head is complete.
     fn begin(&mut self, head: &Head, bytes: &[u8], flaw: Option<Flaw>) {
         self.writing = Writing::Due;
-        self.version = head.version;
+        // What may be misread is answered with what every client understands as the end.
+        self.version = if flaw.is_some() { Version::Http11 } else { head.version };
         self.is_head = head.method.of(bytes) == b"HEAD";
         let is_old = head.version == Version::Http10;
         self.is_last |= head.closes || (is_old && !head.keeps_alive) || flaw.is_some();
@@ -221,10 +225,16 @@ impl Connection {
         self.reading = Reading::Closed;
     }
 
-    /// No request follows the current one.
+    /// No request is begun any more. If the head of the current one's answer is not sent, it says so.
     pub fn retire(&mut self) {
-        self.is_last = true;
+        self.is_retired = true;
         self.settle();
+    }
+
+    /// Whether another connection state can continue here: this one has retired between two requests, and its client
+    /// expects to be answered further.
+    pub fn is_reusable(&self) -> bool {
+        self.is_closed() && self.is_retired && !self.is_last
     }
 
     /// Appends the head of the answer to the current request. Names of `fields` are in lower case.
@@ -236,7 +246,8 @@ impl Connection {
         out: &mut Vec<u8>,
     ) {
         debug_assert!(matches!(self.writing, Writing::Due), "a request has one answer: {:?}", self.writing);
-        let terms = Terms { version: self.version, is_head: self.is_head, is_last: self.is_last };
+        let terms =
+            Terms { version: self.version, is_head: self.is_head, is_last: self.is_last || self.is_retired };
         let (encoder, is_last) = response::encode(out, answer, fields, date, terms);
         self.is_last = is_last;
         self.writing = Writing::Body(encoder);
@@ -267,7 +278,7 @@ impl Connection {
     /// Begins with the next request where the current one is complete and answered.
     fn settle(&mut self) {
         match (&self.reading, &self.writing) {
-            (Reading::Complete | Reading::Head { .. }, Writing::Idle) if self.is_last => {
+            (Reading::Complete | Reading::Head { .. }, Writing::Idle) if self.is_last || self.is_retired => {
                 self.reading = Reading::Closed;
             }
             (Reading::Complete, Writing::Idle) => self.reading = Reading::Head { examined: 0 },

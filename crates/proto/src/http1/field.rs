@@ -36,13 +36,13 @@ pub struct Field {
 }
 
 macro_rules! known {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+    ($($variant:ident = $name:literal, $title:literal;)*) => {
         /// The names that are recognized while a head is parsed: those that decide about the connection, and those that
         /// clients send with most requests.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[expect(missing_docs, reason = "each is the name that it stands for")]
         pub enum Known {
-            $($(#[$doc])* $variant,)*
+            $($variant,)*
         }
 
         impl Known {
@@ -55,37 +55,44 @@ macro_rules! known {
                     $(Known::$variant => $name,)*
                 }
             }
+
+            /// The name as most clients of HTTP/1.1 write it, if not in lower case.
+            const fn title(self) -> &'static str {
+                match self {
+                    $(Known::$variant => $title,)*
+                }
+            }
         }
     };
 }
 
 known! {
-    Accept = "accept",
-    AcceptEncoding = "accept-encoding",
-    AcceptLanguage = "accept-language",
-    Authorization = "authorization",
-    CacheControl = "cache-control",
-    Connection = "connection",
-    ContentLength = "content-length",
-    ContentType = "content-type",
-    Cookie = "cookie",
-    Expect = "expect",
-    Host = "host",
-    IfModifiedSince = "if-modified-since",
-    IfNoneMatch = "if-none-match",
-    Origin = "origin",
-    Pragma = "pragma",
-    Range = "range",
-    Referer = "referer",
-    SecWebSocketExtensions = "sec-websocket-extensions",
-    SecWebSocketKey = "sec-websocket-key",
-    SecWebSocketProtocol = "sec-websocket-protocol",
-    SecWebSocketVersion = "sec-websocket-version",
-    Te = "te",
-    TransferEncoding = "transfer-encoding",
-    Upgrade = "upgrade",
-    UpgradeInsecureRequests = "upgrade-insecure-requests",
-    UserAgent = "user-agent",
+    Accept = "accept", "Accept";
+    AcceptEncoding = "accept-encoding", "Accept-Encoding";
+    AcceptLanguage = "accept-language", "Accept-Language";
+    Authorization = "authorization", "Authorization";
+    CacheControl = "cache-control", "Cache-Control";
+    Connection = "connection", "Connection";
+    ContentLength = "content-length", "Content-Length";
+    ContentType = "content-type", "Content-Type";
+    Cookie = "cookie", "Cookie";
+    Expect = "expect", "Expect";
+    Host = "host", "Host";
+    IfModifiedSince = "if-modified-since", "If-Modified-Since";
+    IfNoneMatch = "if-none-match", "If-None-Match";
+    Origin = "origin", "Origin";
+    Pragma = "pragma", "Pragma";
+    Range = "range", "Range";
+    Referer = "referer", "Referer";
+    SecWebSocketExtensions = "sec-websocket-extensions", "Sec-WebSocket-Extensions";
+    SecWebSocketKey = "sec-websocket-key", "Sec-WebSocket-Key";
+    SecWebSocketProtocol = "sec-websocket-protocol", "Sec-WebSocket-Protocol";
+    SecWebSocketVersion = "sec-websocket-version", "Sec-WebSocket-Version";
+    Te = "te", "TE";
+    TransferEncoding = "transfer-encoding", "Transfer-Encoding";
+    Upgrade = "upgrade", "Upgrade";
+    UpgradeInsecureRequests = "upgrade-insecure-requests", "Upgrade-Insecure-Requests";
+    UserAgent = "user-agent", "User-Agent";
 }
 
 impl Known {
@@ -130,7 +137,12 @@ impl Known {
             25 => &[UpgradeInsecureRequests],
             _ => return None,
         };
-        candidates.iter().copied().find(|it| name.eq_ignore_ascii_case(it.name().as_bytes()))
+        candidates.iter().copied().find(|it| {
+            // The usual spellings are compared whole, others byte by byte.
+            name == it.title().as_bytes()
+                || name == it.name().as_bytes()
+                || name.eq_ignore_ascii_case(it.name().as_bytes())
+        })
     }
 }
 
@@ -144,6 +156,8 @@ mod tests {
             let name = known.name();
             assert_eq!(Known::of(name.as_bytes()), Some(*known));
             assert_eq!(Known::of(name.to_uppercase().as_bytes()), Some(*known));
+            assert_eq!(Known::of(known.title().as_bytes()), Some(*known));
+            assert!(known.title().eq_ignore_ascii_case(name));
             let mut other = name.as_bytes().to_vec();
             *other.last_mut().expect("a name") ^= 0x40;
             assert_eq!(Known::of(&other), None);

@@ -30,10 +30,10 @@ pub enum Version {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
     /// The first line is not `METHOD TARGET HTTP/1.x`.
-    #[error("A request begins with METHOD TARGET HTTP/1.1, with one space between each.")]
+    #[error("A request begins with a method, a target and HTTP/1.1, with one space between each.")]
     RequestLine,
     /// Another version than 1.0 and 1.1.
-    #[error("HTTP/1.1 and HTTP/1.0 are spoken here.")]
+    #[error("Versions 1.0 and 1.1 of HTTP are spoken here.")]
     Version,
     /// A line that is not `NAME: VALUE`, or continues the one before it.
     #[error(
@@ -55,12 +55,12 @@ pub enum HeadError {
 }
 
 impl HeadError {
-    /// Status and reason of the answer.
-    pub fn status(self) -> (u16, &'static str) {
+    /// The status of the answer.
+    pub fn status(self) -> u16 {
         match self {
-            HeadError::TooLarge | HeadError::TooManyFields => (431, "Request Header Fields Too Large"),
-            HeadError::TargetTooLong => (414, "URI Too Long"),
-            _ => (400, "Bad Request"),
+            HeadError::TooLarge | HeadError::TooManyFields => 431,
+            HeadError::TargetTooLong => 414,
+            _ => 400,
         }
     }
 }
@@ -125,7 +125,12 @@ pub struct Head {
     /// `Expect: 100-continue`.
     pub expects_continue: bool,
     facts: Facts,
+    /// The host of a head before, which is valid. Most requests have the same.
+    valid_host: Vec<u8>,
 }
+
+/// A host of so many bytes is remembered.
+const REMEMBERED: usize = 64;
 
 /// What the lines so far say about flaws.
 #[derive(Debug, Default)]
@@ -191,7 +196,8 @@ impl Head {
 
     fn walk(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, HeadError> {
         self.fields.clear();
-        *self = Head { fields: std::mem::take(&mut self.fields), ..Head::default() };
+        let (fields, valid_host) = (std::mem::take(&mut self.fields), std::mem::take(&mut self.valid_host));
+        *self = Head { fields, valid_host, ..Head::default() };
         let Some(mut at) = self.request_line(bytes, limits)? else { return Ok(None) };
         loop {
             match bytes[at..] {
@@ -295,12 +301,26 @@ impl Head {
         Ok(Some(end + 2))
     }
 
+    fn is_host(&mut self, value: &[u8]) -> bool {
+        let is_remembered = !value.is_empty() && value == self.valid_host;
+        if !is_remembered {
+            if !is_host(value) {
+                return false;
+            }
+            if value.len() <= REMEMBERED {
+                self.valid_host.clear();
+                self.valid_host.extend_from_slice(value);
+            }
+        }
+        true
+    }
+
     /// What a field means for the connection.
     fn consider(&mut self, known: Known, value: &[u8]) {
         match known {
             Known::Host => {
                 self.facts.hosts += 1;
-                self.facts.has_bad_host |= !is_host(value);
+                self.facts.has_bad_host |= !self.is_host(value);
             }
             Known::ContentLength => {
                 self.facts.lengths += 1;

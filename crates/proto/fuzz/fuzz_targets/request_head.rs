@@ -1,6 +1,0 @@
-#![no_main]
-
-#[path = "../targets/request_head.rs"]
-mod target;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| target::check(data));
