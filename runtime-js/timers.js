@@ -13,7 +13,7 @@ import { core } from "ext:core/mod.js";
 import { op_timer_has_packages, op_timer_of_package } from "ext:core/ops";
 import { define } from "./globals.js";
 import { report } from "./errors/errors.js";
-import { currentActor } from "./actor/context.js";
+import { arrivalOf, currentActor } from "./actor/context.js";
 import { currentExchange } from "./exchange.js";
 import {
   globalThis,
@@ -34,12 +34,8 @@ const {
 
 /** The timers of each exchange, made with its first. @type {WeakMap<Exchange, Timers>} */
 const started = new SafeWeakMap();
-/** How many timers an exchange or an actor's object has. */
-export function timersOf(exchange) {
-  return started.get(exchange)?.size ?? 0;
-}
 
-/** The timers that a timer is among. @type {Map<number, Timers>} */
+/** What a timer belongs to: an exchange, or an actor's object. @type {Map<number, Exchange | Instance>} */
 const owned = new SafeMap();
 
 /**
@@ -74,9 +70,10 @@ export function setTimeout(callback, delay = 0, ...args) {
   }
   // The watchdog may stop this turn between the start and the assignment.
   let id = 0;
+  const arrives = arrivalOf();
   id = start(() => {
     disown(id);
-    run(callback, args);
+    arrives(() => run(callback, args));
   }, delay);
   return own(exchange, id, TIMEOUT);
 }
@@ -98,7 +95,8 @@ function setInterval(callback, delay = 0, ...args) {
   if (exchange === undefined || typeof callback !== "function") {
     return own(exchange, repeat(callback, delay, ...new SafeArrayIterator(args)), INTERVAL);
   }
-  return own(exchange, repeat(() => run(callback, args), delay), INTERVAL);
+  const arrives = arrivalOf();
+  return own(exchange, repeat(() => arrives(() => run(callback, args)), delay), INTERVAL);
 }
 
 export function clearTimeout(id = 0) {
@@ -129,7 +127,8 @@ export function own(exchange, id, kind) {
     exchange.onEnd(() => clear(exchange, timers));
   }
   timers.set(id, kind);
-  owned.set(id, timers);
+  owned.set(id, exchange);
+  exchange.timerBegan?.();
   return id;
 }
 
@@ -150,8 +149,11 @@ export function dropTimers(exchange) {
 
 /** A timer fired for the last time, or was cleared. */
 export function disown(id) {
-  owned.get(id)?.delete(id);
+  const exchange = owned.get(id);
+  if (exchange === undefined) return;
   owned.delete(id);
+  started.get(exchange).delete(id);
+  exchange.timerEnded?.();
 }
 
 /** `util.promisify(setTimeout)` resolves after the delay. */

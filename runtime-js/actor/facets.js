@@ -51,9 +51,12 @@ class DurableObjectFacets {
     if (again !== undefined && !again.instance.ended) return again.target;
     const parent = this.#parent;
     const own = typeof id === "string" ? { text: parent.id, name: id } : { text: String(id ?? parent.id), name: id?.name ?? parent.name };
-    const number = op_actor_start_facet(parent.number, name, parent.className, own.text);
+    const number = op_actor_start_facet(parent.number, name);
+    if (number < 0) throw new Error(`The facet ${name} has not ended yet.`);
     const { name: className } = Class;
-    const instance = new Instance(className, own.text, own.name, { number, Class, key: `${parent.key}/${name}` });
+    const instance = new Instance(number, className, own.text, own.name, `${parent.key}/${name}`);
+    const error = instance.construct(Class);
+    if (error !== undefined) throw error;
     const target = inActor(instance, () => exportTarget({
       __proto__: null,
       call: (path, args) => callMember(instance.object, path, args, true),

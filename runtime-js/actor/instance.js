@@ -1,28 +1,26 @@
-// The actors that this isolate runs: an object of the class, the events that it handles, and when it leaves.
+// The actors that this isolate runs: an object of the class, and the events that it handles. When an object begins and
+// ends, and when it handles which event, is decided by the host (`src/ext/actor/`).
 
 import {
   op_actor_alarm_begin,
   op_actor_alarm_end,
-  op_actor_alarm_get,
-  op_actor_alarm_lost,
-  op_actor_durable,
-  op_actor_idle,
-  op_actor_is_open,
-  op_actor_leave,
+  op_actor_close_gate,
+  op_actor_enqueue,
+  op_actor_finished,
+  op_actor_hold,
   op_actor_name,
-  op_actor_remembered,
+  op_actor_open_gate,
   op_actor_reset,
-  op_actor_start,
+  op_actor_start_failed,
+  op_actor_started,
+  op_actor_stopped,
   op_log_error,
 } from "ext:core/ops";
-import { core } from "ext:core/mod.js";
 import { kEnded } from "../exchange.js";
-import { classNamed, envOf, hasClass, supportsRpc } from "./classes.js";
-import { inActor } from "./context.js";
-import { hostError } from "./errors.js";
+import { classNamed, envOf, supportsRpc } from "./classes.js";
+import { arrivalOf, inActor, inSection } from "./context.js";
 import { decodeRequest, encodeResponse } from "./http.js";
-import { answer, callMember, FETCH, handles, inLaterTurn, setHost, signalOf } from "./mail.js";
-import { timersOf } from "../timers.js";
+import { answer, callMember, failureOf, FETCH, handles, leave, reasonOf, setHost, signalOf } from "./mail.js";
 import { stateOf } from "./state.js";
 import { decode, encode } from "./values.js";
 import { receiveClose, receiveMessage } from "./sockets.js";
@@ -30,8 +28,8 @@ import {
   AbortController,
   AbortControllerPrototypeGetSignal,
   ArrayPrototypePush,
-  DateNow,
   Error,
+  Promise,
   PromisePrototypeThen,
   PromiseResolve,
   SafeArrayIterator,
@@ -40,21 +38,8 @@ import {
   TypeError,
 } from "../primordials.js";
 
-const { clearTimeout, setTimeout } = core.loadExtScript("ext:deno_web/02_timers.js");
-
-/** How long blockConcurrencyWhile() may take, in milliseconds. */
-const MAX_BLOCKED = 30_000;
-
-/** An actor without sockets stays in memory this many times as long as one that hibernates. */
-const WITHOUT_SOCKETS = 7;
-
-/** By class and id. @type {Map<string, Instance>} */
+/** By the host's numbers. @type {Map<number, Instance>} */
 const instances = new SafeMap();
-
-/** Other code serves by now: actors leave as soon as they are quiet. */
-let retires = false;
-
-/** An event of an actor. @typedef {{ run(instance: Instance): Promise, fail(error: unknown): void }} ActorEvent */
 
 /** One actor, from its constructor until it leaves the isolate. */
 export class Instance {
@@ -68,158 +53,198 @@ export class Instance {
   ended = false;
   completed = true;
   #onEnd = [];
-  /** Streams that others read of it. */
-  streams = 0;
   /** Its sockets that it cannot hibernate with. @type {Set} */
-  sockets = new SafeSet();
+  #sockets = new SafeSet();
   /** The sockets that it may hibernate with and that it has used, by end. */
   hibernating = new SafeMap();
-  /** The class of a facet. */
-  #Class = null;
-  #state = null;
   #object = null;
-  /** Events that wait until nothing blocks them. @type {ActorEvent[]} */
-  #held = [];
-  #blocks = 0;
-  /** @type {Set<ActorEvent>} */
-  #running = new SafeSet();
-  #waiting = 0;
-  #lastActive = DateNow();
+  /** How many transactions and calls of blockConcurrencyWhile() hold its events back. */
+  #gates = 0;
+  /** Code that waits until the host lets it run as an event, by number. @type {Map<number, () => unknown>} */
+  #waiting = new SafeMap();
+  #nextWaiting = 1;
 
   /**
+   * @param {number} number the host's
    * @param {string} className
    * @param {string} id
    * @param {string | undefined} name
-   * @param {{ number: number, Class: Function, key: string } | null} [facet] what a facet of another actor is made of
+   * @param {string} [key] a facet's, which holds the names of the actors that it belongs to
    */
-  constructor(className, id, name, facet = null) {
+  constructor(number, className, id, name, key = `${className}/${id}`) {
+    this.number = number;
     this.className = className;
     this.id = id;
-    this.name = name ?? (facet === null ? op_actor_remembered(className, id) : null) ?? undefined;
-    this.key = facet?.key ?? `${className}/${id}`;
-    this.number = facet?.number ?? op_actor_start(className, id);
-    this.#Class = facet?.Class ?? null;
-    instances.set(this.key, this);
-    sweepLater();
+    this.name = name;
+    this.key = key;
+    instances.set(number, this);
   }
 
   get object() {
     return this.#object;
   }
 
-  /** Handles an event: now, or when nothing blocks it any more. */
-  receive(event) {
-    this.#lastActive = DateNow();
-    if (this.#object === null && !this.#construct(event)) return;
-    if (this.#blocks > 0) ArrayPrototypePush(this.#held, event);
-    else this.#start(event);
+  /**
+   * Makes the object. The error of its constructor is returned; undefined if there was none.
+   * @param {Function} [Class] a facet's; other actors have the class that is registered
+   */
+  construct(Class = undefined) {
+    try {
+      handles(this);
+      Class ??= classNamed(this.className);
+      inActor(this, () => {
+        this.#object = new Class(stateOf(this), envOf(this.className));
+      });
+    } catch (error) {
+      // The constructor may have reset it.
+      if (!this.ended) {
+        const isUnheard = op_actor_start_failed(this.number, reasonOf(error));
+        if (isUnheard) op_log_error(`an alarm of an actor of ${this.className}`, error);
+        this.#end(error);
+      }
+      return error;
+    }
+    if (!this.ended) op_actor_started(this.number);
+    return undefined;
   }
 
-  /** Makes the object. Returns whether that worked; if not, the event has failed. */
-  #construct(event) {
+  /** Handles an event, which ends when the promise of `run` settles. */
+  handle(event, run) {
+    handles(this);
+    const done = () => {
+      if (!this.ended) op_actor_finished(this.number, event);
+    };
+    inActor(this, () => PromisePrototypeThen(run(this), done, done));
+  }
+
+  /**
+   * Lets code run as an event, when its turn has come. Returns false if too many events wait; then it does not run.
+   * @param {() => unknown} run
+   * @param {number} [from] the isolate whose call it is
+   * @param {number} [call] the number of the call there, which fails if the actor is reset; 0 if it is none
+   */
+  receive(run, from = 0, call = 0) {
+    const number = this.#nextWaiting;
+    this.#nextWaiting = number % 0x3fffffff + 1;
+    this.#waiting.set(number, run);
+    if (op_actor_enqueue(this.number, number, from, call)) return true;
+    this.#waiting.delete(number);
+    return false;
+  }
+
+  /** For the host: code that has waited runs. */
+  local(event, number) {
+    const run = this.#waiting.get(number);
+    this.#waiting.delete(number);
+    this.handle(event, async () => await run());
+  }
+
+  /**
+   * Something that its code has started comes back: see `arrivalOf()`.
+   * @param {() => void} callback
+   * @param {{ isOpen: boolean } | undefined} section of the code
+   */
+  arrived(callback, section) {
+    if (this.#gates === 0 || this.ended || section?.isOpen === true) callback();
+    else if (!this.receive(callback)) callback();
+  }
+
+  /**
+   * Sends a request elsewhere: when what the actor has written before is durable. The answer arrives as `arrivalOf()`
+   * describes.
+   * @param {() => Promise} send
+   */
+  async fetched(send) {
+    const arrives = arrivalOf();
+    await new Promise((resolve, reject) => leave(resolve, reject));
     try {
-      const Class = this.#Class ?? classNamed(this.className);
-      inActor(this, () => {
-        this.#state = stateOf(this);
-        this.#object = new Class(this.#state, envOf(this.className));
-      });
-      return true;
-    } catch (error) {
-      this.reset(error);
-      event.fail(error);
-      return false;
+      return await send();
+    } finally {
+      await new Promise((resolve) => arrives(resolve));
     }
   }
 
-  #start(event) {
-    this.#running.add(event);
-    handles(this);
-    const done = () => {
-      if (!this.#running.delete(event)) return;
-      this.quiet();
-    };
-    inActor(this, () => PromisePrototypeThen(event.run(this), done, done));
-  }
-
-  /** Holds other events back until `callback` is done. */
-  async exclusively(callback) {
-    this.#blocks += 1;
+  /** Holds other events back until `callback` is done. @param {boolean} [blocks] for `blockConcurrencyWhile()` */
+  async exclusively(callback, blocks = false) {
+    const gate = op_actor_close_gate(this.number, blocks);
+    const section = { __proto__: null, isOpen: true };
+    this.#gates += 1;
     try {
-      return await callback();
+      return await inSection(section, callback);
     } finally {
-      this.#blocks -= 1;
-      if (this.#blocks === 0) this.#resume();
+      section.isOpen = false;
+      this.#gates -= 1;
+      if (!this.ended) op_actor_open_gate(this.number, gate);
     }
   }
 
   /** Like {@link exclusively}, for the start of an actor: a failure resets it. */
   async blockConcurrencyWhile(callback) {
-    const timeout = setTimeout(() => {
-      this.reset(
-        new Error(
-          "A call to blockConcurrencyWhile() in a Durable Object waited for too long. The call was canceled and the " +
-            "Durable Object was reset.",
-        ),
-      );
-    }, MAX_BLOCKED);
     try {
-      return await this.exclusively(callback);
+      return await this.exclusively(callback, true);
     } catch (error) {
       this.reset(error);
       throw error;
-    } finally {
-      clearTimeout(timeout);
     }
   }
 
-  /** Each event that was held back has a turn of its own. */
-  #resume() {
-    const held = this.#held;
-    this.#held = [];
-    for (const event of new SafeArrayIterator(held)) {
-      this.#waiting += 1;
-      inLaterTurn(() => {
-        this.#waiting -= 1;
-        if (this.ended) event.fail(this.failure ?? hostError("The Durable Object was reset.", { retryable: true }));
-        else this.receive(event);
-      });
-    }
+  /** Keeps the actor in the isolate until {@link unhold}. */
+  hold() {
+    if (!this.ended) op_actor_hold(this.number, false, true);
   }
 
-  /** Keeps the actor in memory until the promise settles. */
+  unhold() {
+    if (!this.ended) op_actor_hold(this.number, false, false);
+  }
+
+  /** For `timers.js`: a timer has begun, or has ended. */
+  timerBegan() {
+    if (!this.ended) op_actor_hold(this.number, true, true);
+  }
+
+  timerEnded() {
+    if (!this.ended) op_actor_hold(this.number, true, false);
+  }
+
+  /** It has a socket that it cannot hibernate with. */
+  accepted(socket) {
+    this.#sockets.add(socket);
+    this.hold();
+  }
+
+  lost(socket) {
+    if (this.#sockets.delete(socket)) this.unhold();
+  }
+
+  /** Keeps the actor in the isolate until the promise settles. */
   waitUntil(promise) {
-    this.#waiting += 1;
-    const done = () => {
-      this.#waiting -= 1;
-      this.quiet();
-    };
-    PromisePrototypeThen(PromiseResolve(promise), done, (error) => {
+    this.hold();
+    PromisePrototypeThen(PromiseResolve(promise), () => this.unhold(), (error) => {
       op_log_error(`waitUntil() of an actor of ${this.className}`, error);
-      done();
+      this.unhold();
     });
-  }
-
-  streamEnded() {
-    this.streams -= 1;
-    this.quiet();
   }
 
   /** Ends this object. What runs fails, and the next event makes another object. */
   reset(error) {
     if (this.ended) return;
-    this.failure = error;
-    const events = [...this.#running.values(), ...new SafeArrayIterator(this.#held)];
-    this.#running.clear();
-    this.#held = [];
-    for (const event of new SafeArrayIterator(events)) event.fail(error);
-    for (const socket of this.sockets.values()) socket.abandon(1011, "The Durable Object was reset.");
-    if (!op_actor_leave(this.number, this.name ?? null)) op_actor_reset(this.number);
-    this.#end();
+    op_actor_reset(this.number, reasonOf(error));
+    this.#end(error);
   }
 
-  #end() {
+  /** For the host: ends this object, because of a failure if there is a reason. */
+  stop(reason) {
+    op_actor_stopped(this.number);
+    this.#end(reason === undefined ? null : failureOf(reason));
+  }
+
+  #end(failure) {
+    this.failure = failure;
     this.ended = true;
-    if (instances.get(this.key) === this) instances.delete(this.key);
+    instances.delete(this.number);
+    for (const socket of this.#sockets.values()) socket.abandon(1011, "The Durable Object was reset.");
+    this.#sockets.clear();
+    this.#waiting.clear();
     const listeners = this.#onEnd;
     this.#onEnd = [];
     for (const listener of new SafeArrayIterator(listeners)) {
@@ -227,7 +252,6 @@ export class Instance {
       else listener[kEnded]();
     }
     this.#object = null;
-    this.#state = null;
   }
 
   /** Calls `listener` when the object is no longer in use. */
@@ -235,94 +259,40 @@ export class Instance {
     if (this.ended) listener();
     else ArrayPrototypePush(this.#onEnd, listener);
   }
-
-  /** Something of it has ended. An actor of old code leaves as soon as nothing runs. */
-  quiet() {
-    this.#lastActive = DateNow();
-    if (!retires || !this.#isQuiet()) return;
-    if (op_actor_is_open(this.number)) this.evict();
-    // What was written is not durable yet.
-    else PromisePrototypeThen(op_actor_durable(this.number), () => this.quiet());
-  }
-
-  #isQuiet() {
-    return !this.ended && this.#running.size === 0 && this.#held.length === 0 && this.#blocks === 0 &&
-      this.#waiting === 0 && this.streams === 0 && this.sockets.size === 0 && this.leaving === null;
-  }
-
-  /** Leaves the isolate, unless an event is on its way. */
-  evict() {
-    if (op_actor_leave(this.number, this.name ?? null)) this.#end();
-  }
-
-  /** Leaves if it was idle for long enough. */
-  sweep(now, idle) {
-    const limit = this.hibernating.size > 0 ? idle : idle * WITHOUT_SOCKETS;
-    if (timersOf(this) === 0 && now - this.#lastActive >= limit && this.#isQuiet() &&
-      op_actor_is_open(this.number)) this.evict();
-  }
-}
-
-let sweeping = false;
-
-function sweepLater() {
-  if (sweeping) return;
-  sweeping = true;
-  const idle = op_actor_idle();
-  inActor(undefined, () => {
-    setTimeout(() => {
-      sweeping = false;
-      const now = DateNow();
-      for (const instance of instances.values()) instance.sweep(now, idle);
-      if (instances.size > 0) sweepLater();
-    }, idle / 2);
-  });
-}
-
-/** The actor, which begins to run here if it does not. */
-export function instanceOf(className, id, name = undefined) {
-  const found = instances.get(`${className}/${id}`);
-  if (found === undefined) return new Instance(className, id, name);
-  found.name ??= name;
-  return found;
 }
 
 setHost({
   __proto__: null,
-  event(className, id, name, { from, number, kind, event, fail }) {
-    const instance = instanceOf(className, id, name);
-    const run = kind === FETCH ? fetchEvent : callEvent;
-    instance.receive({ fail, run: (it) => run(it, from, number, event) });
-  },
-  message(end, className, id, data) {
-    receiveMessage(end, className === undefined ? undefined : instanceOf(className, id), data);
-  },
-  closed(end, className, id, code, reason, wasClean) {
-    receiveClose(end, className === undefined ? undefined : instanceOf(className, id), code, reason, wasClean);
-  },
-  alarm(className, id) {
-    if (!hasClass(className)) {
-      const error = new Error(`An alarm is due for an actor of ${className}, and no class has this name. It is kept.`);
-      return op_log_error("an alarm", error);
+  start(number, className, id, name) {
+    const instance = new Instance(number, className, id, name);
+    try {
+      // After a restart, the actor's file has the name.
+      instance.name ??= op_actor_name(number) ?? undefined;
+    } catch {
+      // The first use of the storage fails in the same way.
     }
-    const instance = instanceOf(className, id);
-    // After a restart, the actor's file has the name.
-    instance.name ??= op_actor_name(instance.number) ?? undefined;
-    instance.receive({
-      fail(error) {
-        op_log_error(`alarm() of an actor of ${className}`, error);
-        op_actor_alarm_lost(className, id);
-      },
-      run: alarmEvent,
-    });
+    instance.construct();
   },
-  broken(number, className, id, message) {
-    const instance = instances.get(`${className}/${id}`);
-    if (instance?.number === number) instance.reset(hostError(message, { retryable: true }));
+  stop(number, reason) {
+    instances.get(number)?.stop(reason);
   },
-  retire() {
-    retires = true;
-    for (const instance of instances.values()) instance.quiet();
+  event(instance, event, name, { from, number, kind, event: data }) {
+    const found = instances.get(instance);
+    found.name ??= name;
+    const run = kind === FETCH ? fetchEvent : callEvent;
+    found.handle(event, (it) => run(it, from, number, data));
+  },
+  local(instance, event, number) {
+    instances.get(instance).local(event, number);
+  },
+  message(instance, event, end, data) {
+    receiveMessage(end, instances.get(instance), event, data);
+  },
+  closed(instance, event, end, code, reason, wasClean) {
+    receiveClose(end, instances.get(instance), event, code, reason, wasClean);
+  },
+  alarm(instance, event, due, failures) {
+    alarmEvent(instances.get(instance), event, due, failures);
   },
 });
 
@@ -341,22 +311,32 @@ async function fetchEvent(instance, from, number, { 0: request, 1: isAbortable }
 }
 
 /** Runs the alarm's handler, unless the alarm was deleted or set to another time. */
-async function alarmEvent(instance) {
+function alarmEvent(instance, event, due, failures) {
+  let isDue = false;
+  try {
+    isDue = op_actor_alarm_begin(instance.number);
+  } catch (error) {
+    // The file cannot be read: the actor is reset, and the alarm is tried again.
+    return op_log_error(`an alarm of an actor of ${instance.className}`, error);
+  }
+  if (!isDue) return op_actor_finished(instance.number, event);
+  runAlarm(instance, event, due, failures);
+}
+
+async function runAlarm(instance, event, scheduledTime, failures) {
   const { className, number, object } = instance;
-  const scheduledTime = op_actor_alarm_get(number);
-  const failures = op_actor_alarm_begin(number);
-  if (failures < 0) return;
   let hasFailed = false;
   try {
     if (typeof object.alarm !== "function") throw new TypeError(`The class ${className} has no alarm() handler.`);
-    await object.alarm({ retryCount: failures, isRetry: failures > 0, scheduledTime });
+    handles(instance);
+    await inActor(instance, () => object.alarm({ retryCount: failures, isRetry: failures > 0, scheduledTime }));
   } catch (error) {
     hasFailed = true;
     op_log_error(`alarm() of an actor of ${className}`, error);
   }
   // If the actor was reset meanwhile, its alarm is tried again.
   if (instance.ended) return;
-  if (op_actor_alarm_end(number, hasFailed)) {
+  if (op_actor_alarm_end(number, event, hasFailed)) {
     op_log_error(
       `alarm() of an actor of ${className}`,
       new Error(`It has failed ${failures + 1} times and is not tried again; the alarm is dropped.`),

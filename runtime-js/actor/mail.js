@@ -7,12 +7,13 @@ import {
   op_actor_durable,
   op_actor_is_open,
   op_actor_post,
+  op_actor_post_owner,
   op_actor_reply,
   op_actor_take,
   op_log_error,
 } from "ext:core/ops";
 import { domException } from "../errors/exceptions.js";
-import { currentActor } from "./context.js";
+import { arrivalOf, currentActor } from "./context.js";
 import { describeError, hostError, rebuildError } from "./errors.js";
 import { RpcTarget } from "./classes.js";
 import { recordOf } from "./stub.js";
@@ -23,8 +24,6 @@ import {
   AbortSignalPrototypeGetAborted,
   AbortSignalPrototypeGetReason,
   ArrayPrototypeIncludes,
-  ArrayPrototypePush,
-  ArrayPrototypeShift,
   DateNow,
   EventTargetPrototypeAddEventListener,
   globalThis,
@@ -44,7 +43,7 @@ import {
 const { dispose: kDispose } = globalThis.Symbol;
 
 /** The kinds of mail, by the host's numbers. */
-const EVENT = 0, PEER = 1, MESSAGE = 2, CLOSE = 3, ALARM = 4, GONE = 5, RETIRE = 6, FAILED = 7, BROKEN = 8;
+const START = 0, STOP = 1, CALL_EVENT = 2, LOCAL = 3, ALARM = 4, MESSAGE = 5, CLOSE = 6, PEER = 7, FAILED = 8, GONE = 9;
 
 /** What one isolate sends to another about a call. */
 const RESULT = 0, INVOKE = 1, RELEASE = 2, ABORT = 3;
@@ -54,6 +53,8 @@ export const FETCH = 0, CALL = 1;
 
 /** How long mail is handled in one turn, in milliseconds. */
 const TURN = 5;
+
+const OVERLOADED = "Durable Object is overloaded. Too many requests queued.";
 
 /** Calls that have no result yet, by number. */
 const calls = new SafeMap();
@@ -73,68 +74,75 @@ export function setHost(functions) {
   host = functions;
 }
 
-/** Work that waits for a turn of its own, such as events that an actor held back. @type {(() => void)[]} */
-const later = [];
-
-/** Runs `callback` in a turn of its own. */
-export function inLaterTurn(callback) {
-  ArrayPrototypePush(later, callback);
-  op_actor_again();
-}
-
-/** For the host: there is mail. Returns whether some is left. */
+/** For the host: there is mail. The host calls again for what is left. */
 export function mail() {
   const end = DateNow() + TURN;
   do {
-    if (later.length > 0) {
-      ArrayPrototypeShift(later)();
-    } else {
-      const next = op_actor_take();
-      if (next === null) return false;
-      receive(next);
-    }
+    const next = op_actor_take();
+    if (next === null) return;
+    receive(next);
     // Promises settle before the next event: no other code of an actor runs between a write and what waits for it.
     core.runMicrotasks();
     handling = null;
   } while (DateNow() <= end);
-  return true;
+  op_actor_again();
 }
 
 function receive(next) {
   switch (next[0]) {
-    case EVENT:
-      return receiveEvent(next[1], next[2], next[3], next[4], next[5]);
-    case PEER:
-      return receivePeer(next[1], deserialize(next[2]));
+    case START:
+      return host.start(next[1], next[2], next[3], next[4]);
+    case STOP:
+      return host.stop(next[1], next[2]);
+    case CALL_EVENT: {
+      const { 0: number, 1: kind, 2: event } = deserialize(next[5]);
+      return host.event(next[1], next[2], next[4], { from: next[3], number, kind, event });
+    }
+    case LOCAL:
+      return host.local(next[1], next[2], next[3]);
+    case ALARM:
+      return host.alarm(next[1], next[2], next[3], next[4]);
     case MESSAGE:
       return host.message(next[1], next[2], next[3], next[4]);
     case CLOSE:
       return host.closed(next[1], next[2], next[3], next[4], next[5], next[6]);
-    case ALARM:
-      return host.alarm(next[1], next[2]);
+    case PEER:
+      return receivePeer(next[1], deserialize(next[2]));
+    case FAILED:
+      return settle(next[1], (call) => call.reject(failureOf(next[2], { overloaded: next[3] })));
     case GONE:
       return isolateGone(next[1]);
-    case RETIRE:
-      return host.retire();
-    case BROKEN:
-      return host.broken(next[1], next[2], next[3], next[4]);
-    case FAILED:
-      return settle(next[1], (call) => call.reject(hostError(next[2], { remote: true, retryable: true })));
   }
+}
+
+/** The error of a failed actor: what its code threw, or a text of the host. @param {Uint8Array | string} reason */
+export function failureOf(reason, { overloaded = false } = { __proto__: null }) {
+  if (typeof reason !== "string") return rebuildError(deserialize(reason));
+  return hostError(reason, overloaded ? { overloaded, remote: true } : { retryable: true, remote: true });
+}
+
+/** An error for the host, which passes it to those who wait for an actor. */
+export function reasonOf(error) {
+  return serialize(describeError(error));
 }
 
 // -- calls of this isolate -----------------------------------------------------------------------------------------------
 
-/** Does what others can observe as soon as what the running actor has written is durable, in order. */
-export function leave(act) {
+/**
+ * Does what others can observe as soon as what the running actor has written is durable, in order.
+ * @param {() => void} act
+ * @param {(error: unknown) => void} [lost] called instead if that is lost, because the actor was reset
+ */
+export function leave(act, lost = () => {}) {
   const instance = currentActor();
   if (instance === undefined || instance.ended) return act();
   if (instance.leaving === null && op_actor_is_open(instance.number)) return act();
   const before = instance.leaving ?? PromiseResolve();
   const leaving = instance.leaving = PromisePrototypeThen(before, async () => {
-    await op_actor_durable(instance.number);
+    const isDurable = await op_actor_durable(instance.number);
     if (instance.leaving === leaving) instance.leaving = null;
-    act();
+    if (isDurable) act();
+    else lost(instance.failure ?? gone());
   });
 }
 
@@ -149,9 +157,10 @@ export function callActor(actor, kind, event, signal = null) {
   const number = nextCall;
   nextCall = nextCall % 0x3fffffff + 1;
   const data = serialize([number, kind, event]);
+  const { className, id, name = null } = actor;
   return new Promise((resolve, reject) => {
-    const call = { isolate: -1, isFetch: kind === FETCH, resolve, reject };
-    calls.set(number, call);
+    const arrives = arrivalOf();
+    calls.set(number, { isolate: -1, isFetch: kind === FETCH, resolve, reject, arrives });
     if (signal !== null) {
       if (AbortSignalPrototypeGetAborted(signal)) {
         calls.delete(number);
@@ -159,24 +168,14 @@ export function callActor(actor, kind, event, signal = null) {
       }
       EventTargetPrototypeAddEventListener(signal, "abort", () => {
         if (!calls.delete(number)) return;
-        if (call.isolate >= 0) op_actor_post(call.isolate, serialize([ABORT, number]));
+        op_actor_post_owner(className, id, serialize([ABORT, number]));
         reject(AbortSignalPrototypeGetReason(signal));
       }, { once: true });
     }
+    const refused = (error) => settle(number, () => reject(error));
     leave(() => {
-      if (!calls.has(number)) return;
-      const isolate = op_actor_call(actor.className, actor.id, actor.name ?? null, data);
-      if (isolate >= 0) {
-        call.isolate = isolate;
-        return;
-      }
-      calls.delete(number);
-      reject(
-        isolate === -1
-          ? hostError("Durable Object is overloaded. Too many requests queued.", { overloaded: true, remote: true })
-          : hostError("The host stops: no actor is called any more.", { retryable: true }),
-      );
-    });
+      if (calls.has(number)) op_actor_call(className, id, name, number, data);
+    }, refused);
   });
 }
 
@@ -186,16 +185,14 @@ export function invoke(isolate, target, path, args) {
   nextCall = nextCall % 0x3fffffff + 1;
   const data = serialize([INVOKE, number, target, path, args === null ? null : encode(args)]);
   return new Promise((resolve, reject) => {
-    calls.set(number, { isolate, isFetch: false, resolve, reject });
+    calls.set(number, { isolate, isFetch: false, resolve, reject, arrives: arrivalOf() });
     leave(() => {
-      if (op_actor_post(isolate, data)) return;
-      calls.delete(number);
-      reject(lost());
-    });
+      if (!op_actor_post(isolate, data)) settle(number, () => reject(gone()));
+    }, (error) => settle(number, () => reject(error)));
   });
 }
 
-function lost() {
+function gone() {
   return hostError("The isolate that ran the Durable Object has ended.", { retryable: true, remote: true });
 }
 
@@ -203,12 +200,12 @@ function settle(number, how) {
   const call = calls.get(number);
   if (call === undefined) return;
   calls.delete(number);
-  how(call);
+  call.arrives(() => how(call));
 }
 
 function isolateGone(isolate) {
   for (const { 0: number, 1: call } of calls.entries()) {
-    if (call.isolate === isolate) settle(number, () => call.reject(lost()));
+    if (call.isolate === isolate) settle(number, () => call.reject(gone()));
   }
 }
 
@@ -219,7 +216,7 @@ export function exportTarget(target, isStream = false) {
   const number = nextTarget;
   nextTarget += 1;
   const instance = currentActor();
-  if (isStream && instance !== undefined) instance.streams += 1;
+  if (isStream) instance?.hold();
   targets.set(number, { target, instance, context: core.getAsyncContext(), isStream });
   return number;
 }
@@ -235,7 +232,7 @@ function release(number) {
   } catch (error) {
     op_log_error("Symbol.dispose of an RPC target", error);
   }
-  if (exported.isStream && exported.instance !== undefined) exported.instance.streamEnded();
+  if (exported.isStream) exported.instance?.unhold();
 }
 
 /** Tells an isolate that its target is not used here any more. */
@@ -251,18 +248,6 @@ export function releaseWhenUnused(stub, release) {
 }
 
 // -- what comes ----------------------------------------------------------------------------------------------------------
-
-function receiveEvent(from, className, id, name, bytes) {
-  const { 0: number, 1: kind, 2: event } = deserialize(bytes);
-  host.event(className, id, name, {
-    from,
-    number,
-    kind,
-    event,
-    /** Fails before it has run. */
-    fail: (error) => sendError(undefined, from, number, error),
-  });
-}
 
 function receivePeer(from, message) {
   switch (message[0]) {
@@ -301,11 +286,9 @@ function receiveInvoke(from, number, target, path, encoded) {
     if (exported.isStream && (isEnd || result === null)) release(target);
   };
   if (instance !== undefined) {
-    if (instance.ended) return sendError(undefined, from, number, instance.failure ?? lost());
-    return instance.receive({
-      run: () => answer(instance, from, number, run, encode, ends),
-      fail: (error) => sendError(undefined, from, number, error),
-    });
+    if (instance.ended) return sendError(undefined, from, number, instance.failure ?? gone());
+    if (instance.receive(() => answer(instance, from, number, run, encode, ends), from, number)) return;
+    return sendError(undefined, from, number, hostError(OVERLOADED, { overloaded: true, remote: true }));
   }
   const outer = core.getAsyncContext();
   core.setAsyncContext(exported.context);

@@ -28,6 +28,7 @@ import {
   ArrayPrototypeMap,
   ArrayPrototypePush,
   DatePrototypeGetTime,
+  Error,
   Map,
   MapPrototypeSet,
   MathTrunc,
@@ -87,7 +88,7 @@ class Keys {
     if (packed.length > MAX_KEYS) {
       throw new TypeError(`Maximum number of pairs is ${MAX_KEYS}; ${packed.length} were given.`);
     }
-    const savepoint = op_actor_savepoint(this.#instance.number);
+    const savepoint = op_actor_savepoint(this.#instance.number, false);
     let isDone = false;
     try {
       for (const { 0: key, 1: bytes } of new SafeArrayIterator(packed)) {
@@ -148,40 +149,51 @@ function rangeOf(options) {
 class Operations {
   #instance;
   #keys;
+  #check;
 
-  constructor(instance, keys) {
+  /** @param {() => void} check throws where nothing can be stored any more */
+  constructor(instance, keys, check) {
     this.#instance = instance;
     this.#keys = keys;
+    this.#check = check;
+  }
+
+  /** The result of a call that works at once, as a promise. */
+  #promised(work) {
+    return promised(() => {
+      this.#check();
+      return work();
+    });
   }
 
   get(key, _options = undefined) {
-    return promised(() => ArrayIsArray(key) ? this.#keys.getMany(key) : this.#keys.get(key));
+    return this.#promised(() => ArrayIsArray(key) ? this.#keys.getMany(key) : this.#keys.get(key));
   }
 
   put(key, value, _options = undefined) {
-    return promised(() => {
+    return this.#promised(() => {
       if (typeof key === "object" && key !== null) this.#keys.putMany(key);
       else this.#keys.put(key, value);
     });
   }
 
   delete(key, _options = undefined) {
-    return promised(() => ArrayIsArray(key) ? this.#keys.deleteMany(key) : this.#keys.delete(key));
+    return this.#promised(() => ArrayIsArray(key) ? this.#keys.deleteMany(key) : this.#keys.delete(key));
   }
 
   list(options = undefined) {
-    return promised(() => this.#keys.list(options));
+    return this.#promised(() => this.#keys.list(options));
   }
 
   getAlarm(_options = undefined) {
-    return promised(() => {
+    return this.#promised(() => {
       const due = op_actor_alarm_get(this.#instance.number);
       return due < 0 ? null : due;
     });
   }
 
   setAlarm(time, _options = undefined) {
-    return promised(() => {
+    return this.#promised(() => {
       const due = typeof time === "number" ? time : DatePrototypeGetTime(time);
       if (!NumberIsFinite(due)) throw new TypeError("setAlarm() takes a Date, or milliseconds since 1970.");
       if (due <= 0) throw new TypeError("setAlarm() cannot be called with an alarm time before Unix epoch");
@@ -195,18 +207,26 @@ class Operations {
   }
 
   deleteAlarm(_options = undefined) {
-    return promised(() => {
+    return this.#promised(() => {
       op_actor_alarm_delete(this.#instance.number);
     });
   }
 }
 
 class DurableObjectTransaction extends Operations {
-  /** Undoes what was written, when the transaction ends. */
-  isUndone = false;
+  #end;
 
+  /** @param {{ isUndone: boolean }} end what becomes of the writes when the transaction ends */
+  constructor(instance, keys, end) {
+    super(instance, keys, () => {
+      if (end.isUndone) throw new Error("The transaction was rolled back: nothing is read or written with it any more.");
+    });
+    this.#end = end;
+  }
+
+  /** Undoes what was written, when the transaction ends. */
   rollback() {
-    this.isUndone = true;
+    this.#end.isUndone = true;
   }
 }
 
@@ -230,7 +250,7 @@ class DurableObjectStorage extends Operations {
   #transactions = { __proto__: null, last: PromiseResolve() };
 
   constructor(instance, keys) {
-    super(instance, keys);
+    super(instance, keys, () => {});
     this.#instance = instance;
     this.#keys = keys;
   }
@@ -261,7 +281,7 @@ class DurableObjectStorage extends Operations {
 
   transactionSync(callback) {
     const { number } = this.#instance;
-    const savepoint = op_actor_savepoint(number);
+    const savepoint = op_actor_savepoint(number, false);
     let isDone = false;
     try {
       const result = callback();
@@ -286,13 +306,14 @@ class DurableObjectStorage extends Operations {
 
   async #transact(callback) {
     const { number } = this.#instance;
-    const transaction = new DurableObjectTransaction(this.#instance, this.#keys);
+    const end = { __proto__: null, isUndone: false };
+    const transaction = new DurableObjectTransaction(this.#instance, this.#keys, end);
     const own = { __proto__: null, storage: this, last: PromiseResolve(), isOver: false };
-    const savepoint = op_actor_savepoint(number);
+    const savepoint = op_actor_savepoint(number, true);
     let isDone = false;
     try {
       const result = await inTransaction(own, () => callback(transaction));
-      isDone = !transaction.isUndone;
+      isDone = !end.isUndone;
       return result;
     } finally {
       own.isOver = true;

@@ -4,6 +4,7 @@ import { core } from "ext:core/mod.js";
 import { op_socket_close, op_socket_dial, op_socket_send } from "ext:core/ops";
 import { define } from "../globals.js";
 import { unwrapRefusal } from "../errors/errors.js";
+import { currentActor } from "../actor/context.js";
 import { currentExchange } from "../exchange.js";
 import { hasSocketScheme, listen, NO_STATUS } from "../websocket/client.js";
 import { LINE_HEADERS, urlOf } from "../live_response/frame.js";
@@ -57,9 +58,11 @@ async function fetch(input, init = undefined) {
   const isRequest = input instanceof Request;
   const headers = new Headers(init?.headers ?? (isRequest ? RequestPrototypeGetHeaders(input) : undefined));
   if (!HeadersPrototypeHas(headers, "X-Accept-Live")) HeadersPrototypeSet(headers, "X-Accept-Live", "*");
+  const send = () => fetch(input, { ...init, headers });
+  const actor = currentActor();
   let response;
   try {
-    response = await fetch(input, { ...init, headers });
+    response = await (actor === undefined ? send() : actor.fetched(send));
   } catch (error) {
     throw unwrapRefusal(error);
   }

@@ -52,6 +52,8 @@ import {
   Error,
   FunctionPrototypeCall,
   HeadersPrototypeEntries,
+  MathTrunc,
+  Number,
   ObjectDefineProperty,
   ObjectSetPrototypeOf,
   queueMicrotask,
@@ -157,7 +159,7 @@ class End {
     this.#held = null;
     this.#actor = currentActor();
     this.#context = core.getAsyncContext();
-    this.#actor?.sockets.add(this);
+    this.#actor?.accepted(this);
     // Listeners may be added after this call.
     queueMicrotask(() => { for (const message of new SafeArrayIterator(held)) this.#dispatch(message); });
     if (this.#pipe >= 0) this.#attach();
@@ -190,10 +192,9 @@ class End {
   }
 
   [kClosed](code, reason, wasClean) {
-    this.#actor?.sockets.delete(this);
+    this.#actor?.lost(this);
     if (this.#pipe >= 0) attached.delete(this.#pipe);
     this.socket[kClosed](code, reason, wasClean);
-    this.#actor?.quiet();
   }
 
   // -- pipes ---------------------------------------------------------------------------------------------------------
@@ -245,10 +246,10 @@ class End {
       throw new TypeError("acceptWebSocket(): this end of the WebSocketPair was accepted before.");
     }
     if (this.#pipe < 0) this.#openPipe();
-    this.#held = null;
-    this.#hold(instance);
     const { maxSockets, messageRate } = limitsOf(instance.className);
     op_actor_end_accept(instance.number, this.#pipe, tags, messageRate, maxSockets);
+    this.#held = null;
+    this.#hold(instance);
     if (this.#attachment !== null) op_actor_set_attachment(this.#pipe, this.#attachment);
   }
 
@@ -276,7 +277,7 @@ class End {
       if (message instanceof Close) this.closed(message.code, message.reason, message.wasClean);
       else this.receive(message);
     };
-    if (this.#actor !== undefined) return this.#actor.receive({ run: async () => dispatch(), fail() {} });
+    if (this.#actor !== undefined) return this.#actor.receive(dispatch);
     const outer = core.getAsyncContext();
     core.setAsyncContext(this.#context);
     try {
@@ -421,6 +422,11 @@ class PairedSocket extends WebSocket {
 
   close(code = undefined, reason = undefined) {
     ends.get(this).checkHere("close");
+    if (code === undefined && reason !== undefined) {
+      throw domException("InvalidAccessError", "close(): a reason needs a code before it.");
+    }
+    // Cut, where the web's sockets round.
+    if (code !== undefined) code = MathTrunc(Number(code));
     if (code === undefined || !(code > 1000 && code < 3000) || ArrayPrototypeIncludes(UNSENDABLE, code)) {
       return FunctionPrototypeCall(closeSocket, this, code, reason);
     }

@@ -86,8 +86,13 @@ function redirectFor(pathname) {
 
 /** Sets the headers of a file: those that all files have, then those of `_headers`. */
 function withHeaders(response, pathname) {
+  HeadersPrototypeSet(ResponsePrototypeGetHeaders(response), "Cache-Control", "public, max-age=0, must-revalidate");
+  return withRules(response, pathname);
+}
+
+/** Sets the headers that `_headers` has for a path. */
+function withRules(response, pathname) {
   const headers = ResponsePrototypeGetHeaders(response);
-  HeadersPrototypeSet(headers, "Cache-Control", "public, max-age=0, must-revalidate");
   for (const { path, set, unset } of new SafeArrayIterator(headerRules)) {
     const parts = partsFor(path, pathname);
     if (parts === null) continue;
@@ -124,6 +129,13 @@ function fits(pattern, pathname) {
     (part) => StringPrototypeReplace(part, new SafeRegExp("[.+?^${}()|[\\]\\\\]", "g"), "\\$&"),
   );
   return RegExpPrototypeTest(new SafeRegExp(`^${ArrayPrototypeJoin(escaped, ".*")}$`), pathname);
+}
+
+/** As {@link resolve}; a path with several slashes in a row has another form. */
+function canonical(path) {
+  const single = StringPrototypeReplace(path, new SafeRegExp("//+", "g"), "/");
+  const found = resolve(single);
+  return found === null || single === path ? found : { redirect: found.redirect ?? single };
 }
 
 /**
@@ -190,10 +202,11 @@ export async function answerByAssets(exchange, request = null) {
     const query = search === "" || StringPrototypeIncludes(redirect.to, "?") ? "" : search;
     return new Response(null, { status: redirect.status, headers: { Location: `${redirect.to}${query}` } });
   }
-  const found = resolve(redirect === null ? pathname : redirect.to);
+  const found = canonical(redirect === null ? pathname : redirect.to);
   if (found === null) return null;
   if (found.redirect !== undefined) {
-    return new Response(null, { status: 307, headers: { Location: `${found.redirect}${search}` } });
+    const response = new Response(null, { status: 307, headers: { Location: `${found.redirect}${search}` } });
+    return withRules(response, pathname);
   }
   const response = await staticResponse(exchange, found.path, method, pathname !== own.pathname);
   const status = ResponsePrototypeGetStatus(response);

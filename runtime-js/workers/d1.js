@@ -19,7 +19,11 @@ import {
   Error,
   NumberIsNaN,
   NumberIsInteger,
+  PromisePrototypeCatch,
+  PromisePrototypeThen,
+  PromiseResolve,
   SafeArrayIterator,
+  SafeMap,
   String,
   StringPrototypeSplit,
   StringPrototypeStartsWith,
@@ -50,12 +54,23 @@ function described(error) {
   return `${error.message}${place}: ${primary}${extended}`;
 }
 
+/** What settles with the last call of each database, by id. @type {Map<string, Promise>} */
+const last = new SafeMap();
+
+/** The result of a call, after those of earlier calls: the host settles calls of one turn in any order. */
+function inOrder(id, result) {
+  PromisePrototypeCatch(result, () => {});
+  const settled = PromisePrototypeThen(last.get(id) ?? PromiseResolve(), () => result);
+  last.set(id, PromisePrototypeCatch(settled, () => {}));
+  return settled;
+}
+
 async function query(id, statements) {
   if (statements.length === 0 || !ArrayPrototypeEvery(statements, ({ sql }) => StringPrototypeTrim(sql) !== "")) {
     throw failure("D1_ERROR", NOTHING);
   }
   try {
-    return await op_d1_query(id, statements);
+    return await inOrder(id, op_d1_query(id, statements));
   } catch (error) {
     throw failure("D1_ERROR", described(error));
   }
@@ -222,7 +237,7 @@ export class D1Database {
     const lines = ArrayPrototypeFilter(StringPrototypeSplit(text, "\n"), (line) => StringPrototypeTrim(line) !== "");
     const refuse = (message) => failure("D1_EXEC_ERROR", `Error in line 1: ${lines[0] ?? ""}: ${message}`);
     try {
-      const { 0: count, 1: duration } = await op_d1_exec(this.#id, text);
+      const { 0: count, 1: duration } = await inOrder(this.#id, op_d1_exec(this.#id, text));
       if (count === 0) throw refuse(NOTHING);
       return { count: lines.length, duration };
     } catch (error) {

@@ -3,6 +3,7 @@
 import { core } from "ext:core/mod.js";
 import { define, defineLazy } from "../globals.js";
 import { waitUntil } from "./context.js";
+import { defineCrypto } from "./crypto.js";
 import { entrypoints } from "./entrypoints.js";
 import { environmentOf } from "./environment.js";
 import { setTimeout } from "../timers.js";
@@ -89,6 +90,7 @@ export function defineGlobals(flags) {
   let made = null;
   defineLazy("FixedLengthStream", () => (made ??= streams()).FixedLengthStream);
   defineLazy("IdentityTransformStream", () => (made ??= streams()).IdentityTransformStream);
+  defineCrypto();
   define("Cloudflare", { compatibilityFlags: flags });
   ObjectDefineProperty(Request.prototype, "cf", { __proto__: null, configurable: true, enumerable: true, get: () => CF });
   ObjectDefineProperty(Headers.prototype, "getAll", {

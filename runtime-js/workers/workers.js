@@ -39,7 +39,6 @@ let main = null;
 
 /** From these dates on the platform behaves in another way. */
 const BLOB_MESSAGES = "2026-03-17";
-const ANSWERS_CLOSE = "2026-04-07";
 const DELETES_ALARM = "2026-02-24";
 
 /** Whether a behaviour is on that has a date and two flags. */
@@ -81,7 +80,6 @@ export const workers = {
       binaryType: isOn(BLOB_MESSAGES, "websocket_standard_binary_type", "no_websocket_standard_binary_type")
         ? "blob"
         : "arraybuffer",
-      answersClose: isOn(ANSWERS_CLOSE, "web_socket_auto_reply_to_close", "no_web_socket_auto_reply_to_close"),
       deleteAllDeletesAlarm: isOn(DELETES_ALARM, "delete_all_deletes_alarm", "delete_all_preserves_alarm"),
       maxSockets: limit("MAX_CONNECTIONS_PER_ROOM"),
       messageRate: limit("MESSAGE_RATE_LIMIT"),

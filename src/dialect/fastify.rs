@@ -153,7 +153,7 @@ impl Facts {
             .any(|name| self.exports.iter().any(|it| it == name));
         let alone = names.len() == 1 && names[0] != "fastify";
         let mut score = 0;
-        if takes_instance && !(alone && !packages) {
+        if takes_instance && (packages || !alone) {
             score += PARAMETERS;
         }
         if wrapped {
@@ -183,7 +183,7 @@ fn declared(file: &Path) -> Declared {
 
 #[cfg(test)]
 mod tests {
-    use crate::dialect::routes;
+    use crate::dialect;
     use crate::router::Layout;
     use std::fs;
 
@@ -197,7 +197,7 @@ mod tests {
         }
         let layout = Layout::find(dir.path(), None).unwrap();
         let shown = |path: &std::path::Path| path.strip_prefix(&layout.root).unwrap().display().to_string();
-        let routes = routes(&layout).unwrap();
+        let (routes, _) = dialect::read(&layout).unwrap();
         let all = routes.handlers().iter();
         all.map(|it| format!("{} {} {}", it.dialect, it.pattern, shown(&it.path))).collect()
     }

@@ -195,7 +195,7 @@ pub(crate) fn is_private(file: &Path) -> bool {
 /// The dialect of a handler, by the name that is noted in the [`Handler`](crate::router::Handler).
 pub(crate) fn named(name: &str) -> &'static dyn Dialect {
     let dialect = ALL.iter().find(|dialect| dialect.name() == name);
-    *dialect.expect("handlers come from `routes`, which notes the name of a dialect in the list")
+    *dialect.expect("handlers come from `read`, which notes the name of a dialect in the list")
 }
 
 /// What is wrong with a project's folders, in every dialect.

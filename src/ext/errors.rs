@@ -10,6 +10,7 @@ use super::log::{about, current_exchange};
 use super::memory::NoRoom;
 use super::{Exchanges, from_exception};
 use crate::metrics::HANDLER;
+use liveline_proto::actor::{InvalidActorId, SocketError};
 use liveline_proto::multipart::FormError;
 use liveline_proto::topic::TopicError;
 use liveline_proto::{ExchangeError, InvalidChannel};
@@ -28,6 +29,12 @@ pub(crate) enum OpError {
     #[class(type)]
     #[error("enterChannel(): {0}")]
     Channel(#[from] InvalidChannel),
+    #[class(type)]
+    #[error(transparent)]
+    ActorId(#[from] InvalidActorId),
+    #[class(generic)]
+    #[error(transparent)]
+    ActorSocket(#[from] SocketError),
     #[class(type)]
     #[error("`{0}` is no member of a channel")]
     Member(String),

@@ -125,8 +125,15 @@ fn written_frame(frame: &str) -> Option<(Option<String>, Place)> {
     Some((function, Place { file: file_of(parts.next()?)?, line, column }))
 }
 
-/// The frames of user code; frames of the host's own JavaScript do not help the reader.
+/// The frames of user code; frames of the host's own JavaScript do not help the reader. An error whose stack was assigned,
+/// such as one that an actor threw and its caller received, has those of the stack's text.
 fn frames_of(error: &JsError) -> Frames {
+    let text = error.stack.as_deref().filter(|_| error.stack_is_custom).unwrap_or_default();
+    let lines = text.lines().filter_map(|line| written_frame(line.trim_start().strip_prefix("at ")?));
+    let written: Frames = lines.collect();
+    if !written.is_empty() {
+        return written;
+    }
     let frames = error.frames.iter().filter_map(|frame| {
         let name = frame.file_name.as_deref()?;
         if name.starts_with("ext:") || name.starts_with("liveline:") {

@@ -119,7 +119,9 @@ impl PublicFiles {
             if status == StatusCode::RANGE_NOT_SATISFIABLE {
                 headers.insert(CONTENT_RANGE, header(format!("bytes */{size}")));
             } else if let Some(kind) = kind.filter(|_| !is_multipart(headers)) {
-                let charset = if kind.starts_with("text/") { ";charset=UTF-8" } else { "" };
+                // The types of some endings have it already.
+                let lacks_charset = kind.starts_with("text/") && !kind.contains("charset=");
+                let charset = if lacks_charset { ";charset=UTF-8" } else { "" };
                 headers.insert(CONTENT_TYPE, header(kind + charset));
             }
         }

@@ -62,7 +62,7 @@ async function run(it, servers) {
         throw error;
       }
     }
-    if (it.log !== undefined) assert.match(host.log(), it.log);
+    if (it.log !== undefined) await host.logged(it.log);
     if (it.mail !== undefined) assert.match(servers.mails.join("\n"), it.mail);
   } finally {
     await host.stop();

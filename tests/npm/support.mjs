@@ -1,11 +1,15 @@
 // What the handlers of the table talk to, and how liveline is started over them.
 
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import http from "node:http";
 import net from "node:net";
 import { createInterface } from "node:readline";
 import { Server as SocketIO } from "socket.io";
 import { WebSocketServer } from "ws";
+
+/** Milliseconds until a line of the log must have arrived. */
+const LOG_PATIENCE = 10_000;
 
 const OPENAI = { id: "1", object: "chat.completion", created: 0, model: "test" };
 
@@ -121,5 +125,14 @@ export function serve(folder, environment) {
     child.kill("SIGKILL");
     await exited;
   };
-  return { started, stop, log: () => log };
+  /** Waits until the log, which arrives after the answers, has a match. */
+  const logged = async (pattern) => {
+    const signal = AbortSignal.timeout(LOG_PATIENCE);
+    try {
+      while (!pattern.test(log)) await once(child.stderr, "data", { signal });
+    } catch {
+      throw new Error(`no ${pattern} in the log:\n${log}`);
+    }
+  };
+  return { started, stop, log: () => log, logged };
 }

@@ -64,6 +64,7 @@ usage: cargo xtask COMMAND
                     resident, idle, actors, fastify; without a name all of them, in half an hour
                     --rounds N, --seconds N, --warmup N: how long; --only NAME,...: which peers
                     --json FILE, --chart DIR: the figures for machines, and as pictures
+                    --quick: the headline figures in short rounds, within five minutes
                     --smoke: a minute's run that checks that every message comes, and measures nothing
   bench baseline-server [--port N]
                     the benchmark's baseline: a bare epoll server that parses as little as possible

@@ -13,6 +13,7 @@ use crate::engine::{self, Choice, Engine};
 use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, Surroundings, find_program};
 use crate::npm;
+use crate::oracle;
 use crate::quickjs;
 #[cfg(target_os = "linux")]
 use crate::slowhttp;
@@ -37,6 +38,7 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     type_tests(checkout)?;
     npm_packages(checkout, &choice)?;
     durable_streams(checkout)?;
+    workers(checkout, &choice)?;
     if let Engine::V8 { .. } = choice.engine {
         tests_of_node(checkout)?;
     }
@@ -162,6 +164,20 @@ fn durable_streams(checkout: &Checkout) -> Outcome {
     }
     println!("\n== {NAME}");
     streams::run(checkout, &[])
+}
+
+/// The scripts of Workers and Durable Objects against what workerd has answered, with the liveline that the full run has
+/// built.
+fn workers(checkout: &Checkout, choice: &Choice) -> Outcome {
+    const NAME: &str = "Workers";
+    if let Engine::QuickJs = choice.engine {
+        return skip(NAME, "actors need V8");
+    }
+    if find_program("node").is_none() || find_program("npm").is_none() {
+        return skip(NAME, "there is no node or no npm on the PATH");
+    }
+    println!("\n== {NAME}");
+    oracle::run(checkout, &["workers", "--check"])
 }
 
 /// The examples' pages in Chromium, served by the liveline that the full run has built.

@@ -1,22 +1,29 @@
-//! Which isolate runs each actor, and what isolates send to each other.
+//! The actors of the process, and what isolates send to each other.
+//!
+//! The engine of `liveline-proto` decides which isolate runs an actor, when its events are handled, when its outputs
+//! leave and when it stops. All that enters it passes [`Actors::with`], which carries out what follows.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::alarms::Alarms;
-use super::sockets::{End, Item, Sockets};
+use super::alarms;
+use super::sockets::{End, Item, OnLines, Sockets};
 use crate::lines::Hub;
 use crate::metrics::ActorCounts;
+use liveline_proto::actor::{self as engine, ActorId, ActorLimits, Effect, EventId, Instance, Now, SocketId};
 use liveline_proto::{CloseCode, LineId, OwnerId};
 use liveline_store::actor::{ActorStore, StorageError, StoreOptions};
 
-/// How many events may wait for one actor. Further ones fail with an error that is `overloaded`.
-const MAX_WAITING: usize = 10_000;
+/// The engine, with what events contain, what leaves an actor, and why an actor fails.
+pub(super) type Engine = engine::Actors<Content, Leaving, Failure>;
+pub(super) type Refused = engine::Refused<Failure>;
+
+/// An actor without sockets stays in memory this many times as long as one that hibernates.
+const WITHOUT_SOCKETS: u32 = 7;
 
 /// The actors of the process. Clones share them.
 #[derive(Clone)]
@@ -30,8 +37,9 @@ struct Inner {
     options: ActorOptions,
     /// The actors' files, opened when they are first needed.
     store: OnceLock<Result<ActorStore, StorageError>>,
-    alarm_changed: Notify,
-    keeps_alarms: Once,
+    /// The engine has something to do earlier than the clock expects.
+    is_earlier: Notify,
+    has_clock: Once,
 }
 
 /// Settings of the actors of a process.
@@ -43,86 +51,105 @@ pub(crate) struct ActorOptions {
     pub folder: PathBuf,
 }
 
-#[derive(Default)]
 pub(super) struct State {
-    isolates: HashMap<u32, Entry>,
-    /// The isolates of the generation that serves, by the number of their worker.
-    serving: Vec<u32>,
-    homes: HashMap<Actor, Home>,
+    pub(super) engine: Engine,
+    isolates: HashMap<u32, mpsc::UnboundedSender<Mail>>,
+    /// Who waits for the results of events that run.
+    callers: HashMap<EventId, Caller>,
     pub(super) sockets: Sockets,
-    pub(super) alarms: Alarms,
-    /// The number of the instance that was started last: later instances of an actor have higher ones.
-    token: u64,
+    /// When the clock calls the engine.
+    wakes: Option<Instant>,
 }
 
-/// An isolate that runs actors, or calls them.
-struct Entry {
-    mail: mpsc::UnboundedSender<Mail>,
-    /// Its code was replaced: actors leave it as soon as they are quiet.
-    retires: bool,
+/// A call that waits for its result: the isolate that made it, and its number there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Caller {
+    pub isolate: u32,
+    pub call: u32,
 }
 
-/// Where an actor runs.
-struct Home {
-    isolate: u32,
-    /// Events on their way to it.
-    waiting: usize,
+/// What an event of an actor is.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// A request or a call.
+    Call { caller: Caller, name: Option<Arc<str>>, data: Vec<u8> },
+    /// A message or the end of a socket with which the actor may hibernate.
+    Socket { end: End, item: Item, credit: Option<(LineId, usize)> },
+    /// Code of the actor's isolate that waits for its turn, by its number there.
+    Local { number: u32, caller: Option<Caller> },
 }
 
-/// An actor: its class and its id.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Actor {
-    pub class: Arc<str>,
-    /// 64 hexadecimal digits.
-    pub id: Arc<str>,
-}
-
-impl fmt::Display for Actor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.class, self.id)
+impl Content {
+    fn caller(&self) -> Option<Caller> {
+        match self {
+            Content::Call { caller, .. } => Some(*caller),
+            Content::Local { caller, .. } => *caller,
+            Content::Socket { .. } => None,
+        }
     }
+}
+
+/// What leaves an actor as soon as what it has written before is durable.
+#[derive(Debug)]
+pub(super) enum Leaving {
+    /// The result of a call.
+    Reply { from: u32, to: Caller, data: Vec<u8> },
+    /// A message or the end of one of its sockets.
+    Socket { end: End, item: Item },
+    /// Code of the actor waits before it does something that others can observe.
+    Waiter(oneshot::Sender<()>),
+}
+
+/// Why an actor cannot go on.
+#[derive(Debug, Clone)]
+pub(super) enum Failure {
+    /// An error of JavaScript, as `mail.js` serializes it.
+    Thrown(Arc<[u8]>),
+    /// The host's own.
+    Host(Arc<str>),
 }
 
 /// A message to an isolate.
 #[derive(Debug)]
-pub(crate) enum Mail {
-    /// Something for an actor: a request or a call.
-    Event { from: u32, actor: Actor, name: Option<Arc<str>>, data: Vec<u8> },
+pub(super) enum Mail {
+    /// Make an object of an actor.
+    Start { actor: Arc<ActorId>, instance: Instance },
+    /// An actor has an event.
+    Ready(Instance),
+    /// Drop the object of an actor.
+    Stop(Instance, engine::Stop<Failure>),
     /// Something about a call, a stub or a stream, of another isolate or the same one.
     Peer { from: u32, data: Vec<u8> },
-    /// A message or the end of a socket; `actor` if the socket is one that its actor may hibernate with.
-    Socket { end: End, actor: Option<Actor>, item: Item, credit: Option<(LineId, usize)> },
-    /// A call's result was not sent, because what the actor had written is lost.
-    Failed { call: u32, message: Arc<str> },
-    /// The storage of an actor has failed: its object ends.
-    Broken { instance: u32, actor: Actor, message: Arc<str> },
-    /// The alarm of an actor is due.
-    Alarm { actor: Actor },
-    /// An isolate ended. Calls that it has not answered fail.
+    /// A message or the end of a socket that this isolate accepted.
+    Socket { end: End, item: Item, credit: Option<(LineId, usize)> },
+    /// A call has no result.
+    Failed { call: u32, why: Refused },
+    /// An isolate ended. What it was asked fails.
     Gone { isolate: u32 },
-    /// The isolate's code was replaced.
-    Retire,
-}
-
-/// Why an event cannot be sent to an actor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
-    /// Too many events wait.
-    Overloaded,
-    /// The process stops.
-    Stopping,
 }
 
 impl Actors {
     pub(crate) fn new(hub: Hub, options: ActorOptions) -> Actors {
+        let limits = ActorLimits {
+            hibernate_after: options.idle,
+            evict_after: options.idle * WITHOUT_SOCKETS,
+            ..ActorLimits::default()
+        };
+        let state = State {
+            engine: Engine::new(limits, now()),
+            isolates: HashMap::new(),
+            callers: HashMap::new(),
+            sockets: Sockets::default(),
+            wakes: None,
+        };
         let actors = Actors(Arc::new(Inner {
-            state: Mutex::default(),
+            state: Mutex::new(state),
             hub,
             owner: OnceLock::new(),
             options,
             store: OnceLock::new(),
-            alarm_changed: Notify::new(),
-            keeps_alarms: Once::new(),
+            is_earlier: Notify::new(),
+            has_clock: Once::new(),
         }));
         let weak = Arc::downgrade(&actors.0);
         let owner = actors.0.hub.register(move |event| {
@@ -132,14 +159,6 @@ impl Actors {
         });
         actors.0.owner.set(owner).expect("it is set once");
         actors
-    }
-
-    pub(super) fn options(&self) -> &ActorOptions {
-        &self.0.options
-    }
-
-    pub(super) fn alarm_changed(&self) -> &Notify {
-        &self.0.alarm_changed
     }
 
     /// The files of the actors. The folder is made if there is none.
@@ -153,13 +172,6 @@ impl Actors {
         (self.0.store.get().is_some() || self.0.options.folder.exists()).then(|| self.store())
     }
 
-    /// A number that is higher than those before.
-    pub(super) fn next_token(&self) -> u64 {
-        let mut state = self.lock();
-        state.token += 1;
-        state.token
-    }
-
     pub(in crate::ext) fn hub(&self) -> &Hub {
         &self.0.hub
     }
@@ -169,60 +181,77 @@ impl Actors {
         *self.0.owner.get().expect("it is set when this is made")
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().expect("nothing panics while this is locked")
+    }
+
+    /// Reads or changes the state, and carries out what follows from that.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut State, &mut OnLines) -> T) -> T {
+        let (done, on_lines) = self.with_lines(work);
+        on_lines.carry_out(self);
+        done
+    }
+
+    /// The same; what is to be done on lines is left to the caller.
+    pub(super) fn with_lines<T>(&self, work: impl FnOnce(&mut State, &mut OnLines) -> T) -> (T, OnLines) {
+        let mut on_lines = OnLines::default();
+        let mut state = self.lock();
+        state.engine.at(now());
+        let done = work(&mut state, &mut on_lines);
+        state.carry_out(&mut on_lines);
+        let next = state.engine.next_deadline();
+        let is_earlier = next.is_some_and(|next| state.wakes.is_none_or(|wakes| next < wakes));
+        if is_earlier {
+            state.wakes = next;
+            self.0.is_earlier.notify_one();
+        }
+        drop(state);
+        (done, on_lines)
+    }
+
+    /// An input of the engine.
+    pub(super) fn engine<T>(&self, input: impl FnOnce(&mut Engine) -> T) -> T {
+        self.with(|state, _| input(&mut state.engine))
     }
 
     // -- isolates ----------------------------------------------------------------------------------------------------
 
     /// A new isolate, whose mail the receiver gets.
-    pub(crate) fn register(&self, owner: OwnerId) -> mpsc::UnboundedReceiver<Mail> {
+    pub(super) fn register(&self, owner: OwnerId) -> mpsc::UnboundedReceiver<Mail> {
         let (mail, inbox) = mpsc::unbounded_channel();
-        self.lock().isolates.insert(owner.0, Entry { mail, retires: false });
+        self.lock().isolates.insert(owner.0, mail);
         inbox
     }
 
-    /// These isolates serve from now on, in the order of the workers. Actors leave the others.
+    /// These isolates serve from now on. Actors leave the others.
     pub(crate) fn serve(&self, owners: impl Iterator<Item = OwnerId>) {
-        let mut state = self.lock();
-        state.serving = owners.map(|owner| owner.0).collect();
-        let State { isolates, serving, homes, .. } = &mut *state;
-        for (number, entry) in isolates.iter_mut() {
-            let has_actors = homes.values().any(|home| home.isolate == *number);
-            if !serving.contains(number) && has_actors && !entry.retires {
-                entry.retires = true;
-                let _ = entry.mail.send(Mail::Retire);
-            }
-        }
-        drop(state);
-        self.0.keeps_alarms.call_once(|| {
-            self.hub().runtime().spawn(self.clone().keep_alarms());
+        let owners = owners.collect();
+        self.engine(|engine| engine.set_owners(owners));
+        self.0.has_clock.call_once(|| {
+            self.hub().runtime().spawn(self.clone().keep_time());
         });
         let actors = self.clone();
         // This reads a file.
         self.hub().runtime().spawn_blocking(move || actors.load_alarms());
     }
 
+    /// The process stops: actors end as soon as nothing runs in them, and no alarm is delivered any more.
+    pub(crate) fn wind_down(&self) {
+        self.engine(Engine::wind_down);
+    }
+
     /// An isolate has ended. Its actors start anew elsewhere when they are called again.
     pub(crate) fn unregister(&self, owner: OwnerId) {
-        let mut state = self.lock();
-        if state.isolates.remove(&owner.0).is_none() {
-            return;
-        }
-        state.serving.retain(|serving| *serving != owner.0);
-        let State { homes, alarms, .. } = &mut *state;
-        homes.retain(|actor, home| {
-            let stays = home.isolate != owner.0;
-            if !stays {
-                alarms.lost(actor);
+        let lines = self.with(|state, _| {
+            if state.isolates.remove(&owner.0).is_none() {
+                return Vec::new();
             }
-            stays
+            state.engine.owner_gone(owner);
+            for mail in state.isolates.values() {
+                let _ = mail.send(Mail::Gone { isolate: owner.0 });
+            }
+            state.isolate_ended(owner.0)
         });
-        for entry in state.isolates.values() {
-            let _ = entry.mail.send(Mail::Gone { isolate: owner.0 });
-        }
-        let lines = state.isolate_ended(owner.0);
-        drop(state);
         for line in lines {
             self.hub().turn().finish(line, CloseCode::IsolateLost.into());
         }
@@ -230,97 +259,157 @@ impl Actors {
 
     /// Whether an isolate runs no actor.
     pub(crate) fn is_idle(&self, owner: OwnerId) -> bool {
-        !self.lock().homes.values().any(|home| home.isolate == owner.0)
+        self.lock().engine.instances_of(owner) == 0
     }
 
     /// How many actors run, and how many events wait for them.
     pub(crate) fn counts(&self) -> ActorCounts {
-        let state = self.lock();
+        let stats = self.lock().engine.stats();
         ActorCounts {
-            alive: state.homes.len(),
-            waiting: state.homes.values().map(|home| home.waiting).sum(),
-            hibernating: state.hibernating(),
-            alarms: state.alarms.len(),
-            alarms_due: state.alarms.due(),
+            alive: stats.alive,
+            waiting: stats.queued,
+            hibernating: stats.hibernating,
+            alarms: stats.alarms,
+            alarms_due: stats.alarms_due,
+        }
+    }
+
+    /// Calls the engine when something is due. Never ready.
+    async fn keep_time(self) {
+        /// The clock of the machine, by which alarms go, may be set meanwhile.
+        const LONGEST_SLEEP: Duration = Duration::from_secs(10);
+        loop {
+            let next = self.with(|state, _| {
+                state.engine.expire();
+                state.wakes = state.engine.next_deadline();
+                state.wakes
+            });
+            self.hub().flush();
+            let longest = Instant::now() + LONGEST_SLEEP;
+            let wakes = next.map_or(longest, |next| next.min(longest));
+            tokio::select! {
+                () = tokio::time::sleep_until(wakes.into()) => {}
+                () = self.0.is_earlier.notified() => {}
+            }
         }
     }
 
     // -- mail --------------------------------------------------------------------------------------------------------
 
-    /// Sends an event to an actor. Returns the isolate that runs it.
-    pub(super) fn send_event(
-        &self,
-        from: u32,
-        actor: Actor,
-        name: Option<Arc<str>>,
-        data: Vec<u8>,
-    ) -> Result<u32, Refused> {
-        let mut state = self.lock();
-        state.mail_actor(actor.clone(), Some(from), Mail::Event { from, actor, name, data })
-    }
-
-    /// Sends the alarm of an actor to it.
-    pub(super) fn send_alarm(&self, actor: Actor) -> Result<u32, Refused> {
-        self.lock().mail_actor(actor.clone(), None, Mail::Alarm { actor })
+    /// Sends a request or a call to an actor.
+    pub(super) fn call(&self, actor: &ActorId, caller: Caller, data: Vec<u8>) {
+        self.with(|state, on_lines| {
+            if state.engine.has_no_owner() {
+                // Modules that load call actors, and no code serves yet.
+                state.engine.set_owners(vec![OwnerId(caller.isolate)]);
+            }
+            let content = Content::Call { caller, name: actor.name().cloned(), data };
+            if let Err(rejected) = state.engine.send(actor, content) {
+                state.refuse(rejected.content, rejected.why, on_lines);
+            }
+        });
     }
 
     /// Sends something to an isolate. False if the isolate has ended.
     pub(super) fn send_peer(&self, from: u32, to: u32, data: Vec<u8>) -> bool {
+        self.lock().mail(to, Mail::Peer { from, data })
+    }
+
+    /// Sends something to the isolate that runs an actor, if one does.
+    pub(super) fn send_owner(&self, from: u32, actor: &ActorId, data: Vec<u8>) {
         let state = self.lock();
-        state.isolates.get(&to).is_some_and(|entry| entry.mail.send(Mail::Peer { from, data }).is_ok())
-    }
-
-    /// An isolate has received an event of an actor.
-    pub(super) fn received(&self, actor: &Actor) {
-        if let Some(home) = self.lock().homes.get_mut(actor) {
-            home.waiting = home.waiting.saturating_sub(1);
+        if let Some(owner) = state.engine.owner_of(actor) {
+            state.mail(owner.0, Mail::Peer { from, data });
         }
     }
 
-    /// The actor left its isolate, unless events are on their way to it there. Returns whether it left.
-    pub(super) fn release(&self, isolate: u32, actor: &Actor) -> bool {
-        let mut state = self.lock();
-        match state.homes.get(actor) {
-            Some(home) if home.isolate == isolate && home.waiting == 0 => {
-                state.homes.remove(actor);
-                true
+    /// The next event of an instance, which handles it now.
+    pub(super) fn take(&self, instance: Instance) -> Option<engine::Taken<Content>> {
+        self.with(|state, _| {
+            let taken = state.engine.take(instance)?;
+            if let engine::Taken::Event(event, content) = &taken
+                && let Some(caller) = content.caller()
+            {
+                state.callers.insert(*event, caller);
             }
-            Some(_) => false,
-            None => true,
-        }
+            Some(taken)
+        })
+    }
+
+    /// The handler of an event has ended.
+    pub(super) fn finished(&self, instance: Instance, event: EventId) {
+        self.with(|state, _| {
+            state.callers.remove(&event);
+            state.engine.finished(instance, event);
+        });
     }
 }
 
 impl State {
-    /// Sends mail to the isolate that runs an actor. `from` is where the actor runs if no code serves yet.
-    pub(super) fn mail_actor(&mut self, actor: Actor, from: Option<u32>, mail: Mail) -> Result<u32, Refused> {
-        let number = match self.homes.get(&actor) {
-            Some(home) if home.waiting >= MAX_WAITING => return Err(Refused::Overloaded),
-            Some(home) => home.isolate,
-            None => self.placed(&actor).or(from).ok_or(Refused::Stopping)?,
-        };
-        let entry = self.isolates.get(&number).ok_or(Refused::Stopping)?;
-        entry.mail.send(mail).map_err(|_| Refused::Stopping)?;
-        self.homes.entry(actor).or_insert(Home { isolate: number, waiting: 0 }).waiting += 1;
-        Ok(number)
+    /// Sends mail to an isolate. False if the isolate has ended.
+    pub(super) fn mail(&self, isolate: u32, mail: Mail) -> bool {
+        self.isolates.get(&isolate).is_some_and(|inbox| inbox.send(mail).is_ok())
     }
 
-    /// The isolate in which an actor starts.
-    fn placed(&self, actor: &Actor) -> Option<u32> {
-        let digits = actor.id.get(..8).and_then(|digits| u32::from_str_radix(digits, 16).ok())?;
-        let index = (digits as usize).checked_rem(self.serving.len())?;
-        Some(self.serving[index])
-    }
-
-    /// Sends mail to an isolate.
-    pub(super) fn mail_isolate(&self, isolate: u32, mail: Mail) {
-        if let Some(entry) = self.isolates.get(&isolate) {
-            let _ = entry.mail.send(mail);
+    /// Does what the engine has decided.
+    fn carry_out(&mut self, on_lines: &mut OnLines) {
+        loop {
+            // An answer may reach another actor, so that there are further effects.
+            let effects: Vec<_> = self.engine.effects().collect();
+            if effects.is_empty() {
+                return;
+            }
+            for effect in effects {
+                self.carry_out_one(effect, on_lines);
+            }
         }
     }
 
-    /// Whether an isolate runs an actor.
-    pub(super) fn is_home(&self, actor: &Actor) -> bool {
-        self.homes.contains_key(actor)
+    fn carry_out_one(&mut self, effect: Effect<Content, Leaving, Failure>, on_lines: &mut OnLines) {
+        match effect {
+            Effect::Start { actor, owner, instance } => {
+                self.mail(owner.0, Mail::Start { actor, instance });
+            }
+            Effect::Ready { owner, instance } => {
+                self.mail(owner.0, Mail::Ready(instance));
+            }
+            Effect::Stop { owner, instance, why } => {
+                self.mail(owner.0, Mail::Stop(instance, why));
+            }
+            Effect::Leave(Leaving::Reply { from, to, data }) => {
+                self.mail(to.isolate, Mail::Peer { from, data });
+            }
+            Effect::Leave(Leaving::Socket { end, item }) => self.send(end, item, on_lines),
+            // The receiver is gone if the code was stopped.
+            Effect::Leave(Leaving::Waiter(waiter)) => drop(waiter.send(())),
+            Effect::Discard(Leaving::Reply { to, .. }, why) => self.fail(to, why),
+            Effect::Discard(Leaving::Socket { .. } | Leaving::Waiter(_), _) => {}
+            Effect::Refuse { content, why } => self.refuse(content, why, on_lines),
+            Effect::Abandon { event, why } => {
+                if let Some(caller) = self.callers.remove(&event) {
+                    self.fail(caller, why);
+                }
+            }
+            Effect::Answer { socket: SocketId(end), text } => self.answer(End(end), &text, on_lines),
+            Effect::AlarmGivenUp { actor } => alarms::log_given_up(&actor),
+        }
     }
+
+    /// The sender of an event that is not handled receives an error.
+    pub(super) fn refuse(&self, content: Content, why: Refused, on_lines: &mut OnLines) {
+        if let Some(caller) = content.caller() {
+            self.fail(caller, why);
+        } else if let Content::Socket { credit, .. } = content {
+            on_lines.acknowledge(credit);
+        }
+    }
+
+    fn fail(&self, Caller { isolate, call }: Caller, why: Refused) {
+        self.mail(isolate, Mail::Failed { call, why });
+    }
+}
+
+/// The time, for the engine.
+fn now() -> Now {
+    Now { at: Instant::now(), unix: alarms::now() }
 }

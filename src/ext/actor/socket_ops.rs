@@ -8,13 +8,14 @@ use deno_core::{OpState, op2};
 use hyper::StatusCode;
 use hyper::header::{CONTENT_LENGTH, SEC_WEBSOCKET_PROTOCOL};
 
-use super::gate::Leaving;
+use super::directory::{Engine, Leaving};
 use super::running::Running;
-use super::sockets::{End, Item, OnLines, SocketLimits};
+use super::sockets::{End, Item, SocketLimits};
 use crate::ext::OpError;
 use crate::ext::answer::{give, head};
 use crate::ext::exchange::ExchangeState;
 use crate::http::{Answer, Audience, lists};
+use liveline_proto::actor::{AutoResponse, SocketError, SocketId};
 use liveline_proto::{Close, CloseCode, Frame, Input};
 
 /// The number that JavaScript passes for code that belongs to no actor.
@@ -24,10 +25,15 @@ fn end(number: f64) -> End {
     End(number as u64)
 }
 
+/// How the engine knows the socket of an end.
+fn socket(number: f64) -> SocketId {
+    SocketId(end(number).0)
+}
+
 /// Makes a pipe. Returns its first end, an even number; the other is the next number.
 #[op2(fast)]
 pub(crate) fn op_actor_pipe(state: &mut OpState) -> f64 {
-    state.borrow::<Running>().actors.lock().open_pipe().0 as f64
+    state.borrow::<Running>().actors.with(|state, _| state.open_pipe()).0 as f64
 }
 
 /// JavaScript of this isolate receives what comes to an end; `instance` accepted it.
@@ -41,15 +47,10 @@ pub(crate) fn op_actor_end_attach(
 ) {
     let running = state.borrow::<Running>();
     let actor = running.instance(instance).map(|instance| instance.actor.clone());
-    let mut on_lines = OnLines::default();
-    running.actors.lock().attach_isolate(
-        end(number),
-        running.isolate,
-        actor,
-        SocketLimits { rate, max },
-        &mut on_lines,
-    );
-    on_lines.carry_out(&running.actors);
+    let limits = SocketLimits { rate, max };
+    running.actors.with(|state, on_lines| {
+        state.attach_isolate(end(number), running.isolate, actor, limits, on_lines);
+    });
 }
 
 /// An end is the socket of an actor from now on, which may hibernate.
@@ -61,29 +62,21 @@ pub(crate) fn op_actor_end_accept(
     #[serde] tags: Vec<String>,
     #[smi] rate: u32,
     #[smi] max: u32,
-) {
+) -> Result<(), OpError> {
     let running = state.borrow::<Running>();
-    let Some(instance) = running.instance(instance) else { return };
-    let mut on_lines = OnLines::default();
-    running.actors.lock().attach_actor(
-        end(number),
-        instance.actor.clone(),
-        tags,
-        SocketLimits { rate, max },
-        &mut on_lines,
-    );
-    on_lines.carry_out(&running.actors);
+    let instance = running.instance(instance).ok_or(SocketError::Gone)?;
+    let (owner, limits) = ((instance.id, instance.actor.clone()), SocketLimits { rate, max });
+    running.actors.with(|state, on_lines| state.attach_actor(end(number), owner, &tags, limits, on_lines))?;
+    Ok(())
 }
 
 fn send(running: &Running, instance: u32, number: f64, item: Item) {
     let end = end(number);
     match running.instance(instance).filter(|_| instance != NO_INSTANCE) {
-        Some(instance) => instance.gate.pass(&running.actors, Leaving::Socket { end, item }),
-        None => {
-            let mut on_lines = OnLines::default();
-            running.actors.lock().send(end, item, &mut on_lines);
-            on_lines.carry_out(&running.actors);
+        Some(instance) => {
+            running.actors.engine(|engine| engine.output(instance.id, Leaving::Socket { end, item }));
         }
+        None => running.actors.with(|state, on_lines| state.send(end, item, on_lines)),
     }
 }
 
@@ -135,8 +128,8 @@ pub(crate) fn op_actor_end_close(
     send(state.borrow::<Running>(), instance, number, Item::Close(close));
 }
 
-/// The open sockets of an actor that it may hibernate with, in the order in which it accepted them; those with a tag
-/// if one is given.
+/// The sockets of an actor that it may hibernate with, in the order in which it accepted them; those with a tag if one is
+/// given.
 #[op2]
 #[serde]
 pub(crate) fn op_actor_sockets(
@@ -146,49 +139,37 @@ pub(crate) fn op_actor_sockets(
 ) -> Vec<f64> {
     let running = state.borrow::<Running>();
     let Some(instance) = running.instance(instance) else { return Vec::new() };
-    let ends = running.actors.lock().sockets_of(&instance.actor, tag.as_deref());
-    ends.into_iter().map(|end| end.0 as f64).collect()
-}
-
-/// How many sockets an actor has.
-#[op2(fast)]
-#[smi]
-pub(crate) fn op_actor_socket_count(state: &mut OpState, #[smi] instance: u32) -> u32 {
-    let running = state.borrow::<Running>();
-    let count = running.instance(instance).map(|it| running.actors.lock().count_of(&it.actor));
-    count.unwrap_or_default() as u32
-}
-
-/// An actor has received the end of a socket.
-#[op2(fast)]
-pub(crate) fn op_actor_socket_forget(state: &mut OpState, number: f64) {
-    state.borrow::<Running>().actors.lock().forget(end(number));
+    let sockets = running.actors.engine(|engine| engine.sockets(instance.id, tag.as_deref()));
+    sockets.into_iter().map(|SocketId(end)| end as f64).collect()
 }
 
 /// The tags of a socket; null if no actor accepted it.
 #[op2]
 #[serde]
 pub(crate) fn op_actor_tags(state: &mut OpState, number: f64) -> Option<Vec<String>> {
-    state.borrow::<Running>().actors.lock().tags(end(number))
+    let texts = |tags: &[Arc<str>]| tags.iter().map(|tag| tag.to_string()).collect();
+    state.borrow::<Running>().actors.engine(|engine| engine.tags(socket(number)).map(texts))
 }
 
 /// What a socket's actor has attached to it; null if nothing.
 #[op2]
 pub(crate) fn op_actor_attachment(state: &mut OpState, number: f64) -> Option<Uint8Array> {
-    let attachment = state.borrow::<Running>().actors.lock().attachment(end(number))?;
-    Some(Uint8Array::from(attachment.to_vec()))
+    let attachment = |engine: &mut Engine| engine.attachment(socket(number)).map(|bytes| bytes.to_vec());
+    state.borrow::<Running>().actors.engine(attachment).map(Uint8Array::from)
 }
 
 /// Attaches data to a socket.
 #[op2(fast)]
 pub(crate) fn op_actor_set_attachment(state: &mut OpState, number: f64, #[buffer] data: &[u8]) {
-    state.borrow::<Running>().actors.lock().set_attachment(end(number), Some(Arc::from(data)));
+    let data = Bytes::copy_from_slice(data);
+    state.borrow::<Running>().actors.engine(|engine| engine.attach(socket(number), data));
 }
 
 /// When the last automatic answer was sent to a socket, in milliseconds since 1970; -1 if none was.
 #[op2(fast)]
 pub(crate) fn op_actor_answered(state: &mut OpState, number: f64) -> f64 {
-    state.borrow::<Running>().actors.lock().answered(end(number)).unwrap_or(-1.)
+    let answered = state.borrow::<Running>().actors.engine(|engine| engine.answered(socket(number)));
+    answered.map_or(-1., |at| at as f64)
 }
 
 /// Sets the message that the host answers for an actor, and the answer.
@@ -200,8 +181,11 @@ pub(crate) fn op_actor_set_automatic(
     #[string] answer: Option<String>,
 ) {
     let running = state.borrow::<Running>();
+    let pair = request.zip(answer);
+    let pair =
+        pair.map(|(request, response)| AutoResponse { request: request.into(), response: response.into() });
     if let Some(instance) = running.instance(instance) {
-        running.actors.lock().set_automatic(&instance.actor, request.zip(answer));
+        running.actors.engine(|engine| engine.set_auto_response(instance.id, pair));
     }
 }
 
@@ -211,7 +195,10 @@ pub(crate) fn op_actor_set_automatic(
 pub(crate) fn op_actor_automatic(state: &mut OpState, #[smi] instance: u32) -> Option<(String, String)> {
     let running = state.borrow::<Running>();
     let instance = running.instance(instance)?;
-    running.actors.lock().automatic_of(&instance.actor)
+    running.actors.engine(|engine| {
+        let pair = engine.auto_response(instance.id)?;
+        Some((pair.request.to_string(), pair.response.to_string()))
+    })
 }
 
 /// Answers with a WebSocket whose client is one end of a pipe; the exchange is over then. Returns why it is not opened:
@@ -239,7 +226,7 @@ pub(crate) fn op_answer_socket_end(
         return Err(OpError::Protocol(String::from_utf8_lossy(protocol.as_bytes()).into_owned()));
     }
     slot.rare.get_or_insert_default().end = Some(end(number));
-    if state.borrow::<Running>().actors.lock().is_crowded(end(number)) {
+    if state.borrow::<Running>().actors.with(|state, _| state.is_crowded(end(number))) {
         give(state, id, Answer::text(StatusCode::SERVICE_UNAVAILABLE, format!("{FULL}\n")), true)?;
         return Ok(FULL);
     }

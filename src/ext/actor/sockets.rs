@@ -6,10 +6,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use super::directory::{Actor, Actors, Mail, State};
+use super::directory::{Actors, Content, Mail, State};
 use crate::lines::LineEvent;
+use liveline_proto::actor::{ActorId, Instance as ActorInstance, SocketError, SocketId};
 use liveline_proto::{Close, CloseCode, Event, ExchangeId, Frame, LineId, Priority, QueuedFrame};
 
 /// One end of a pipe: the number of the pipe, and in the lowest bit the side.
@@ -46,8 +47,8 @@ const MAX_WAITING: usize = 4 << 20;
 pub(super) struct Sockets {
     pipes: HashMap<u64, Pipe>,
     next: u64,
-    /// The sockets that an actor accepted to hibernate with.
-    hibernating: HashMap<Actor, Accepted>,
+    /// How many sockets each actor has that it cannot hibernate with.
+    accepted: HashMap<Arc<ActorId>, usize>,
 }
 
 struct Pipe {
@@ -63,32 +64,37 @@ enum Side {
     /// JavaScript of an isolate. `actor` is the one that accepted it, for the limits of its sockets.
     Isolate {
         number: u32,
-        actor: Option<Actor>,
+        actor: Option<Arc<ActorId>>,
         rate: Rate,
         max: u32,
     },
-    /// The socket belongs to an actor, in whatever isolate that runs.
-    Actor(Box<Held>),
+    /// The socket belongs to an actor, in whatever isolate that runs. The engine has its tags and what is attached.
+    Actor {
+        actor: Arc<ActorId>,
+        rate: Rate,
+        max: u32,
+    },
     /// The line of a client.
     Line(LineId),
     Closed,
+}
+
+impl Sockets {
+    /// An actor has lost a socket that it could not hibernate with.
+    fn left(&mut self, actor: &Arc<ActorId>) {
+        if let Some(count) = self.accepted.get_mut(actor) {
+            *count -= 1;
+            if *count == 0 {
+                self.accepted.remove(actor);
+            }
+        }
+    }
 }
 
 impl Side {
     fn open() -> Side {
         Side::Open { waiting: VecDeque::new(), bytes: 0 }
     }
-}
-
-/// A socket that an actor may hibernate with.
-struct Held {
-    actor: Actor,
-    tags: Vec<String>,
-    attachment: Option<Arc<[u8]>>,
-    /// When the last automatic answer was sent, in milliseconds since 1970.
-    answered: Option<f64>,
-    rate: Rate,
-    max: u32,
 }
 
 /// Limits of the sockets of an actor; 0 for none.
@@ -98,16 +104,6 @@ pub(super) struct SocketLimits {
     pub rate: u32,
     /// How many the actor may have.
     pub max: u32,
-}
-
-/// The sockets of one actor, in the order in which it accepted them.
-#[derive(Default)]
-struct Accepted {
-    ends: Vec<End>,
-    /// The name that the actor's id was made of, while no isolate runs the actor.
-    name: Option<Arc<str>>,
-    /// A message and the answer that the host sends to it.
-    automatic: Option<(String, Frame)>,
 }
 
 /// Counts the messages of one second.
@@ -150,6 +146,13 @@ enum LineInput {
 }
 
 impl OnLines {
+    /// What came from a line is handled, or dropped.
+    pub(super) fn acknowledge(&mut self, credit: Option<(LineId, usize)>) {
+        if let Some((line, size)) = credit {
+            self.0.push((line, LineInput::Acknowledge(size)));
+        }
+    }
+
     pub(super) fn carry_out(self, actors: &Actors) {
         let hub = actors.hub();
         for (line, input) in self.0 {
@@ -166,7 +169,7 @@ impl OnLines {
 }
 
 /// The close that an end gets whose other end is gone.
-fn lost() -> Close {
+fn gone() -> Close {
     Close::because(CloseCode::Abnormal, "the other end of the WebSocket is gone".to_owned())
 }
 
@@ -183,13 +186,6 @@ impl State {
         self.sockets.pipes.get_mut(&end.pipe()).map(|pipe| &mut pipe.sides[end.side()])
     }
 
-    fn held(&mut self, end: End) -> Option<&mut Held> {
-        match self.side(end)? {
-            Side::Actor(held) => Some(held),
-            _ => None,
-        }
-    }
-
     /// Attaches an end. What waited for it is delivered.
     fn attach(&mut self, end: End, side: Side, on_lines: &mut OnLines) {
         let Some(current) = self.side(end) else { return };
@@ -198,12 +194,16 @@ impl State {
             Side::Open { waiting, .. } => {
                 waiting.into_iter().for_each(|item| self.deliver(end, item, None, on_lines));
             }
-            Side::Closed => {
-                if let Some(side) = self.side(end) {
-                    *side = Side::Closed;
-                }
-            }
+            Side::Closed => self.close_side(end),
             _ => {}
+        }
+    }
+
+    /// Nothing is attached to an end any more.
+    fn close_side(&mut self, end: End) {
+        let Some(side) = self.side(end) else { return };
+        if let Side::Isolate { actor: Some(actor), .. } = std::mem::replace(side, Side::Closed) {
+            self.sockets.left(&actor);
         }
     }
 
@@ -212,42 +212,42 @@ impl State {
         &mut self,
         end: End,
         number: u32,
-        actor: Option<Actor>,
+        actor: Option<Arc<ActorId>>,
         limits: SocketLimits,
         on_lines: &mut OnLines,
     ) {
-        self.attach(
-            end,
-            Side::Isolate { number, actor, rate: Rate::new(limits.rate), max: limits.max },
-            on_lines,
-        );
+        if self.side(end).is_none() {
+            return;
+        }
+        if let Some(actor) = &actor {
+            *self.sockets.accepted.entry(actor.clone()).or_default() += 1;
+        }
+        let side = Side::Isolate { number, actor, rate: Rate::new(limits.rate), max: limits.max };
+        self.attach(end, side, on_lines);
     }
 
     /// The end is the socket of an actor from now on, which may hibernate.
     pub(super) fn attach_actor(
         &mut self,
         end: End,
-        actor: Actor,
-        tags: Vec<String>,
+        (instance, actor): (ActorInstance, Arc<ActorId>),
+        tags: &[String],
         limits: SocketLimits,
         on_lines: &mut OnLines,
-    ) {
-        self.sockets.hibernating.entry(actor.clone()).or_default().ends.push(end);
-        let held = Held {
-            actor,
-            tags,
-            attachment: None,
-            answered: None,
-            rate: Rate::new(limits.rate),
-            max: limits.max,
-        };
-        self.attach(end, Side::Actor(Box::new(held)), on_lines);
+    ) -> Result<(), SocketError> {
+        self.engine.accept_socket(instance, SocketId(end.0), tags)?;
+        let side = Side::Actor { actor, rate: Rate::new(limits.rate), max: limits.max };
+        if self.side(end).is_none() {
+            self.enqueue(end, Item::Close(gone()), None);
+        }
+        self.attach(end, side, on_lines);
+        Ok(())
     }
 
     /// The client of a line has the end from now on.
     pub(super) fn attach_line(&mut self, end: End, line: LineId, on_lines: &mut OnLines) {
         if self.side(end).is_none() {
-            on_lines.0.push((line, LineInput::Finish(lost())));
+            on_lines.0.push((line, LineInput::Finish(gone())));
             return;
         }
         on_lines.0.push((line, LineInput::Accept));
@@ -263,42 +263,32 @@ impl State {
     fn deliver(&mut self, end: End, item: Item, credit: Option<(LineId, usize)>, on_lines: &mut OnLines) {
         let is_close = matches!(item, Item::Close(_));
         let Some(side) = self.side(end) else { return };
-        let acknowledge = |on_lines: &mut OnLines| {
-            if let Some((line, size)) = credit {
-                on_lines.0.push((line, LineInput::Acknowledge(size)));
-            }
-        };
         match side {
             Side::Open { waiting, bytes } => {
                 *bytes += if let Item::Message(frame) = &item { frame.len() } else { 0 };
                 if *bytes <= MAX_WAITING {
                     waiting.push_back(item);
                 }
-                acknowledge(on_lines);
+                on_lines.acknowledge(credit);
                 return;
             }
             Side::Isolate { number, rate, .. } => {
                 let number = *number;
                 if credit.is_some() && !is_close && !rate.admits() {
-                    acknowledge(on_lines);
+                    on_lines.acknowledge(credit);
                     self.refuse_message(end, on_lines);
                 } else {
-                    self.mail_isolate(number, Mail::Socket { end, actor: None, item, credit });
+                    self.mail(number, Mail::Socket { end, item, credit });
                 }
             }
-            Side::Actor(held) => {
-                let actor = held.actor.clone();
-                if !is_close && !held.rate.admits() {
-                    acknowledge(on_lines);
+            Side::Actor { rate, .. } => {
+                if !is_close && !rate.admits() {
+                    on_lines.acknowledge(credit);
                     return self.refuse_message(end, on_lines);
                 }
-                if let Some(answer) = self.automatic(end, &actor, &item) {
-                    acknowledge(on_lines);
-                    return self.deliver(end.far(), Item::Message(answer), None, on_lines);
-                }
-                let mail = Mail::Socket { end, actor: Some(actor.clone()), item, credit };
-                if self.mail_actor(actor, None, mail).is_err() {
-                    acknowledge(on_lines);
+                let rest = self.enqueue(end, item, credit);
+                if let Some(Content::Socket { credit, .. }) = rest {
+                    on_lines.acknowledge(credit);
                 }
             }
             Side::Line(line) => {
@@ -312,7 +302,7 @@ impl State {
                     }
                 }
             }
-            Side::Closed => acknowledge(on_lines),
+            Side::Closed => on_lines.acknowledge(credit),
         }
         if is_close {
             self.ended(end);
@@ -325,149 +315,75 @@ impl State {
         self.deliver(end.far(), Item::Message(ERROR.into()), None, on_lines);
     }
 
-    /// The answer of the host to a message, if the actor has set one.
-    fn automatic(&mut self, end: End, actor: &Actor, item: &Item) -> Option<Frame> {
-        let Item::Message(Frame::Text(text)) = item else { return None };
-        let automatic = self.sockets.hibernating.get(actor)?.automatic.as_ref();
-        let answer = automatic.filter(|(request, _)| request == &**text)?.1.clone();
-        self.held(end)?.answered = Some(now());
-        Some(answer)
+    /// Passes an item of a socket to the engine. Returns what no actor will handle: a message that the host answers
+    /// itself, or one too many.
+    fn enqueue(&mut self, end: End, item: Item, credit: Option<(LineId, usize)>) -> Option<Content> {
+        let socket = SocketId(end.0);
+        let text = match &item {
+            Item::Message(Frame::Text(text)) => Some(text.clone()),
+            _ => None,
+        };
+        let is_close = matches!(item, Item::Close(_));
+        let content = Content::Socket { end, item, credit };
+        let sent = match is_close {
+            true => self.engine.socket_closed(socket, content).map(|()| None),
+            false => self.engine.socket_message(socket, text.as_deref(), content),
+        };
+        sent.unwrap_or_else(|rejected| Some(rejected.content))
     }
 
-    /// Nothing more is delivered to an end. The pipe goes when both ends have ended; the record of an actor's socket
-    /// stays until the actor has received the end.
+    /// The host's answer to a message that came to an end.
+    pub(super) fn answer(&mut self, end: End, text: &str, on_lines: &mut OnLines) {
+        self.deliver(end.far(), Item::Message(text.into()), None, on_lines);
+    }
+
+    /// Nothing more is delivered to an end. The pipe goes when both ends have ended.
     fn ended(&mut self, end: End) {
-        let Some(pipe) = self.sockets.pipes.get_mut(&end.pipe()) else { return };
-        if !matches!(pipe.sides[end.side()], Side::Actor(_)) {
-            pipe.sides[end.side()] = Side::Closed;
-        }
-        if pipe.sides.iter().all(|side| matches!(side, Side::Closed)) {
+        self.close_side(end);
+        let pipe = self.sockets.pipes.get(&end.pipe());
+        if pipe.is_some_and(|pipe| pipe.sides.iter().all(|side| matches!(side, Side::Closed))) {
             self.sockets.pipes.remove(&end.pipe());
         }
-    }
-
-    /// Remembers the name of an actor that leaves its isolate and has sockets.
-    pub(super) fn remember_name(&mut self, actor: &Actor, name: Option<Arc<str>>) {
-        if let Some(accepted) = self.sockets.hibernating.get_mut(actor) {
-            accepted.name = name;
-        }
-    }
-
-    /// The name of an actor, if it was remembered.
-    pub(super) fn name_of(&self, actor: &Actor) -> Option<Arc<str>> {
-        self.sockets.hibernating.get(actor)?.name.clone()
-    }
-
-    /// An actor has received the end of one of its sockets.
-    pub(super) fn forget(&mut self, end: End) {
-        if let Some(Side::Actor(held)) = self.side(end) {
-            let actor = held.actor.clone();
-            if let Some(accepted) = self.sockets.hibernating.get_mut(&actor) {
-                accepted.ends.retain(|known| *known != end);
-                if accepted.ends.is_empty() && accepted.automatic.is_none() {
-                    self.sockets.hibernating.remove(&actor);
-                }
-            }
-        }
-        if let Some(side) = self.side(end) {
-            *side = Side::Closed;
-        }
-        self.ended(end);
     }
 
     /// An isolate has ended: closes what it had. Returns the lines of clients to close.
     pub(super) fn isolate_ended(&mut self, isolate: u32) -> Vec<LineId> {
         let mut lines = Vec::new();
-        self.sockets.pipes.retain(|_, pipe| {
-            let is_of = |side: &Side| matches!(side, Side::Isolate { number, .. } if *number == isolate);
-            if !pipe.sides.iter().any(is_of) {
-                return true;
-            }
-            for side in &pipe.sides {
-                if let Side::Line(line) = side {
-                    lines.push(*line);
+        let is_of = |side: &Side| matches!(side, Side::Isolate { number, .. } if *number == isolate);
+        let lost = self.sockets.pipes.extract_if(|_, pipe| pipe.sides.iter().any(is_of));
+        let lost: Vec<_> = lost.collect();
+        for (number, pipe) in lost {
+            for (index, side) in pipe.sides.into_iter().enumerate() {
+                match side {
+                    Side::Line(line) => lines.push(line),
+                    Side::Actor { .. } => {
+                        self.enqueue(End(number << 1 | index as u64), Item::Close(gone()), None);
+                    }
+                    Side::Isolate { actor: Some(actor), .. } => self.sockets.left(&actor),
+                    _ => {}
                 }
             }
-            false
-        });
+        }
         lines
-    }
-
-    /// How many actors have sockets and do not run.
-    pub(super) fn hibernating(&self) -> usize {
-        let actors = self.sockets.hibernating.iter();
-        actors.filter(|(actor, accepted)| !accepted.ends.is_empty() && !self.is_home(actor)).count()
-    }
-
-    // -- the sockets of an actor ---------------------------------------------------------------------------------------
-
-    /// The open sockets of an actor that it may hibernate with, those with a tag if one is given.
-    pub(super) fn sockets_of(&mut self, actor: &Actor, tag: Option<&str>) -> Vec<End> {
-        let ends =
-            self.sockets.hibernating.get(actor).map(|accepted| accepted.ends.clone()).unwrap_or_default();
-        let mut found = ends;
-        found.retain(|end| {
-            self.held(*end).is_some_and(|held| tag.is_none_or(|tag| held.tags.iter().any(|own| own == tag)))
-        });
-        found
     }
 
     /// Whether the actor at the other end of a pipe has more sockets than it may.
     pub(super) fn is_crowded(&mut self, end: End) -> bool {
         let (actor, max) = match self.side(end.far()) {
-            Some(Side::Actor(held)) => (held.actor.clone(), held.max),
-            Some(Side::Isolate { actor: Some(actor), max, .. }) => (actor.clone(), *max),
+            Some(Side::Actor { actor, max, .. } | Side::Isolate { actor: Some(actor), max, .. }) => {
+                (actor.clone(), *max)
+            }
             _ => return false,
         };
-        max > 0 && self.count_of(&actor) > max as usize
-    }
-
-    /// How many sockets of any kind an actor has.
-    pub(super) fn count_of(&self, actor: &Actor) -> usize {
-        let hibernating = self.sockets.hibernating.get(actor).map_or(0, |accepted| accepted.ends.len());
-        let sides = self.sockets.pipes.values().flat_map(|pipe| &pipe.sides);
-        let accepted = sides
-            .filter(|side| matches!(side, Side::Isolate { actor: Some(owner), .. } if owner == actor))
-            .count();
-        hibernating + accepted
-    }
-
-    pub(super) fn tags(&mut self, end: End) -> Option<Vec<String>> {
-        Some(self.held(end)?.tags.clone())
-    }
-
-    pub(super) fn attachment(&mut self, end: End) -> Option<Arc<[u8]>> {
-        self.held(end)?.attachment.clone()
-    }
-
-    pub(super) fn set_attachment(&mut self, end: End, attachment: Option<Arc<[u8]>>) {
-        if let Some(held) = self.held(end) {
-            held.attachment = attachment;
-        }
-    }
-
-    /// When the last automatic answer was sent to a socket.
-    pub(super) fn answered(&mut self, end: End) -> Option<f64> {
-        self.held(end)?.answered
-    }
-
-    pub(super) fn set_automatic(&mut self, actor: &Actor, automatic: Option<(String, String)>) {
-        let accepted = self.sockets.hibernating.entry(actor.clone()).or_default();
-        accepted.automatic = automatic.map(|(request, answer)| (request, answer.into()));
-    }
-
-    pub(super) fn automatic_of(&self, actor: &Actor) -> Option<(String, String)> {
-        let (request, answer) = self.sockets.hibernating.get(actor)?.automatic.as_ref()?;
-        Some((request.clone(), answer.as_str().to_owned()))
+        let accepted = self.sockets.accepted.get(&actor).copied().unwrap_or_default();
+        max > 0 && self.engine.socket_count(&actor) + accepted > max as usize
     }
 }
 
 impl Actors {
     /// The client of a line has an end of a pipe from now on.
     pub(in crate::ext) fn attach_line(&self, end: End, line: LineId) {
-        let mut on_lines = OnLines::default();
-        self.lock().attach_line(end, line, &mut on_lines);
-        on_lines.carry_out(self);
+        self.with(|state, on_lines| state.attach_line(end, line, on_lines));
     }
 
     /// An event of a line whose far end is in a pipe. The hub dispatches now, so what is to be done on lines is left to
@@ -480,13 +396,12 @@ impl Actors {
             _ => return,
         };
         let is_close = matches!(item, Item::Close(_));
-        let mut on_lines = OnLines::default();
-        let mut state = self.lock();
-        state.deliver(end.far(), item, credit, &mut on_lines);
-        if is_close {
-            state.ended(end);
-        }
-        drop(state);
+        let ((), on_lines) = self.with_lines(|state, on_lines| {
+            state.deliver(end.far(), item, credit, on_lines);
+            if is_close {
+                state.ended(end);
+            }
+        });
         if !on_lines.0.is_empty() {
             let actors = self.clone();
             self.hub().runtime().spawn(async move {
@@ -504,8 +419,4 @@ pub(in crate::ext) fn exchange_of(end: End) -> ExchangeId {
 
 fn end_of(exchange: ExchangeId) -> End {
     End(exchange.0)
-}
-
-fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0., |since| since.as_millis() as f64)
 }

@@ -6,9 +6,10 @@ use deno_error::JsErrorBox;
 use serde::{Deserialize, Serialize};
 
 use super::alarms::now;
-use super::running::{Running, actor};
+use super::running::Running;
 use crate::ext::OpError;
 use crate::ext::sql::to_v8;
+use liveline_proto::actor::{AlarmEnd, EventId};
 use liveline_store::Value;
 use liveline_store::actor::{ActorStorage, Cursor, DueAlarm, KeyRange, StorageError};
 
@@ -224,12 +225,17 @@ pub(crate) fn op_actor_database_size(state: &mut OpState, #[smi] instance: u32) 
     with(state, instance, |storage| storage.database_size()).map(|bytes| bytes as f64)
 }
 
-/// Begins a part of the turn's writes that can be undone on its own. Returns how many are open.
+/// Begins a part of the turn's writes that can be undone on its own, and may go on in later turns. Returns how many are
+/// open.
 #[op2(fast)]
 #[smi]
-pub(crate) fn op_actor_savepoint(state: &mut OpState, #[smi] instance: u32) -> Result<u32, OpError> {
+pub(crate) fn op_actor_savepoint(
+    state: &mut OpState,
+    #[smi] instance: u32,
+    spans_turns: bool,
+) -> Result<u32, OpError> {
     let running = state.borrow_mut::<Running>();
-    let savepoint = running.with_storage(instance, ActorStorage::savepoint)?;
+    let savepoint = running.with_storage(instance, |storage| storage.savepoint(spans_turns))?;
     Ok(running.push_savepoint(instance, savepoint))
 }
 
@@ -290,47 +296,38 @@ pub(crate) fn op_actor_alarm_delete(state: &mut OpState, #[smi] instance: u32) -
     with(state, instance, |storage| storage.delete_alarm())
 }
 
-/// The alarm of an actor has come: returns how often its handler has failed if the handler is to run now; -1 if the
-/// alarm was deleted or set to another time.
+/// The alarm of an actor has come. Returns whether its handler is to run now: the alarm may have been deleted or set to
+/// another time.
 #[op2(fast)]
-#[smi]
-pub(crate) fn op_actor_alarm_begin(state: &mut OpState, #[smi] instance: u32) -> Result<i32, OpError> {
-    let due = with(state, instance, |storage| storage.begin_alarm(now()))?;
+pub(crate) fn op_actor_alarm_begin(state: &mut OpState, #[smi] instance: u32) -> Result<bool, OpError> {
+    let in_file = match with(state, instance, |storage| storage.begin_alarm(now()))? {
+        DueAlarm::Due(_) => return Ok(true),
+        DueAlarm::Later(due) => Some(due),
+        DueAlarm::Absent => None,
+    };
     let running = state.borrow::<Running>();
-    let Some(found) = running.instance(instance) else { return Ok(-1) };
-    match due {
-        DueAlarm::Due(_) => Ok(running.actors.alarm_failures(&found.actor).cast_signed()),
-        DueAlarm::Later(due) => {
-            running.actors.alarm_ended(&found.actor);
-            running.actors.set_alarm(&found.actor, Some(due));
-            Ok(-1)
-        }
-        DueAlarm::Absent => {
-            running.actors.alarm_ended(&found.actor);
-            Ok(-1)
-        }
+    if let Some(found) = running.instance(instance) {
+        running.actors.engine(|engine| engine.set_alarm(&found.actor, in_file));
     }
+    Ok(false)
 }
 
 /// The handler of an alarm has ended. After a failure it runs again after a while, unless it has failed too often.
-/// Returns whether it will not run again.
+/// Returns whether it will not run again after a failure.
 #[op2(fast)]
 pub(crate) fn op_actor_alarm_end(
     state: &mut OpState,
     #[smi] instance: u32,
+    #[number] event: u64,
     has_failed: bool,
 ) -> Result<bool, OpError> {
     let running = state.borrow::<Running>();
     let Some(found) = running.instance(instance) else { return Ok(false) };
-    let (actors, actor) = (running.actors.clone(), found.actor.clone());
-    let is_over = !has_failed || actors.alarm_failures(&actor) >= super::alarms::MAX_RETRIES;
-    let was_current = with(state, instance, |storage| storage.end_alarm(is_over))?;
-    if has_failed && !is_over && was_current {
-        actors.retry_alarm(&actor);
-    } else {
-        actors.alarm_ended(&actor);
-    }
-    Ok(is_over && has_failed)
+    let id = found.id;
+    let end = running.actors.engine(|engine| engine.alarm_finished(id, EventId(event), has_failed));
+    let is_over = !matches!(end, AlarmEnd::Repeated(_));
+    with(state, instance, |storage| storage.end_alarm(is_over))?;
+    Ok(end == AlarmEnd::GivenUp)
 }
 
 /// Bookmarks of the actor's storage.
@@ -362,10 +359,4 @@ pub(crate) fn op_actor_restore(
     #[string] bookmark: &str,
 ) -> Result<Bookmark, OpError> {
     with(state, instance, |storage| storage.restore_at_next_open(bookmark, now())).map(Bookmark)
-}
-
-/// The handler of an alarm could not run to its end: it runs again after a while.
-#[op2(fast)]
-pub(crate) fn op_actor_alarm_lost(state: &mut OpState, #[string] class: &str, #[string] id: &str) {
-    state.borrow::<Running>().actors.retry_alarm(&actor(class, id));
 }

@@ -168,7 +168,7 @@ pub(crate) async fn op_d1_query(
     #[string] id: String,
     #[serde] statements: Vec<Statement>,
 ) -> Result<Vec<Answer>, StoreError> {
-    let database = stores(&state)?.database(&id).await?;
+    let database = stores(&state)?.database(&id)?;
     let mut statements: Vec<D1Statement> = statements.into_iter().map(Into::into).collect();
     if statements.len() == 1
         && let Some(statement) = statements.pop()
@@ -187,7 +187,7 @@ pub(crate) async fn op_d1_exec(
     #[string] id: String,
     #[string] sql: String,
 ) -> Result<(u32, f64), StoreError> {
-    let done = stores(&state)?.database(&id).await?.exec(sql).await?;
+    let done = stores(&state)?.database(&id)?.exec(sql).await?;
     Ok((u32::try_from(done.count).unwrap_or(u32::MAX), done.duration.as_secs_f64() * 1000.0))
 }
 
@@ -198,7 +198,7 @@ pub(crate) async fn op_d1_dump(
     state: Rc<RefCell<OpState>>,
     #[string] id: String,
 ) -> Result<ToJsBuffer, StoreError> {
-    Ok(stores(&state)?.database(&id).await?.dump().await?.into())
+    Ok(stores(&state)?.database(&id)?.dump().await?.into())
 }
 
 /// What KV has stored for a key.
@@ -215,7 +215,7 @@ pub(crate) async fn op_kv_get(
     #[string] id: String,
     #[string] key: String,
 ) -> Result<Option<Entry>, StoreError> {
-    let entry = stores(&state)?.namespace(&id).await?.get(&key, seconds()).await?;
+    let entry = stores(&state)?.namespace(&id)?.get(&key, seconds()).await?;
     Ok(entry.map(|entry| Entry { value: entry.value.into(), metadata: entry.metadata }))
 }
 
@@ -237,7 +237,7 @@ pub(crate) async fn op_kv_put(
 ) -> Result<(), StoreError> {
     let PutOptions { metadata, expiration, ttl } = options;
     let put = KvPut { metadata, expiration: expiration.map(|it| it as i64), ttl: ttl.map(|it| it as i64) };
-    Ok(stores(&state)?.namespace(&id).await?.put(&key, value.to_vec(), put, seconds()).await?)
+    Ok(stores(&state)?.namespace(&id)?.put(&key, value.to_vec(), put, seconds()).await?)
 }
 
 #[op2]
@@ -246,7 +246,7 @@ pub(crate) async fn op_kv_delete(
     #[string] id: String,
     #[string] key: String,
 ) -> Result<(), StoreError> {
-    Ok(stores(&state)?.namespace(&id).await?.delete(&key).await?)
+    Ok(stores(&state)?.namespace(&id)?.delete(&key).await?)
 }
 
 /// A part of a list of keys.
@@ -272,7 +272,7 @@ pub(crate) async fn op_kv_list(
     #[string] cursor: Option<String>,
     #[smi] limit: u32,
 ) -> Result<Page, StoreError> {
-    let page = stores(&state)?.namespace(&id).await?.list(&prefix, cursor, Some(limit), seconds()).await?;
+    let page = stores(&state)?.namespace(&id)?.list(&prefix, cursor, Some(limit), seconds()).await?;
     let keys = page.keys.into_iter().map(|key| Key {
         name: key.name,
         expiration: key.expiration.map(|it| it as f64),
@@ -302,7 +302,7 @@ pub(crate) async fn op_queue_send(
         NewMessage { body, content_type, delay: it.delay }
     };
     let messages = messages.into_iter().map(message).collect();
-    stores.queues().await?.send(&queue, messages, milliseconds()).await?;
+    stores.queues()?.send(&queue, messages, milliseconds()).await?;
     stores.changed().notify_waiters();
     Ok(())
 }
@@ -350,7 +350,7 @@ pub(crate) async fn op_queue_take(
     #[serde] consuming: Consuming,
 ) -> Result<Option<Vec<Delivered>>, StoreError> {
     let stores = stores(&state)?;
-    let queues = stores.queues().await?;
+    let queues = stores.queues()?;
     let consumer = consuming.consumer();
     loop {
         let mut changed = std::pin::pin!(stores.changed().notified());
@@ -400,7 +400,7 @@ pub(crate) async fn op_queue_settle(
     let acknowledged = acknowledged.into_iter().map(|number| number as i64).collect();
     let retry = |Again { number, delay }| Retry { number: number as i64, delay };
     let retries = retries.into_iter().map(retry).collect();
-    let queues = stores.queues().await?;
+    let queues = stores.queues()?;
     let settled = queues.settle(&consuming.consumer(), acknowledged, retries, milliseconds()).await?;
     stores.changed().notify_waiters();
     Ok(u32::try_from(settled.dropped).unwrap_or(u32::MAX))

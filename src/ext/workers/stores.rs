@@ -51,38 +51,26 @@ impl Stores {
         Stores(Arc::new(Shared { folder, results, databases, namespaces, queues, changed }))
     }
 
-    pub(super) async fn database(&self, id: &str) -> Result<D1Database, SqlError> {
-        let file = self.0.folder.join("d1").join(file_name(id));
-        self.open(id, move |shared, id| shared.databases.get(id, || D1Database::open(&file, &shared.results)))
-            .await
+    // A file is opened on the isolate's thread, once in the life of the process: calls that wait for another thread to
+    // open it would reach the file in another order than that in which they were made.
+
+    pub(super) fn database(&self, id: &str) -> Result<D1Database, SqlError> {
+        let Shared { folder, results, databases, .. } = &*self.0;
+        databases.get(id, || D1Database::open(&folder.join("d1").join(file_name(id)), results))
     }
 
-    pub(super) async fn namespace(&self, id: &str) -> Result<KvNamespace, SqlError> {
-        let file = self.0.folder.join("kv").join(file_name(id));
-        self.open(id, move |shared, id| {
-            shared.namespaces.get(id, || KvNamespace::open(&file, &shared.results))
-        })
-        .await
+    pub(super) fn namespace(&self, id: &str) -> Result<KvNamespace, SqlError> {
+        let Shared { folder, results, namespaces, .. } = &*self.0;
+        namespaces.get(id, || KvNamespace::open(&folder.join("kv").join(file_name(id)), results))
     }
 
-    pub(super) async fn queues(&self) -> Result<Queues, SqlError> {
-        let file = self.0.folder.join("queues.sqlite");
-        self.open("", move |shared, id| shared.queues.get(id, || Queues::open(&file, &shared.results))).await
+    pub(super) fn queues(&self) -> Result<Queues, SqlError> {
+        let Shared { folder, results, queues, .. } = &*self.0;
+        queues.get("", || Queues::open(&folder.join("queues.sqlite"), results))
     }
 
     pub(super) fn changed(&self) -> &Notify {
         &self.0.changed
-    }
-
-    /// Opening a file may be slow.
-    async fn open<T: Send + 'static>(
-        &self,
-        id: &str,
-        open: impl FnOnce(&Shared, &str) -> Result<T, SqlError> + Send + 'static,
-    ) -> Result<T, SqlError> {
-        let (shared, id) = (self.0.clone(), id.to_owned());
-        let opened = tokio::task::spawn_blocking(move || open(&shared, &id)).await;
-        opened.map_err(|_| SqlError::new("SQLITE_ABORT", "the server is stopping"))?
     }
 }
 

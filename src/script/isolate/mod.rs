@@ -300,6 +300,10 @@ impl Isolate {
             // The error comes from the terminated code, and was reported.
             return Poll::Pending;
         }
+        if self.state.borrow().borrow::<Running>().wants_turn() {
+            // A timer or a finished op of this poll has let an actor go on.
+            cx.waker().wake_by_ref();
+        }
         polled
     }
 

@@ -107,6 +107,7 @@ impl Pool {
         self.draining.store(true, Ordering::Relaxed);
         self.config.hub.turn().cut_all(CloseCode::Restart);
         self.config.topics.stop();
+        self.config.actors.wind_down();
         drop(lock(&self.spare).take());
         let workers = self.current.swap(Arc::default());
         for worker in workers.iter() {

@@ -129,3 +129,28 @@ fn two_classes_cannot_have_one_name() {
 
     assert!(check.output().contains("There are two classes of actors named Room"), "{}", check.output());
 }
+
+#[test]
+fn an_error_of_an_actor_is_logged_with_its_place_there() {
+    let host = Site::new()
+        .file(
+            "rooms.js",
+            r#"import { Actor, actors } from "liveline:actors";
+            export const rooms = actors("Room", class extends Actor {
+              fail() {
+                throw new RangeError("out of range");
+              }
+            });"#,
+        )
+        .file(
+            "handler.js",
+            r#"import { rooms } from "./rooms.js";
+            export default async () => await rooms.getByName("a").fail();"#,
+        )
+        .serve();
+
+    assert_eq!(host.get("/").status, 500);
+
+    host.log.next("RangeError: out of range");
+    host.log.next("rooms.js:4:23");
+}

@@ -4,6 +4,7 @@ mod calls;
 #[cfg(unix)]
 mod durability;
 mod failures;
+mod gates;
 mod reload;
 mod sockets;
 mod storage;

@@ -101,7 +101,7 @@ fn keys_and_values_beyond_the_limits_are_refused() {
           const { storage } = this.ctx;
           const failure = async (work) => { try { await work(); return "none"; } catch (e) { return `${e.name}: ${e.message}`; } };
           return {
-            key: await failure(() => storage.put("k".repeat(2049), 1)),
+            key: await failure(() => storage.put("k".repeat(2 << 20), 1)),
             value: await failure(() => storage.put("big", new Uint8Array(2 << 20))),
             many: await failure(() => storage.get(Array.from({ length: 129 }, (_, i) => `${i}`))),
             undefined: await failure(() => storage.put("u", undefined)),
@@ -117,7 +117,7 @@ fn keys_and_values_beyond_the_limits_are_refused() {
 
     let has =
         |key: &str, text: &str| assert!(answer[key].as_str().unwrap().contains(text), "{key}: {answer}");
-    has("key", "at most 2048 are allowed");
+    has("key", "at most 2097152 are allowed");
     has("value", "at most 2097152 are allowed");
     has("many", "at most 128 are allowed");
     has("undefined", "put() called with undefined value.");

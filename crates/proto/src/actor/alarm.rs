@@ -56,6 +56,10 @@ impl Alarms {
         }
     }
 
+    pub(super) fn has(&self, actor: &ActorId) -> bool {
+        self.all.contains_key(actor)
+    }
+
     fn wait(&mut self, actor: &Arc<ActorId>, mut alarm: Alarm, at: i64) {
         alarm.phase = Phase::Waiting(at);
         self.waiting.insert((at, actor.clone()));

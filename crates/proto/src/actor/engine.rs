@@ -23,7 +23,7 @@ pub struct Now {
 
 /// What the driver has to do. Effects for one owner have to reach it in this order.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Effect<E, O> {
+pub enum Effect<E, O, R> {
     /// Call the constructor of the actor's class, with storage under the instance's token. Then call
     /// [`Actors::started`] or [`Actors::start_failed`].
     Start {
@@ -34,63 +34,39 @@ pub enum Effect<E, O> {
         /// The new instance.
         instance: Instance,
     },
-    /// Run a handler of the instance. When it has ended call [`Actors::finished`].
-    Deliver {
+    /// An event waits for the instance: call [`Actors::take`] when the first turn of the one before is over.
+    Ready {
         /// The isolate.
         owner: OwnerId,
         /// The instance.
         instance: Instance,
-        /// Names the event.
-        event: EventId,
-        /// What was sent.
-        content: E,
-    },
-    /// The alarm is due. Ask the actor's file whether that is so; run the alarm's handler, and call
-    /// [`Actors::alarm_finished`]; or call [`Actors::set_alarm`] with what the file has, and [`Actors::finished`].
-    Alarm {
-        /// The isolate.
-        owner: OwnerId,
-        /// The instance.
-        instance: Instance,
-        /// Names the event.
-        event: EventId,
-        /// For when it was set, in milliseconds since 1970.
-        due: i64,
-        /// How often its handler has thrown before.
-        retries: u32,
     },
     /// Drop the instance and close its storage, without a commit. Then call [`Actors::stopped`].
     Stop {
-        /// Whose instance it is.
-        actor: Arc<ActorId>,
         /// The isolate.
         owner: OwnerId,
         /// The instance.
         instance: Instance,
         /// Why.
-        why: Stop,
+        why: Stop<R>,
     },
     /// The output may leave.
     Leave(O),
     /// The output depends on writes that were lost: it must not leave, and who waits for it gets an error.
-    Discard(O),
+    Discard(O, Refused<R>),
     /// The event will not be delivered: its sender gets an error.
     Refuse {
-        /// To whom it was sent.
-        actor: Arc<ActorId>,
         /// What was sent.
         content: E,
         /// Why.
-        why: Refused,
+        why: Refused<R>,
     },
-    /// The event was delivered to an instance that was reset before it ended: its sender gets an error.
+    /// The event was taken by an instance that ended before the event did: its sender gets an error.
     Abandon {
-        /// To whom it was sent.
-        actor: Arc<ActorId>,
         /// Names the event.
         event: EventId,
         /// Why.
-        why: Refused,
+        why: Refused<R>,
     },
     /// Send a text message on the socket.
     Answer {
@@ -105,67 +81,78 @@ pub enum Effect<E, O> {
         /// Whose alarm it was.
         actor: Arc<ActorId>,
     },
-    /// The isolate belongs to an older generation and has no instance any more.
-    Emptied(OwnerId),
+}
+
+/// An event that an instance handles now. When it has ended call [`Actors::finished`], or for an alarm
+/// [`Actors::alarm_finished`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taken<E> {
+    /// What was sent.
+    Event(EventId, E),
+    /// The alarm is due. Ask the actor's file whether that is so; run the alarm's handler; or call
+    /// [`Actors::set_alarm`] with what the file has, and [`Actors::finished`].
+    Alarm {
+        /// Names the event.
+        event: EventId,
+        /// For when it was set, in milliseconds since 1970.
+        due: i64,
+        /// How often its handler has thrown before.
+        retries: u32,
+    },
 }
 
 /// Why an instance stops.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stop {
+pub enum Stop<R> {
     /// It was idle; its sockets are kept.
     Hibernates,
     /// It was idle.
     Evicted,
     /// A newer generation runs its class: the next event starts an instance there.
     Moved,
-    /// It cannot go on: `abort()`, a failed write, or blocked for too long.
-    Reset(Arc<str>),
+    /// It has blocked the delivery of events for longer than [`ActorLimits::block`].
+    Blocked,
+    /// It cannot go on: `abort()`, or a failed write.
+    Reset(R),
 }
 
 /// Why an event is not handled.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused<R> {
     /// [`ActorLimits::mailbox`].
-    #[error("the object is overloaded: too many events wait for it")]
     MailboxFull,
     /// [`ActorLimits::alive`].
-    #[error("too many objects are alive, and all of them are busy")]
     TooMany,
     /// No isolate runs classes of actors.
-    #[error("nothing here runs objects at this time")]
     NoOwner,
     /// The constructor has thrown.
-    #[error("the object did not start: {0}")]
-    NotStarted(Arc<str>),
+    NotStarted(R),
+    /// The instance has blocked the delivery of events for too long.
+    Blocked,
     /// The instance was reset.
-    #[error("the object was reset: {0}")]
-    Reset(Arc<str>),
-    /// The isolate has ended.
-    #[error("the isolate of the object has ended")]
-    OwnerGone,
-    /// The actor does not keep this socket any more.
-    #[error("the object does not keep this WebSocket any more")]
-    SocketGone,
+    Reset(R),
+    /// The instance that the event was for has ended, or its isolate.
+    Gone,
 }
 
 /// An event that was not accepted.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Rejected<E> {
+pub struct Rejected<E, R> {
     /// What was sent.
     pub content: E,
     /// Why it is not accepted.
-    pub why: Refused,
+    pub why: Refused<R>,
 }
 
-/// All actors: a state machine without I/O and without a clock. `E` is what events contain and `O` what outputs do;
-/// the engine looks at neither.
+/// All actors: a state machine without I/O and without a clock. `E` is what events contain, `O` what outputs do, and `R`
+/// why an instance failed; the engine looks at none of them.
 ///
 /// A driver sets the time with [`Actors::at`], calls an input, and then carries out the [`effects`](Actors::effects).
 #[derive(Debug)]
-pub struct Actors<E, O> {
+pub struct Actors<E, O, R> {
     pub(super) limits: ActorLimits,
     pub(super) now: Now,
-    pub(super) effects: Vec<Effect<E, O>>,
+    pub(super) effects: Vec<Effect<E, O, R>>,
     pub(super) actors: Slab<Actor<E, O>>,
     pub(super) by_id: HashMap<Arc<ActorId>, usize>,
     pub(super) sockets: HashMap<SocketId, Socket>,
@@ -180,6 +167,8 @@ pub struct Actors<E, O> {
     next_event: u64,
     /// How many instances are being dropped.
     pub(super) stopping: usize,
+    /// Whether instances stop as soon as they are idle.
+    pub(super) winds_down: bool,
     pub(super) stats: ActorStats,
 }
 
@@ -232,9 +221,9 @@ impl<O> State<O> {
     }
 }
 
-impl<E, O> Actors<E, O> {
+impl<E, O, R: Clone> Actors<E, O, R> {
     /// No actors. No later call of [`Actors::at`] may set an earlier instant than `now`.
-    pub fn new(limits: ActorLimits, now: Now) -> Actors<E, O> {
+    pub fn new(limits: ActorLimits, now: Now) -> Actors<E, O, R> {
         Actors {
             limits,
             now,
@@ -250,6 +239,7 @@ impl<E, O> Actors<E, O> {
             next_instance: 1,
             next_event: 1,
             stopping: 0,
+            winds_down: false,
             stats: ActorStats::default(),
         }
     }
@@ -261,38 +251,19 @@ impl<E, O> Actors<E, O> {
     }
 
     /// What the inputs since the last call have led to, in order.
-    pub fn effects(&mut self) -> std::vec::Drain<'_, Effect<E, O>> {
+    pub fn effects(&mut self) -> std::vec::Drain<'_, Effect<E, O, R>> {
         self.effects.drain(..)
     }
 
     /// Counters.
     pub fn stats(&self) -> ActorStats {
-        ActorStats {
-            sockets: self.sockets.len(),
-            alarms: self.alarms.len(),
-            alarms_due: self.alarms.due(),
-            ..self.stats
-        }
-    }
-
-    /// How many events wait for an actor.
-    pub fn mailbox_depth(&self, id: &ActorId) -> usize {
-        self.by_id.get(id).map_or(0, |index| self.actors[*index].mailbox.len())
-    }
-
-    /// The actor of an instance that has not stopped.
-    pub fn actor_of(&self, instance: Instance) -> Option<&Arc<ActorId>> {
-        let actor = self.actors.get(instance.index())?;
-        (actor.state.live()?.id == instance).then_some(&actor.id)
+        ActorStats { alarms: self.alarms.len(), alarms_due: self.alarms.due(), ..self.stats }
     }
 
     /// The isolates of the newest generation. Instances in others move when they are quiet: the driver stops them, and
     /// their next event starts an instance here.
     pub fn set_owners(&mut self, owners: Vec<OwnerId>) {
-        let before: Vec<_> = std::mem::replace(&mut self.owners, owners);
-        for owner in before {
-            self.report_if_emptied(owner);
-        }
+        self.owners = owners;
         let until = self.now.at + self.limits.drain;
         let indexes: Vec<_> = self.actors.iter().map(|(index, _)| index).collect();
         for index in indexes {
@@ -301,6 +272,15 @@ impl<E, O> Actors<E, O> {
                 true => Drain::No,
                 false => Drain::Until(until),
             };
+            self.advance(index);
+        }
+    }
+
+    /// The process stops: from now on an instance stops as soon as it is idle, and no alarm is delivered.
+    pub fn wind_down(&mut self) {
+        self.winds_down = true;
+        let indexes: Vec<_> = self.actors.iter().map(|(index, _)| index).collect();
+        for index in indexes {
             self.advance(index);
         }
     }
@@ -318,8 +298,9 @@ impl<E, O> Actors<E, O> {
                 state if state.live().is_some_and(|live| live.owner == owner) => {
                     let state = std::mem::replace(&mut self.actors[index].state, State::Hibernating);
                     if let State::Starting(live) | State::Active(live) | State::Idle { live, .. } = state {
-                        self.abandon(index, live, &Refused::OwnerGone);
+                        self.abandon(index, live, &Refused::Gone);
                     }
+                    self.refuse_bound(index);
                     self.without_instance(index, owner);
                 }
                 _ => {}
@@ -332,13 +313,61 @@ impl<E, O> Actors<E, O> {
         self.instances.get(&owner).copied().unwrap_or(0)
     }
 
+    /// Whether no isolate runs actors.
+    pub fn has_no_owner(&self) -> bool {
+        self.owners.is_empty()
+    }
+
+    /// The isolate that runs an actor, if any does.
+    pub fn owner_of(&self, id: &ActorId) -> Option<OwnerId> {
+        let actor = &self.actors[*self.by_id.get(id)?];
+        actor.state.live().map(|live| live.owner)
+    }
+
     /// Sends an event to an actor, which is started if need be.
-    pub fn send(&mut self, id: &ActorId, content: E) -> Result<EventId, Rejected<E>> {
+    pub fn send(&mut self, id: &ActorId, content: E) -> Result<(), Rejected<E, R>> {
         let index = match self.by_id.get(id) {
             Some(index) => *index,
             None => self.insert(Arc::new(id.clone())),
         };
         self.enqueue(index, Kind::Plain, Some(content)).map_err(rejected)
+    }
+
+    /// Sends an event to one instance. Should that end before, the event is refused.
+    pub fn send_to(&mut self, instance: Instance, content: E) -> Result<(), Rejected<E, R>> {
+        match self.live(instance) {
+            Some(_) => self.enqueue(instance.index(), Kind::Bound, Some(content)).map_err(rejected),
+            None => Err(Rejected { content, why: Refused::Gone }),
+        }
+    }
+
+    /// Starts a facet of an instance: an actor in the same isolate, whose driver has to reset it when its parent ends.
+    /// The driver calls its constructor, as for [`Effect::Start`]. None where it runs already, or its parent does not.
+    pub fn start_facet(&mut self, parent: Instance, id: ActorId) -> Option<Instance> {
+        let owner = self.live(parent)?.owner;
+        if let Some(index) = self.by_id.get(&id)
+            && !matches!(self.actors[*index].state, State::Hibernating)
+        {
+            return None;
+        }
+        let index = self.by_id.get(&id).copied();
+        let index = index.unwrap_or_else(|| self.insert(Arc::new(id)));
+        let instance = self.instantiate(index, owner);
+        // It neither stops nor moves by itself.
+        self.hold(instance, Hold::Work);
+        Some(instance)
+    }
+
+    /// The next event of an instance, which handles it now. None where there is none, or a gate is closed.
+    pub fn take(&mut self, instance: Instance) -> Option<Taken<E>> {
+        let live = self.live(instance)?;
+        live.announced = false;
+        if !matches!(self.actors[instance.index()].state, State::Active(_) | State::Idle { .. }) {
+            return None;
+        }
+        let taken = self.next_event(instance.index());
+        self.advance(instance.index());
+        taken
     }
 
     /// The constructor has returned.
@@ -354,19 +383,23 @@ impl<E, O> Actors<E, O> {
     }
 
     /// The constructor has thrown, or the class is unknown; the driver has dropped what there was. The events that
-    /// wait are refused.
-    pub fn start_failed(&mut self, instance: Instance, why: Arc<str>) {
+    /// wait are refused. Returns whether an alarm was among them, whose failure nobody is waiting for.
+    pub fn start_failed(&mut self, instance: Instance, why: R) -> bool {
         let index = instance.index();
-        let Some(actor) = self.actors.get_mut(index) else { return };
+        let Some(actor) = self.actors.get_mut(index) else { return false };
         if !matches!(&actor.state, State::Starting(live) if live.id == instance) {
-            return;
+            return false;
         }
-        let State::Starting(live) = std::mem::replace(&mut actor.state, State::Hibernating) else { return };
+        let State::Starting(live) = std::mem::replace(&mut actor.state, State::Hibernating) else {
+            return false;
+        };
+        let has_alarm = actor.mailbox.iter().any(|queued| queued.kind == Kind::Alarm);
         let owner = live.owner;
         let why = Refused::NotStarted(why);
         self.abandon(index, live, &why);
         self.refuse_waiting(index, &why, true);
         self.without_instance(index, owner);
+        has_alarm
     }
 
     /// The handler of an event has ended.
@@ -376,7 +409,7 @@ impl<E, O> Actors<E, O> {
         let (_, kind) = live.running.remove(place);
         let index = instance.index();
         match kind {
-            Kind::Plain => {}
+            Kind::Plain | Kind::Bound => {}
             Kind::Closed(socket) => self.forget_socket(socket),
             Kind::Alarm => {
                 let id = self.actors[index].id.clone();
@@ -399,7 +432,14 @@ impl<E, O> Actors<E, O> {
         end
     }
 
-    /// The actor's alarm, in milliseconds since 1970, once it is committed; or as the index of alarms has it.
+    /// An alarm that the index of alarms has; one that is known already stays as it is.
+    pub fn load_alarm(&mut self, id: &ActorId, due: i64) {
+        if !self.alarms.has(id) {
+            self.set_alarm(id, Some(due));
+        }
+    }
+
+    /// The actor's alarm, in milliseconds since 1970, once it is committed.
     pub fn set_alarm(&mut self, id: &ActorId, due: Option<i64>) {
         let (id, runs) = match self.by_id.get(id) {
             Some(index) => {
@@ -448,15 +488,12 @@ impl<E, O> Actors<E, O> {
     /// Outputs of an instance that has stopped are dropped.
     pub fn output(&mut self, instance: Instance, output: O) {
         let Some(live) = self.live(instance) else {
-            self.effects.push(Effect::Discard(output));
+            self.effects.push(Effect::Discard(output, Refused::Gone));
             return;
         };
         match live.outputs.pass(output) {
             Some(output) => self.effects.push(Effect::Leave(output)),
-            None => {
-                self.stats.held += 1;
-                self.advance(instance.index());
-            }
+            None => self.advance(instance.index()),
         }
     }
 
@@ -491,20 +528,16 @@ impl<E, O> Actors<E, O> {
             return;
         };
         if live.id == instance {
-            let (effects, held) = (&mut self.effects, &mut self.stats.held);
-            live.outputs.confirm(ticket, |output| {
-                *held -= 1;
-                effects.push(Effect::Leave(output));
-            });
+            let effects = &mut self.effects;
+            live.outputs.confirm(ticket, |output| effects.push(Effect::Leave(output)));
             self.advance(index);
         }
     }
 
-    /// The instance cannot go on: `abort()`, a write that failed, a `blockConcurrencyWhile` that has thrown. Outputs
-    /// that wait are discarded, and events that wait are refused. Later events start a new instance.
-    pub fn reset(&mut self, instance: Instance, why: Arc<str>) {
+    /// The instance cannot go on: `abort()`, a write that failed, a `blockConcurrencyWhile` that has thrown. What runs is
+    /// abandoned, outputs that wait are discarded, and events that wait are refused. Later events start a new instance.
+    pub fn reset(&mut self, instance: Instance, why: R) {
         if self.live(instance).is_some() {
-            self.stats.resets += 1;
             self.stop(instance.index(), Stop::Reset(why));
         }
     }
@@ -530,7 +563,9 @@ impl<E, O> Actors<E, O> {
             self.actors[index].filed = None;
             self.look_at(index);
         }
-        while let Some(id) = self.alarms.pop(self.now.unix, EventId(self.next_event)) {
+        while !self.winds_down
+            && let Some(id) = self.alarms.pop(self.now.unix, EventId(self.next_event))
+        {
             let event = EventId(self.next_event);
             let index = match self.by_id.get(&id) {
                 Some(index) => *index,
@@ -545,7 +580,7 @@ impl<E, O> Actors<E, O> {
 
     /// When [`Actors::expire`] has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let alarm = self.alarms.next().map(|due| {
+        let alarm = self.alarms.next().filter(|_| !self.winds_down).map(|due| {
             let wait = u64::try_from(due.saturating_sub(self.now.unix)).unwrap_or(0);
             // A day at most, because the clock of alarms may be set.
             self.now.at + Duration::from_millis(wait.min(24 * 60 * 60 * 1000))
@@ -573,7 +608,7 @@ impl<E, O> Actors<E, O> {
     }
 
     /// Makes room for one more instance.
-    fn may_start(&mut self) -> Result<(), Refused> {
+    fn may_start(&mut self) -> Result<(), Refused<R>> {
         if self.owners.is_empty() {
             return Err(Refused::NoOwner);
         }
@@ -594,7 +629,7 @@ impl<E, O> Actors<E, O> {
         index: usize,
         kind: Kind,
         content: Option<E>,
-    ) -> Result<EventId, (Option<E>, Refused)> {
+    ) -> Result<(), (Option<E>, Refused<R>)> {
         if let Err(why) = self.admit(index) {
             self.remove_if_absent(index);
             return Err((content, why));
@@ -602,12 +637,16 @@ impl<E, O> Actors<E, O> {
         let event = EventId(self.next_event);
         self.next_event += 1;
         self.stats.queued += 1;
-        self.actors[index].mailbox.push_back(Queued { event, kind, content });
+        let actor = &mut self.actors[index];
+        actor.mailbox.push_back(Queued { event, kind, content });
+        if let (Kind::Bound, Some(live)) = (kind, actor.state.live_mut()) {
+            live.bound += 1;
+        }
         self.advance(index);
-        Ok(event)
+        Ok(())
     }
 
-    fn admit(&mut self, index: usize) -> Result<(), Refused> {
+    fn admit(&mut self, index: usize) -> Result<(), Refused<R>> {
         let actor = &self.actors[index];
         if actor.mailbox.len() >= self.limits.mailbox {
             return Err(Refused::MailboxFull);
@@ -620,6 +659,6 @@ impl<E, O> Actors<E, O> {
 }
 
 /// The error for the sender of an event that was not enqueued.
-pub(super) fn rejected<E>((content, why): (Option<E>, Refused)) -> Rejected<E> {
+pub(super) fn rejected<E, R>((content, why): (Option<E>, Refused<R>)) -> Rejected<E, R> {
     Rejected { content: content.expect("only alarms have no content, and nobody sends them"), why }
 }

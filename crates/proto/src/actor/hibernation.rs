@@ -7,9 +7,9 @@ use bytes::Bytes;
 use super::engine::{State, rejected};
 use super::instance::Kind;
 use super::socket::Socket;
-use super::{Actors, AutoResponse, Effect, EventId, Instance, Refused, Rejected, SocketError, SocketId};
+use super::{ActorId, Actors, AutoResponse, Effect, Instance, Refused, Rejected, SocketError, SocketId};
 
-impl<E, O> Actors<E, O> {
+impl<E, O, R: Clone> Actors<E, O, R> {
     /// The instance accepts a socket, which is kept while the actor hibernates.
     pub fn accept_socket(
         &mut self,
@@ -40,19 +40,21 @@ impl<E, O> Actors<E, O> {
         actor.map_or_else(Vec::new, |actor| actor.sockets.list(tag))
     }
 
+    /// How many sockets an actor keeps.
+    pub fn socket_count(&self, id: &ActorId) -> usize {
+        self.by_id.get(id).map_or(0, |index| self.actors[*index].sockets.len())
+    }
+
     /// The tags of a socket, in the order in which they were given.
     pub fn tags(&self, socket: SocketId) -> Option<&[Arc<str>]> {
         Some(&self.sockets.get(&socket)?.tags)
     }
 
     /// Stores serialized bytes with a socket.
-    pub fn attach(&mut self, socket: SocketId, attachment: Bytes) -> Result<(), SocketError> {
-        let limit = self.limits.attachment;
-        if attachment.len() > limit {
-            return Err(SocketError::Attachment { limit, bytes: attachment.len() });
+    pub fn attach(&mut self, socket: SocketId, attachment: Bytes) {
+        if let Some(kept) = self.sockets.get_mut(&socket) {
+            kept.attachment = Some(attachment);
         }
-        self.sockets.get_mut(&socket).ok_or(SocketError::Gone)?.attachment = Some(attachment);
-        Ok(())
     }
 
     /// The bytes that were stored with a socket.
@@ -61,17 +63,10 @@ impl<E, O> Actors<E, O> {
     }
 
     /// Sets or removes the message that is answered without JavaScript.
-    pub fn set_auto_response(
-        &mut self,
-        instance: Instance,
-        pair: Option<AutoResponse>,
-    ) -> Result<(), SocketError> {
-        self.live(instance).ok_or(SocketError::Gone)?;
-        if let Some(pair) = &pair {
-            pair.check(&self.limits)?;
+    pub fn set_auto_response(&mut self, instance: Instance, pair: Option<AutoResponse>) {
+        if self.live(instance).is_some() {
+            self.actors[instance.index()].sockets.auto_response = pair;
         }
-        self.actors[instance.index()].sockets.auto_response = pair;
-        Ok(())
     }
 
     /// The message that is answered without JavaScript.
@@ -84,40 +79,38 @@ impl<E, O> Actors<E, O> {
         self.sockets.get(&socket)?.answered
     }
 
-    /// The client of a kept socket has sent a message; `text` is what it contains where it is a text. Returns the
-    /// event, or none where it is answered without JavaScript. Where the mailbox is full the driver should wait before
-    /// it reads more from the socket.
+    /// The client of a kept socket has sent a message; `text` is what it contains where it is a text. Returns the content
+    /// where the message is answered without JavaScript.
     pub fn socket_message(
         &mut self,
         socket: SocketId,
         text: Option<&str>,
         content: E,
-    ) -> Result<Option<EventId>, Rejected<E>> {
+    ) -> Result<Option<E>, Rejected<E, R>> {
         let Some(kept) = self.sockets.get_mut(&socket) else {
-            return Err(Rejected { content, why: Refused::SocketGone });
+            return Err(Rejected { content, why: Refused::Gone });
         };
         let actor = &self.actors[kept.actor];
         if let (Some(pair), Some(text)) = (&actor.sockets.auto_response, text)
             && *pair.request == *text
         {
             kept.answered = Some(self.now.unix);
-            self.stats.auto_responses += 1;
             self.effects.push(Effect::Answer { socket, text: pair.response.clone() });
-            return Ok(None);
+            return Ok(Some(content));
         }
         let index = kept.actor;
-        self.enqueue(index, Kind::Plain, Some(content)).map(Some).map_err(rejected)
+        self.enqueue(index, Kind::Plain, Some(content)).map(|()| None).map_err(rejected)
     }
 
     /// A kept socket has closed or failed. The actor keeps it until it has handled this event. Where it cannot be
     /// enqueued the socket is forgotten at once.
-    pub fn socket_closed(&mut self, socket: SocketId, content: E) -> Result<EventId, Rejected<E>> {
+    pub fn socket_closed(&mut self, socket: SocketId, content: E) -> Result<(), Rejected<E, R>> {
         let Some(kept) = self.sockets.get(&socket) else {
-            return Err(Rejected { content, why: Refused::SocketGone });
+            return Err(Rejected { content, why: Refused::Gone });
         };
         let index = kept.actor;
         match self.enqueue(index, Kind::Closed(socket), Some(content)) {
-            Ok(event) => Ok(event),
+            Ok(()) => Ok(()),
             Err(error) => {
                 self.release_socket(socket);
                 Err(rejected(error))
@@ -126,7 +119,7 @@ impl<E, O> Actors<E, O> {
     }
 
     /// The actor does not keep a socket any more, and no event is delivered for that.
-    pub fn release_socket(&mut self, socket: SocketId) {
+    fn release_socket(&mut self, socket: SocketId) {
         let Some(index) = self.sockets.get(&socket).map(|kept| kept.actor) else { return };
         self.forget_socket(socket);
         match self.actors[index].state {

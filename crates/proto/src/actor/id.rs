@@ -1,19 +1,54 @@
 //! Names of actors and of what belongs to them.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// The name of an actor.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// What identifies an actor: its class and 32 bytes.
+#[derive(Debug, Clone)]
 pub struct ActorId {
     class: Arc<str>,
     bytes: [u8; 32],
+    name: Option<Arc<str>>,
+}
+
+impl ActorId {
+    fn identity(&self) -> (&str, &[u8; 32]) {
+        (&self.class, &self.bytes)
+    }
+}
+
+impl PartialEq for ActorId {
+    fn eq(&self, other: &ActorId) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for ActorId {}
+
+impl Hash for ActorId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
+}
+
+impl PartialOrd for ActorId {
+    fn partial_cmp(&self, other: &ActorId) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ActorId {
+    fn cmp(&self, other: &ActorId) -> Ordering {
+        self.identity().cmp(&other.identity())
+    }
 }
 
 impl ActorId {
     /// The actor of this class and these bytes.
     pub fn new(class: impl Into<Arc<str>>, bytes: [u8; 32]) -> ActorId {
-        ActorId { class: class.into(), bytes }
+        ActorId { class: class.into(), bytes, name: None }
     }
 
     /// The actor of this class, its bytes as 64 hexadecimal digits.
@@ -30,14 +65,19 @@ impl ActorId {
         Ok(ActorId::new(class, bytes))
     }
 
+    /// The same with the text that the bytes were made of. It does not count when ids are compared.
+    pub fn named(self, name: Option<Arc<str>>) -> ActorId {
+        ActorId { name, ..self }
+    }
+
+    /// The text that the bytes were made of, if it is known.
+    pub fn name(&self) -> Option<&Arc<str>> {
+        self.name.as_ref()
+    }
+
     /// The name of its class.
     pub fn class(&self) -> &Arc<str> {
         &self.class
-    }
-
-    /// Its bytes.
-    pub fn bytes(&self) -> &[u8; 32] {
-        &self.bytes
     }
 
     /// Its bytes as 64 hexadecimal digits.
@@ -55,7 +95,7 @@ impl ActorId {
 
 impl fmt::Display for ActorId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.class, self.hex())
+        write!(f, "{}/{}", self.class, self.hex())
     }
 }
 
@@ -84,11 +124,6 @@ impl Instance {
     /// The token that the actor's writes check. It is exact as a JavaScript number.
     pub fn token(self) -> u64 {
         self.0
-    }
-
-    /// The instance with this token.
-    pub fn of_token(token: u64) -> Instance {
-        Instance(token)
     }
 }
 

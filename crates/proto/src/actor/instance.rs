@@ -32,6 +32,8 @@ pub enum Hold {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Plain,
+    /// It is for one instance.
+    Bound,
     Alarm,
     /// The socket has closed; the actor keeps it until it has handled that.
     Closed(SocketId),
@@ -46,6 +48,10 @@ pub(super) struct Live<O> {
     pub running: Vec<(EventId, Kind)>,
     work: usize,
     timers: usize,
+    /// How many events wait that are for this instance alone.
+    pub bound: usize,
+    /// Whether the driver knows that an event waits.
+    pub announced: bool,
     pub outputs: OutputGate<O>,
     pub drain: Drain,
 }
@@ -77,6 +83,8 @@ impl<O> Live<O> {
             running: Vec::new(),
             work: 0,
             timers: 0,
+            bound: 0,
+            announced: false,
             outputs: OutputGate::default(),
             drain: Drain::No,
         }
@@ -123,7 +131,7 @@ impl<O> Live<O> {
 
     /// Whether events may be delivered now.
     pub(super) fn accepts(&self) -> bool {
-        let drains = matches!(self.drain, Drain::Until(_)) && !self.has_work();
+        let drains = matches!(self.drain, Drain::Until(_)) && !self.has_work() && self.bound == 0;
         self.gates.is_empty() && !drains
     }
 
@@ -131,6 +139,7 @@ impl<O> Live<O> {
     pub(super) fn is_quiet(&self) -> bool {
         self.running.is_empty()
             && self.work == 0
+            && self.bound == 0
             && self.gates.is_empty()
             && self.outputs.is_open()
             && self.outputs.len() == 0

@@ -1,15 +1,15 @@
 //! How an actor gets an instance, and how the instance stops.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::engine::State;
 use super::instance::{Drain, Kind, Live};
-use super::{ActorId, Actors, AlarmEnd, Effect, Instance, Refused, Stop};
+use super::{ActorId, Actors, AlarmEnd, Effect, EventId, Instance, Refused, Stop, Taken};
 use crate::OwnerId;
 
-impl<E, O> Actors<E, O> {
-    /// Does what an input has made possible for an actor: starts it, delivers events, notices that nothing runs.
+impl<E, O, R: Clone> Actors<E, O, R> {
+    /// Does what an input has made possible for an actor: starts it, announces events, notices that nothing runs.
     pub(super) fn advance(&mut self, index: usize) {
         let actor = &mut self.actors[index];
         match &mut actor.state {
@@ -18,12 +18,12 @@ impl<E, O> Actors<E, O> {
             State::Starting(_) => self.file_deadline(index),
             State::Active(live) | State::Idle { live, .. } => {
                 if live.drain != Drain::No && live.is_quiet() {
-                    self.stats.moved += 1;
                     self.stop(index, Stop::Moved);
                     return;
                 }
-                if live.accepts() {
-                    self.deliver(index);
+                if live.accepts() && !live.announced && !actor.mailbox.is_empty() {
+                    live.announced = true;
+                    self.effects.push(Effect::Ready { owner: live.owner, instance: live.id });
                 }
                 self.notice_idleness(index);
                 self.file_deadline(index);
@@ -39,35 +39,46 @@ impl<E, O> Actors<E, O> {
             return;
         }
         let owner = self.owners[actor.id.spread() % self.owners.len()];
-        let instance = Instance::new(self.next_instance, index);
-        self.next_instance += 1;
-        actor.state = State::Starting(Live::new(instance, owner));
-        self.stats.hibernating -= 1;
-        self.stats.alive += 1;
-        self.stats.started += 1;
-        *self.instances.entry(owner).or_default() += 1;
-        self.effects.push(Effect::Start { actor: actor.id.clone(), owner, instance });
+        let actor = actor.id.clone();
+        let instance = self.instantiate(index, owner);
+        self.effects.push(Effect::Start { actor, owner, instance });
     }
 
-    fn deliver(&mut self, index: usize) {
+    /// Makes an instance of a hibernating actor.
+    pub(super) fn instantiate(&mut self, index: usize, owner: OwnerId) -> Instance {
+        let instance = Instance::new(self.next_instance, index);
+        self.next_instance += 1;
+        self.actors[index].state = State::Starting(Live::new(instance, owner));
+        self.stats.hibernating -= 1;
+        self.stats.alive += 1;
+        *self.instances.entry(owner).or_default() += 1;
+        instance
+    }
+
+    /// The next event of an actor that has an instance and accepts events.
+    pub(super) fn next_event(&mut self, index: usize) -> Option<Taken<E>> {
         let actor = &mut self.actors[index];
-        let Some(live) = actor.state.live_mut() else { return };
-        let (owner, instance) = (live.owner, live.id);
-        for queued in actor.mailbox.drain(..) {
+        let live = actor.state.live_mut()?;
+        while live.accepts()
+            && let Some(queued) = actor.mailbox.pop_front()
+        {
             let event = queued.event;
             self.stats.queued -= 1;
-            let effect = match (queued.kind, queued.content) {
-                (_, Some(content)) => Effect::Deliver { owner, instance, event, content },
-                (_, None) => match self.alarms.delivered(&actor.id, event) {
-                    Some((due, retries)) => Effect::Alarm { owner, instance, event, due, retries },
+            if queued.kind == Kind::Bound {
+                live.bound -= 1;
+            }
+            let taken = match queued.content {
+                Some(content) => Taken::Event(event, content),
+                None => match self.alarms.delivered(&actor.id, event) {
+                    Some((due, retries)) => Taken::Alarm { event, due, retries },
                     // It was set to another time while it waited.
                     None => continue,
                 },
             };
-            self.stats.delivered += 1;
             live.running.push((event, queued.kind));
-            self.effects.push(effect);
+            return Some(taken);
         }
+        None
     }
 
     /// Makes an active instance idle or an idle one active, as it is.
@@ -93,7 +104,10 @@ impl<E, O> Actors<E, O> {
         actor.state.live().and_then(Live::deadline).into_iter().chain(idle).min()
     }
 
-    fn idle_limit(&self, live: &Live<O>, sockets: usize) -> std::time::Duration {
+    fn idle_limit(&self, live: &Live<O>, sockets: usize) -> Duration {
+        if self.winds_down {
+            return Duration::ZERO;
+        }
         match sockets > 0 && !live.has_timers() {
             true => self.limits.hibernate_after.min(self.limits.evict_after),
             false => self.limits.evict_after,
@@ -120,10 +134,7 @@ impl<E, O> Actors<E, O> {
         let (drain, drain_again) = (self.limits.drain, self.limits.drain_again);
         let Some(live) = self.actors[index].state.live_mut() else { return };
         if live.is_stuck(now) {
-            let limit = self.limits.block;
-            self.stats.resets += 1;
-            let why = format!("blockConcurrencyWhile() did not end within {limit:?}");
-            self.stop(index, Stop::Reset(why.into()));
+            self.stop(index, Stop::Blocked);
             return;
         }
         live.drain = match live.drain {
@@ -146,7 +157,7 @@ impl<E, O> Actors<E, O> {
         self.stop(index, why);
     }
 
-    pub(super) fn stop(&mut self, index: usize, why: Stop) {
+    pub(super) fn stop(&mut self, index: usize, why: Stop<R>) {
         let actor = &mut self.actors[index];
         let state = std::mem::replace(&mut actor.state, State::Hibernating);
         let (State::Starting(live) | State::Active(live) | State::Idle { live, .. }) = state else {
@@ -156,40 +167,40 @@ impl<E, O> Actors<E, O> {
         let (instance, owner) = (live.id, live.owner);
         actor.state = State::Stopping { instance, owner };
         self.stopping += 1;
-        let id = actor.id.clone();
-        if let Stop::Reset(reason) = &why {
-            let refused = Refused::Reset(reason.clone());
-            self.effects.push(Effect::Stop { actor: id, owner, instance, why });
+        let refused = match &why {
+            Stop::Reset(reason) => Some(Refused::Reset(reason.clone())),
+            Stop::Blocked => Some(Refused::Blocked),
+            Stop::Hibernates | Stop::Evicted | Stop::Moved => None,
+        };
+        self.effects.push(Effect::Stop { owner, instance, why });
+        if let Some(refused) = refused {
             self.abandon(index, live, &refused);
             self.refuse_waiting(index, &refused, false);
-        } else {
-            self.effects.push(Effect::Stop { actor: id, owner, instance, why });
         }
     }
 
     /// The instance ends with what runs in it.
-    pub(super) fn abandon(&mut self, index: usize, live: Live<O>, why: &Refused) {
+    pub(super) fn abandon(&mut self, index: usize, live: Live<O>, why: &Refused<R>) {
         let id = self.actors[index].id.clone();
         for (event, kind) in live.running {
             match kind {
                 Kind::Alarm => self.alarm_failed(&id, event),
                 Kind::Closed(socket) => self.forget_socket(socket),
-                Kind::Plain => {}
+                Kind::Plain | Kind::Bound => {}
             }
-            self.effects.push(Effect::Abandon { actor: id.clone(), event, why: why.clone() });
+            self.effects.push(Effect::Abandon { event, why: why.clone() });
         }
-        self.stats.held -= live.outputs.len();
-        self.effects.extend(live.outputs.into_held().map(Effect::Discard));
+        self.effects.extend(live.outputs.into_held().map(|output| Effect::Discard(output, why.clone())));
     }
 
-    fn alarm_failed(&mut self, id: &Arc<ActorId>, event: super::EventId) {
+    fn alarm_failed(&mut self, id: &Arc<ActorId>, event: EventId) {
         if self.alarms.end(id, event, true, self.now.unix, &self.limits) == AlarmEnd::GivenUp {
             self.effects.push(Effect::AlarmGivenUp { actor: id.clone() });
         }
     }
 
     /// Refuses the events that wait. An alarm is repeated; `failed` counts that as one of its repetitions.
-    pub(super) fn refuse_waiting(&mut self, index: usize, why: &Refused, failed: bool) {
+    pub(super) fn refuse_waiting(&mut self, index: usize, why: &Refused<R>, failed: bool) {
         let id = self.actors[index].id.clone();
         for queued in std::mem::take(&mut self.actors[index].mailbox) {
             self.stats.queued -= 1;
@@ -198,10 +209,24 @@ impl<E, O> Actors<E, O> {
             }
             match queued.content {
                 Some(content) => {
-                    self.effects.push(Effect::Refuse { actor: id.clone(), content, why: why.clone() });
+                    self.effects.push(Effect::Refuse { content, why: why.clone() });
                 }
                 None if failed => self.alarm_failed(&id, queued.event),
                 None => self.alarms.interrupted(&id, queued.event, self.now.unix, &self.limits),
+            }
+        }
+    }
+
+    /// Refuses the events that wait and were for an instance that is gone with its isolate.
+    pub(super) fn refuse_bound(&mut self, index: usize) {
+        let (bound, others) = std::mem::take(&mut self.actors[index].mailbox)
+            .into_iter()
+            .partition(|queued| queued.kind == Kind::Bound);
+        self.actors[index].mailbox = others;
+        for queued in Vec::from_iter::<std::collections::VecDeque<_>>(bound) {
+            self.stats.queued -= 1;
+            if let Some(content) = queued.content {
+                self.effects.push(Effect::Refuse { content, why: Refused::Gone });
             }
         }
     }
@@ -212,8 +237,10 @@ impl<E, O> Actors<E, O> {
         self.stats.hibernating += 1;
         if let Some(count) = self.instances.get_mut(&owner) {
             *count -= 1;
+            if *count == 0 {
+                self.instances.remove(&owner);
+            }
         }
-        self.report_if_emptied(owner);
         self.settle_without_instance(index);
     }
 
@@ -222,14 +249,6 @@ impl<E, O> Actors<E, O> {
             true => self.remove_if_absent(index),
             false => self.advance(index),
         }
-    }
-
-    pub(super) fn report_if_emptied(&mut self, owner: OwnerId) {
-        if self.owners.contains(&owner) || self.instances_of(owner) > 0 {
-            return;
-        }
-        self.instances.remove(&owner);
-        self.effects.push(Effect::Emptied(owner));
     }
 
     /// Removes an actor that has neither an instance nor sockets nor events.

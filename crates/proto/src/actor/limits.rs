@@ -16,10 +16,6 @@ pub struct ActorLimits {
     pub tags: usize,
     /// UTF-16 units of a tag.
     pub tag_length: usize,
-    /// Bytes that a socket may have attached.
-    pub attachment: usize,
-    /// UTF-16 units of each of the two texts of an [`AutoResponse`](super::AutoResponse).
-    pub auto_response: usize,
     /// How long an instance with sockets is idle until it stops.
     pub hibernate_after: Duration,
     /// How long an instance without sockets, or with timers, is idle until it stops.
@@ -44,8 +40,6 @@ impl Default for ActorLimits {
             sockets: 32_768,
             tags: 10,
             tag_length: 256,
-            attachment: 16_384,
-            auto_response: 2048,
             hibernate_after: Duration::from_secs(10),
             evict_after: Duration::from_secs(70),
             block: Duration::from_secs(30),
@@ -66,22 +60,8 @@ pub struct ActorStats {
     pub hibernating: usize,
     /// Events that wait.
     pub queued: usize,
-    /// Sockets that are kept.
-    pub sockets: usize,
-    /// Outputs that wait for the disk.
-    pub held: usize,
     /// Alarms that are set.
     pub alarms: usize,
     /// Alarms whose time has come and whose handler has not returned.
     pub alarms_due: usize,
-    /// Instances that were started so far.
-    pub started: u64,
-    /// Events that were delivered so far.
-    pub delivered: u64,
-    /// Messages of sockets that were answered without JavaScript so far.
-    pub auto_responses: u64,
-    /// Instances that were reset so far.
-    pub resets: u64,
-    /// Instances that were stopped so far because a newer generation runs their class.
-    pub moved: u64,
 }

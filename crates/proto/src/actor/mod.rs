@@ -7,6 +7,7 @@
 //! | [`ActorId`] | the name of an actor: its class and 32 bytes |
 //! | [`Instance`] | one object of the class in an isolate; its number is the token that every write checks |
 //! | [`Effect`] | what the driver has to do |
+//! | [`Taken`] | an event that an instance handles now |
 //! | [`Now`] | the time, which the driver sets before each input |
 //! | [`Hold`] | why an instance without running events does not stop |
 //! | [`Gate`] | why no event is delivered |
@@ -41,7 +42,7 @@ mod socket;
 mod tests;
 
 pub use alarm::AlarmEnd;
-pub use engine::{Actors, Effect, Now, Refused, Rejected, Stop};
+pub use engine::{Actors, Effect, Now, Refused, Rejected, Stop, Taken};
 pub use id::{ActorId, EventId, Instance, InvalidActorId, SocketId};
 pub use instance::{Gate, GateId, Hold};
 pub use limits::{ActorLimits, ActorStats};

@@ -13,6 +13,9 @@ use crate::OwnerId;
 #[derive(Debug, Clone)]
 enum Step {
     Send(u8),
+    /// An event for one instance.
+    Bound(u8),
+    Take(u8),
     Message(u8),
     Started(u8),
     StartFailed(u8),
@@ -40,6 +43,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let n = 0u8..8;
     let step = prop_oneof![
         12 => n.clone().prop_map(Step::Send),
+        3 => n.clone().prop_map(Step::Bound),
+        14 => n.clone().prop_map(Step::Take),
         4 => n.clone().prop_map(Step::Message),
         12 => n.clone().prop_map(Step::Started),
         1 => n.clone().prop_map(Step::StartFailed),
@@ -75,8 +80,10 @@ struct Model {
     /// The alarm in each actor's file: set and not ended.
     alarms: HashMap<ActorId, i64>,
     /// Those that were delivered since they were set, or are given up.
-    delivered: BTreeSet<(Vec<u8>, i64)>,
+    delivered: BTreeSet<(ActorId, i64)>,
     sockets: HashMap<SocketId, ActorId>,
+    /// Sockets whose client has closed, by the event that says so, until that is handled.
+    closing: HashMap<u64, SocketId>,
     owners: Vec<OwnerId>,
     count: u64,
     tickets: u64,
@@ -87,7 +94,10 @@ struct Known {
     owner: OwnerId,
     started: bool,
     stopping: bool,
-    running: Vec<EventId>,
+    /// The engine has announced an event.
+    ready: bool,
+    /// Each with its content.
+    running: Vec<(EventId, u64)>,
     alarm: Option<EventId>,
     gates: Vec<GateId>,
     holds: Vec<Hold>,
@@ -99,7 +109,7 @@ struct Known {
 }
 
 struct History {
-    actors: Actors<u64, (Instance, u64)>,
+    actors: Actors<u64, (Instance, u64), &'static str>,
     model: Model,
     start: Instant,
     millis: u64,
@@ -136,6 +146,20 @@ impl History {
                     self.model.sent.entry(actor).or_default().push_back(content);
                 }
             }
+            Step::Bound(n) => {
+                if let Some(instance) = self.instance(n, live) {
+                    self.model.count += 1;
+                    let (actor, content) = (self.known(instance).actor.clone(), self.model.count);
+                    if self.actors.send_to(instance, content).is_ok() {
+                        self.model.sent.entry(actor).or_default().push_back(content);
+                    }
+                }
+            }
+            Step::Take(n) => {
+                if let Some(instance) = self.instance(n, |it| it.ready) {
+                    self.take(instance);
+                }
+            }
             Step::Message(n) => {
                 let Some((socket, actor)) = self.socket(n) else { return };
                 self.model.count += 1;
@@ -152,15 +176,16 @@ impl History {
             }
             Step::StartFailed(n) => {
                 if let Some(instance) = self.instance(n, |it| !it.started && !it.stopping) {
-                    self.actors.start_failed(instance, "thrown".into());
+                    self.actors.start_failed(instance, "thrown");
                     self.ended(instance);
                 }
             }
             Step::Finish(n) => {
                 if let Some(instance) = self.instance(n, |it| live(it) && !it.running.is_empty()) {
                     let running = &mut self.known(instance).running;
-                    let event = running.remove(usize::from(n) % running.len());
+                    let (event, content) = running.remove(usize::from(n) % running.len());
                     self.actors.finished(instance, event);
+                    self.handled(content);
                 }
             }
             Step::Write(n) => {
@@ -235,20 +260,27 @@ impl History {
                 }
             }
             Step::Close(n) => {
-                if let Some((socket, _)) = self.socket(n) {
-                    self.model.sockets.remove(&socket);
-                    self.actors.release_socket(socket);
+                let Some((socket, actor)) = self.socket(n) else { return };
+                if self.model.closing.values().any(|other| *other == socket) {
+                    return;
+                }
+                self.model.count += 1;
+                let content = self.model.count;
+                self.model.closing.insert(content, socket);
+                match self.actors.socket_closed(socket, content) {
+                    Ok(()) => self.model.sent.entry(actor).or_default().push_back(content),
+                    Err(_) => self.handled(content),
                 }
             }
             Step::Reset(n) => {
                 if let Some(instance) = self.instance(n, live) {
-                    self.actors.reset(instance, "abort".into());
+                    self.actors.reset(instance, "abort");
                 }
             }
             Step::SetAlarm(n, after) => {
                 let due = after.map(|after| self.millis as i64 + i64::from(after));
                 self.actors.set_alarm(&id(n), due);
-                self.model.delivered.retain(|(bytes, _)| *bytes != id(n).bytes());
+                self.model.delivered.retain(|(actor, _)| *actor != id(n));
                 match due {
                     Some(due) => drop(self.model.alarms.insert(id(n), due)),
                     None => drop(self.model.alarms.remove(&id(n))),
@@ -306,8 +338,39 @@ impl History {
         sockets.get(usize::from(n) % sockets.len().max(1)).cloned()
     }
 
+    /// An event is over: a socket whose end it was is not kept any more.
+    fn handled(&mut self, content: u64) {
+        if let Some(socket) = self.model.closing.remove(&content) {
+            self.model.sockets.remove(&socket);
+        }
+    }
+
+    /// An instance takes an event that was announced.
+    fn take(&mut self, instance: Instance) {
+        self.known(instance).ready = false;
+        let taken = self.actors.take(instance);
+        let known = self.model.instances.get_mut(&instance).expect("a known instance");
+        match taken {
+            None => {}
+            Some(Taken::Event(event, content)) => {
+                assert!(!known.stopping && known.gates.is_empty(), "the input gate is open");
+                known.running.push((event, content));
+                let sent = self.model.sent.get_mut(&known.actor).and_then(VecDeque::pop_front);
+                assert_eq!(sent, Some(content), "events come in order");
+            }
+            Some(Taken::Alarm { event, due, .. }) => {
+                assert!(!known.stopping && known.gates.is_empty(), "the input gate is open");
+                assert!(due <= self.millis as i64);
+                assert_eq!(self.model.alarms.get(&known.actor), Some(&due));
+                assert!(known.alarm.replace(event).is_none(), "one alarm at a time");
+                self.model.delivered.insert((known.actor.clone(), due));
+            }
+        }
+    }
+
     fn ended(&mut self, instance: Instance) {
-        self.model.instances.remove(&instance).expect("it was there");
+        let known = self.model.instances.remove(&instance).expect("it was there");
+        known.running.into_iter().for_each(|(_, content)| self.handled(content));
     }
 
     fn wait(&mut self, millis: u64) {
@@ -343,6 +406,7 @@ impl History {
                         owner,
                         started: false,
                         stopping: false,
+                        ready: false,
                         running: Vec::new(),
                         alarm: None,
                         gates: Vec::new(),
@@ -366,32 +430,19 @@ impl History {
                     );
                     self.model.instances.insert(instance, known);
                 }
-                Effect::Deliver { owner, instance, event, content } => {
+                Effect::Ready { owner, instance } => {
                     let known =
                         self.model.instances.get_mut(&instance).expect("an instance that was started");
                     assert!(known.started && !known.stopping && known.owner == owner);
-                    assert!(known.gates.is_empty(), "the input gate is open");
-                    known.running.push(event);
-                    let sent = self.model.sent.get_mut(&known.actor).and_then(VecDeque::pop_front);
-                    assert_eq!(sent, Some(content), "events come in order");
-                }
-                Effect::Alarm { owner, instance, event, due, .. } => {
-                    let known =
-                        self.model.instances.get_mut(&instance).expect("an instance that was started");
-                    assert!(
-                        known.started && !known.stopping && known.owner == owner && known.gates.is_empty()
-                    );
-                    assert!(due <= self.millis as i64);
-                    assert_eq!(self.model.alarms.get(&known.actor), Some(&due));
-                    assert!(known.alarm.replace(event).is_none(), "one alarm at a time");
-                    self.model.delivered.insert((known.actor.bytes().to_vec(), due));
+                    assert!(!known.ready, "one event is announced at a time");
+                    known.ready = true;
                 }
                 Effect::Stop { instance, why, .. } => {
                     let known =
                         self.model.instances.get_mut(&instance).expect("an instance that was started");
                     assert!(!known.stopping);
                     known.stopping = true;
-                    if !matches!(why, Stop::Reset(_)) {
+                    if !matches!(why, Stop::Blocked | Stop::Reset(_)) {
                         assert!(
                             known.running.is_empty()
                                 && known.gates.is_empty()
@@ -407,7 +458,7 @@ impl History {
                             assert!(self.model.sockets.values().all(|actor| *actor != known.actor))
                         }
                         Stop::Moved => assert!(!self.model.owners.contains(&known.owner)),
-                        Stop::Reset(_) => {}
+                        Stop::Blocked | Stop::Reset(_) => {}
                     }
                 }
                 Effect::Leave((instance, output)) => {
@@ -420,32 +471,34 @@ impl History {
                         "after the writes before them"
                     );
                 }
-                Effect::Discard((instance, output)) => {
+                Effect::Discard((instance, output), _) => {
                     if let Some(known) = self.model.instances.get_mut(&instance) {
                         assert!(known.stopping);
                         known.held.retain(|(other, _)| *other != output);
                     }
                 }
-                Effect::Refuse { actor, content, .. } => {
-                    let sent = self.model.sent.get_mut(&actor).and_then(VecDeque::pop_front);
-                    assert_eq!(sent, Some(content));
+                Effect::Refuse { content, .. } => {
+                    let sent = self.model.sent.values_mut().find(|sent| sent.contains(&content));
+                    sent.expect("it was sent").retain(|other| *other != content);
+                    self.handled(content);
                 }
                 Effect::Abandon { event, .. } => {
-                    for known in self.model.instances.values_mut() {
-                        known.running.retain(|other| *other != event);
-                    }
+                    let running = self.model.instances.values_mut().flat_map(|known| {
+                        known.running.extract_if(.., |(other, _)| *other == event).collect::<Vec<_>>()
+                    });
+                    let contents: Vec<_> = running.map(|(_, content)| content).collect();
+                    contents.into_iter().for_each(|content| self.handled(content));
                 }
                 Effect::AlarmGivenUp { actor } => drop(self.model.alarms.remove(&*actor)),
                 Effect::Answer { .. } => panic!("no automatic response was set"),
-                Effect::Emptied(owner) => {
-                    assert!(!self.model.owners.contains(&owner));
-                    assert!(self.model.instances.values().all(|it| it.owner != owner || it.stopping));
-                }
             }
         }
         let stats = self.actors.stats();
         assert_eq!(stats.alive, self.model.instances.len());
-        assert_eq!(stats.sockets, self.model.sockets.len());
+        for actor in self.model.sockets.values() {
+            let kept = self.model.sockets.values().filter(|other| *other == actor).count();
+            assert_eq!(self.actors.socket_count(actor), kept);
+        }
         assert!(stats.queued >= self.model.sent.values().map(VecDeque::len).sum::<usize>());
     }
 
@@ -462,7 +515,9 @@ impl History {
                     continue;
                 }
                 for n in 0..6 {
-                    for step in [Step::Started(n), Step::OpenGate(n), Step::Unhold(n), Step::Finish(n)] {
+                    for step in
+                        [Step::Started(n), Step::OpenGate(n), Step::Unhold(n), Step::Take(n), Step::Finish(n)]
+                    {
                         self.step(step);
                         self.carry_out();
                     }
@@ -493,7 +548,7 @@ proptest! {
         prop_assert!(history.model.alarms.is_empty(), "every alarm was delivered: {:?}", history.model.alarms);
         prop_assert!(history.model.instances.is_empty(), "idle instances stop");
         let stats = history.actors.stats();
-        prop_assert_eq!((stats.alive, stats.queued, stats.held, stats.alarms), (0, 0, 0, 0));
+        prop_assert_eq!((stats.alive, stats.queued, stats.alarms), (0, 0, 0));
         let hibernating: BTreeSet<_> = history.model.sockets.values().collect();
         prop_assert_eq!(stats.hibernating, hibernating.len());
     }

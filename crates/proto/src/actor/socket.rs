@@ -21,49 +21,29 @@ pub struct AutoResponse {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SocketError {
     /// Too many sockets.
-    #[error("an object keeps at most {0} hibernating WebSockets")]
+    #[error("only {0} websockets can be accepted on a single Durable Object instance")]
     Sockets(usize),
     /// Too many tags.
-    #[error("a WebSocket has at most {limit} tags, and {count} were given")]
+    #[error("a Hibernatable WebSocket cannot have more than {limit} tags. {count} tags were provided.")]
     Tags {
         /// How many it may have.
         limit: usize,
         /// How many were given.
         count: usize,
     },
-    /// A tag is too long, or empty.
-    #[error("a tag of a WebSocket has 1 to {limit} characters, and one of {length} was given")]
+    /// A tag is too long.
+    #[error("\"{tag}\" is longer than the max tag length ({limit} characters).")]
     Tag {
         /// Its greatest length in UTF-16 units.
         limit: usize,
-        /// Its length.
-        length: usize,
-    },
-    /// The attachment is too large.
-    #[error(
-        "the attachment of a WebSocket has at most {limit} bytes when it is serialized, and this one has {bytes}"
-    )]
-    Attachment {
-        /// Its greatest length in bytes.
-        limit: usize,
-        /// Its length.
-        bytes: usize,
-    },
-    /// A text of an [`AutoResponse`] is too long.
-    #[error("the {part} of an automatic response has at most {limit} characters, and this one has {length}")]
-    AutoResponse {
-        /// `request` or `response`.
-        part: &'static str,
-        /// Its greatest length in UTF-16 units.
-        limit: usize,
-        /// Its length.
-        length: usize,
+        /// The tag.
+        tag: String,
     },
     /// The actor keeps the socket already.
     #[error("the WebSocket was accepted before")]
     Accepted,
-    /// There is no such instance or no such socket.
-    #[error("the object or its WebSocket is gone")]
+    /// There is no such instance.
+    #[error("the object that accepts the WebSocket has ended")]
     Gone,
 }
 
@@ -100,9 +80,8 @@ impl Socket {
         }
         let mut kept: Vec<Arc<str>> = Vec::with_capacity(tags.len());
         for tag in tags {
-            let length = tag.encode_utf16().count();
-            if length == 0 || length > limits.tag_length {
-                return Err(SocketError::Tag { limit: limits.tag_length, length });
+            if tag.encode_utf16().count() > limits.tag_length {
+                return Err(SocketError::Tag { limit: limits.tag_length, tag: tag.clone() });
             }
             if !kept.iter().any(|other| **other == **tag) {
                 kept.push(tag.as_str().into());
@@ -142,18 +121,5 @@ impl Sockets {
 
     pub(super) fn len(&self) -> usize {
         self.order.len()
-    }
-}
-
-impl AutoResponse {
-    pub(super) fn check(&self, limits: &ActorLimits) -> Result<(), SocketError> {
-        let limit = limits.auto_response;
-        for (part, text) in [("request", &self.request), ("response", &self.response)] {
-            let length = text.encode_utf16().count();
-            if length > limit {
-                return Err(SocketError::AutoResponse { part, limit, length });
-            }
-        }
-        Ok(())
     }
 }

@@ -34,6 +34,13 @@ pub struct Commit {
     pub(super) index: Option<Arc<SyncedFile>>,
 }
 
+impl Commit {
+    /// This commit and an earlier one of the same actor, as one.
+    pub(super) fn with(self, earlier: Commit) -> Commit {
+        Commit { alarm: self.alarm.or(earlier.alarm), index: self.index.or(earlier.index), ..self }
+    }
+}
+
 /// What the threads know of a file.
 #[derive(Debug)]
 pub(super) struct SyncedFile {

@@ -38,6 +38,8 @@ pub struct ActorStorage {
     /// Whether the file exists, once that is known.
     exists: Option<bool>,
     savepoints: Vec<Savepoint>,
+    /// Whether the outermost savepoint is open in later turns, too.
+    spans_turns: bool,
     next_savepoint: u64,
     file: Arc<SyncedFile>,
     pub(super) alarm: AlarmState,
@@ -47,6 +49,8 @@ pub struct ActorStorage {
     pub(super) bookmark: Option<String>,
     /// The bookmark of the last commit, if there is one.
     pub(super) bookmarked: Option<String>,
+    /// What this turn has committed so far.
+    committed: Option<Commit>,
     /// Whether a restore that was requested happens when the file is opened: for this instance's first time only.
     pub(super) may_restore: bool,
     /// How many files are open on this thread.
@@ -82,11 +86,13 @@ impl ActorStorage {
             connection: None,
             exists: None,
             savepoints: Vec::new(),
+            spans_turns: false,
             next_savepoint: 0,
             alarm: AlarmState::default(),
             alarm_written: false,
             bookmark: None,
             bookmarked: None,
+            committed: None,
             may_restore: true,
             open_files,
             broken: None,
@@ -95,11 +101,18 @@ impl ActorStorage {
         }
     }
 
-    /// Begins a part of the transaction that can be rolled back on its own: `transactionSync()` and `transaction()`.
-    /// While there is one, [`commit`](ActorStorage::commit) does nothing.
-    pub fn savepoint(&mut self) -> Result<Savepoint, StorageError> {
+    /// Begins a part of the transaction that can be rolled back on its own: `transactionSync()`, or, where it spans turns,
+    /// `transaction()`. While there is one, nothing is committed. What was written before one that spans turns is
+    /// committed first, so that outputs need not wait for its end.
+    pub fn savepoint(&mut self, spans_turns: bool) -> Result<Savepoint, StorageError> {
         if self.savepoints.len() == MAX_SAVEPOINTS {
             return Err(StorageError::Limit(format!("transactions may be at most {MAX_SAVEPOINTS} deep")));
+        }
+        if self.savepoints.is_empty() {
+            if spans_turns {
+                self.commit_writes()?;
+            }
+            self.spans_turns = spans_turns;
         }
         let savepoint = Savepoint(self.next_savepoint);
         self.writing(|connection| {
@@ -131,24 +144,41 @@ impl ActorStorage {
         Ok(())
     }
 
+    /// Whether outputs have to wait for the next commit: there are writes, and no transaction that spans turns is open.
+    /// Other code does not run before its end, and its own outputs are sent with what it may still undo.
+    pub fn holds_outputs(&self) -> bool {
+        self.has_writes() && (self.savepoints.is_empty() || !self.spans_turns)
+    }
+
     /// Whether there are writes that are not committed.
-    pub fn has_writes(&self) -> bool {
+    pub(super) fn has_writes(&self) -> bool {
         self.connection.as_ref().is_some_and(GuardedConnection::is_in_transaction)
     }
 
-    /// Ends the turn: commits what it has written. None where it has written nothing, or a savepoint is open. What the
+    /// Ends the turn: commits what it has written. None where it has written nothing, or all in an open savepoint. What the
     /// instance sends from now on may leave when [`ActorStore::sync`] has called back for the commit. After an error
     /// the actor has to be reset: the writes of its turn are rolled back.
     pub fn commit(&mut self) -> Result<Option<Commit>, StorageError> {
         if let Some(error) = &self.broken {
             return Err(error.clone());
         }
-        if !self.savepoints.is_empty() {
-            return Ok(None);
+        if self.savepoints.is_empty() {
+            self.commit_writes()?;
         }
+        Ok(self.committed.take())
+    }
+
+    /// A bookmark does not have what the turn writes after it was requested: commits what was written before.
+    fn commit_before_bookmark(&mut self) -> Result<(), StorageError> {
+        match self.bookmark.is_some() && self.savepoints.is_empty() {
+            true => self.commit_writes(),
+            false => Ok(()),
+        }
+    }
+
+    fn commit_writes(&mut self) -> Result<(), StorageError> {
         if !self.has_writes() {
-            self.snapshot_if_requested()?;
-            return Ok(None);
+            return self.snapshot_if_requested();
         }
         let committed = self.check_lease().and_then(|()| self.commit_and_index());
         let (alarm, index) = committed.inspect_err(|error| {
@@ -159,8 +189,12 @@ impl ActorStorage {
         })?;
         (self.alarm_written, self.bookmarked) = (false, None);
         let ticket = TICKETS.fetch_add(1, Ordering::Relaxed) + 1;
-        self.snapshot_if_requested()?;
-        Ok(Some(Commit { ticket, alarm, file: self.file.clone(), index }))
+        let commit = Commit { ticket, alarm, file: self.file.clone(), index };
+        self.committed = Some(match self.committed.take() {
+            Some(earlier) => commit.with(earlier),
+            None => commit,
+        });
+        self.snapshot_if_requested()
     }
 
     #[expect(clippy::type_complexity, reason = "both parts are fields of a commit")]
@@ -268,6 +302,7 @@ impl ActorStorage {
             return Err(error.clone());
         }
         self.check_lease()?;
+        self.commit_before_bookmark()?;
         self.with(work)
     }
 

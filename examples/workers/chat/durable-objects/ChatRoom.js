@@ -13,8 +13,11 @@ export class ChatRoom {
     server.accept();
     this.sessions.add(server);
     server.addEventListener("message", (event) => this.receive(event.data, server));
-    server.addEventListener("close", () => this.sessions.delete(server));
-    server.send(JSON.stringify({ type: "welcome", people: this.sessions.size }));
+    server.addEventListener("close", () => {
+      this.sessions.delete(server);
+      this.count();
+    });
+    this.count();
     return new Response(null, { status: 101, webSocket: client });
   }
 
@@ -29,7 +32,15 @@ export class ChatRoom {
     await this.env.DB.exec("CREATE TABLE IF NOT EXISTS messages (room TEXT, user TEXT, content TEXT, at INTEGER)");
     const insert = this.env.DB.prepare("INSERT INTO messages VALUES (?, ?, ?, ?)");
     await insert.bind(this.state.id.name, user, content, Date.now()).run();
-    const shown = JSON.stringify({ type: "message", user, content });
-    for (const session of this.sessions) session.send(shown);
+    this.broadcast({ type: "message", user, content });
+  }
+
+  count() {
+    this.broadcast({ type: "people", people: this.sessions.size });
+  }
+
+  broadcast(message) {
+    const text = JSON.stringify(message);
+    for (const session of this.sessions) session.send(text);
   }
 }

@@ -122,7 +122,7 @@ fn step(
             model.now.alarm = None;
         }
         Step::Savepoint => {
-            let savepoint = storage.savepoint().unwrap();
+            let savepoint = storage.savepoint(false).unwrap();
             model.savepoints.push((savepoint, model.now.clone()));
         }
         Step::Release => {

@@ -21,9 +21,9 @@ fn what_is_not_committed_is_rolled_back() {
 fn savepoints_end_in_order_and_hold_the_commit_back() {
     let mut actors = Actors::new();
     let id = actors.start("a");
-    let outer = actors.at(id).savepoint().unwrap();
+    let outer = actors.at(id).savepoint(false).unwrap();
     actors.at(id).put("outer", b"").unwrap();
-    let inner = actors.at(id).savepoint().unwrap();
+    let inner = actors.at(id).savepoint(false).unwrap();
     actors.at(id).put("inner", b"").unwrap();
     assert!(matches!(actors.at(id).release(outer), Err(StorageError::Misuse(_))));
     assert!(!actors.commit(id), "a savepoint is open");
@@ -34,6 +34,23 @@ fn savepoints_end_in_order_and_hold_the_commit_back() {
     assert!(actors.commit(id));
     let id = actors.restart(id, "a");
     assert_eq!(texts(actors.at(id).list(&KeyRange::default()).unwrap()), ["outer"]);
+}
+
+#[test]
+fn what_was_written_before_a_transaction_over_turns_is_committed_without_it() {
+    let mut actors = Actors::new();
+    let id = actors.start("a");
+    actors.at(id).put("before", b"").unwrap();
+    assert!(actors.at(id).holds_outputs());
+    let savepoint = actors.at(id).savepoint(true).unwrap();
+    actors.at(id).put("inside", b"").unwrap();
+    assert!(!actors.at(id).holds_outputs(), "its end may wait for outputs");
+    assert!(actors.commit(id), "what was written before");
+    assert!(!actors.commit(id), "a savepoint is open");
+    actors.at(id).release(savepoint).unwrap();
+    assert!(actors.at(id).holds_outputs());
+    let id = actors.restart(id, "a");
+    assert_eq!(texts(actors.at(id).list(&KeyRange::default()).unwrap()), ["before"]);
 }
 
 #[test]
