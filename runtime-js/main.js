@@ -32,7 +32,7 @@ import { shared, sourcesStopped } from "./shared/shared.js";
 import { progressOf, track } from "./shared/upload.js";
 import { topic, topics } from "./topic/topic.js";
 import { hash, verify } from "./password.js";
-import { configure, dispose, problems, started } from "./dispatch/dialects.js";
+import { configure, dispose, forgetModules, keepsModules, problems, requiredFiles, started } from "./dispatch/dialects.js";
 import { listedRoutes } from "./dispatch/fastify.js";
 import { addHandler, dispatch, setNodes } from "./dispatch/dispatch.js";
 import {
@@ -207,7 +207,9 @@ globalThis.__liveline = {
   dispose,
   drained,
   ended,
+  forgetModules,
   heard,
+  keepsModules,
   listedRoutes,
   mirrorConsole,
   opened,
@@ -217,6 +219,7 @@ globalThis.__liveline = {
   relay,
   render: renderPage,
   reply,
+  requiredFiles,
   start,
   stopped,
   warm,

@@ -1,5 +1,5 @@
 // Timers belong to the exchange whose code started them, and end with it, and those of an actor with its object. Those
-// of modules run on.
+// of modules run on. Intervals of a Fastify application end with its tree.
 //
 // When all of an exchange is done, nothing waits for its timers, and they are cleared. When it ends otherwise, because
 // its client left or a handler failed, code may still be waiting in a timeout: that one fires, so that the code sees the
@@ -91,7 +91,7 @@ function setInterval(callback, delay = 0, ...args) {
   if (node !== null && op_timer_of_package()) {
     return node.load().setInterval(callback, delay, ...new SafeArrayIterator(args));
   }
-  const exchange = owner();
+  const exchange = owner() ?? core.getAsyncContext()?.tree;
   if (exchange === undefined || typeof callback !== "function") {
     return own(exchange, repeat(callback, delay, ...new SafeArrayIterator(args)), INTERVAL);
   }

@@ -18,6 +18,8 @@ import { ArrayPrototypePush, JSONStringify, SafeArrayIterator } from "../primord
  * @property {() => { message: string, file?: string, line?: number, help?: string }[]} [problems] once all handlers are
  *   loaded: why they cannot serve together
  * @property {() => void} [start] all handlers are loaded and serve from now on
+ * @property {() => boolean} [keepsModules] whether the handlers can be loaded again beside themselves, in an isolate whose
+ *   modules keep their state
  * @property {() => void} [dispose] ends what the dialect holds, when a generation of the code gets no more requests
  */
 
@@ -47,6 +49,33 @@ export function problems() {
 /** All handlers are loaded. */
 export function started() {
   for (const name in DIALECTS) DIALECTS[name].start?.();
+}
+
+/** For the host: whether the code can be loaded again in this isolate, beside itself. */
+export function keepsModules() {
+  for (const name in DIALECTS) if (DIALECTS[name].keepsModules?.()) return true;
+  return false;
+}
+
+/** CommonJS modules by their files; set by Node's half. */
+let commonJs = null;
+
+/** For Node's half. @param {{ requiredFiles(): string[], forget(files: string[] | null): void }} modules */
+export function setCommonJs(modules) {
+  commonJs = modules;
+}
+
+/** For the host: the files that CommonJS modules have required, each behind the file that did. */
+export function requiredFiles() {
+  return commonJs === null ? [] : commonJs.requiredFiles();
+}
+
+/**
+ * For the host: the CommonJS modules of these files run anew when they are required next. With null, those that were
+ * forgotten last are known again, because the code that needed new ones did not load.
+ */
+export function forgetModules(files) {
+  commonJs?.forget(files);
 }
 
 /** For the host: this generation gets no more requests. */

@@ -5,7 +5,7 @@ import { SafeArrayIterator, TypeError } from "../primordials.js";
 
 /** What runs applications; null in builds without Node's half. */
 let loadApplications = null;
-/** It is loaded once. @type {{ boot: Function, dispose: Function, listed: Function } | null} */
+/** It is loaded once. @type {typeof import("../fastify/app.js") | null} */
 let applications = null;
 
 /** For Node's half. @param {() => object} load */
@@ -23,6 +23,12 @@ export const fastify = {
     }
     applications ??= loadApplications();
     return applications.boot(module, filename);
+  },
+  start() {
+    applications?.start();
+  },
+  keepsModules() {
+    return applications?.keepsModules() === true;
   },
   dispose() {
     applications?.dispose();

@@ -10,6 +10,7 @@ import {
   EventPrototypePreventDefault,
   EventTargetPrototypeAddEventListener,
   globalThis,
+  ObjectDefineProperty,
   ObjectEntries,
   ObjectSetPrototypeOf,
   RegExpPrototypeExec,
@@ -17,6 +18,7 @@ import {
   SafeRegExp,
   StringPrototypeIncludes,
   StringPrototypeSlice,
+  SymbolFor,
 } from "../primordials.js";
 
 /** Names that Rust errors may carry. An unknown name would surface as `undefined`, so every one is here. */
@@ -146,6 +148,13 @@ export function installErrors() {
     core.registerErrorBuilder(name, (message) => domException(domName, message));
   }
   core.registerErrorClass("SqlError", SqlError);
+  // The engine passes these properties of every error on to the host, which logs the code.
+  ObjectDefineProperty(Error.prototype, SymbolFor("errorAdditionalPropertyKeys"), {
+    __proto__: null,
+    configurable: true,
+    value: ["code"],
+    writable: true,
+  });
   ObjectSetPrototypeOf(core.NotCapable, Refusal);
   core.setReportExceptionCallback(report);
   EventTargetPrototypeAddEventListener(globalThis, "error", (event) => {

@@ -2,7 +2,7 @@
 // leads to the server that listened first.
 
 import { core, primordials } from "ext:core/mod.js";
-import { op_request_peer } from "ext:core/ops";
+import { op_listening, op_request_peer } from "ext:core/ops";
 import { ANSWERED } from "ext:liveline/dispatch/dispatch.js";
 import { kExchange } from "ext:liveline/event/event.js";
 import { connect } from "ext:liveline_node/mount.js";
@@ -15,6 +15,7 @@ const {
   ArrayPrototypeSlice,
   ObjectDefineProperty,
   Promise,
+  StringPrototypeIncludes,
   StringPrototypeToLowerCase,
 } = primordials;
 
@@ -27,6 +28,13 @@ export function adoptedServers() {
   return servers;
 }
 
+/** The address that leads to a server which wanted to listen at `port`: the host's. */
+export function addressFor(port) {
+  const { 0: address, 1: own } = op_listening();
+  if (address === undefined) return { address: "127.0.0.1", family: "IPv4", port };
+  return { address, family: StringPrototypeIncludes(address, ":") ? "IPv6" : "IPv4", port: +own };
+}
+
 /** Makes a server one of the host's. Called in place of its `listen()`. */
 export function adopt(server, given) {
   const parameters = ArrayPrototypeSlice(given);
@@ -37,7 +45,7 @@ export function adopt(server, given) {
   const port = +asked || 0;
   ArrayPrototypePush(servers, { server, port });
   ObjectDefineProperty(server, "listening", { __proto__: null, configurable: true, value: true, writable: true });
-  server.address = () => ({ address: "127.0.0.1", family: "IPv4", port });
+  server.address = () => addressFor(port);
   server.close = (closed) => {
     server.listening = false;
     if (typeof closed === "function") server.once("close", closed);

@@ -23,6 +23,7 @@ const {
   Promise,
   PromisePrototypeThen,
   SafeArrayIterator,
+  SafeSet,
   StringPrototypeIndexOf,
   StringPrototypeSlice,
   StringPrototypeSplit,
@@ -45,6 +46,7 @@ export async function boot(module, file) {
   setProject(file);
   const exported = module.default;
   const func = typeof exported === "function" ? exported : typeof exported?.default === "function" ? exported.default : undefined;
+  isTree = false;
   const handler = await listeningIn(func === undefined);
   if (handler !== null) return handler;
   const own = applicationOf(exported) ?? applicationOf(module.app) ?? applicationOf(module.fastify) ?? applicationOf(module.server);
@@ -64,12 +66,33 @@ export async function boot(module, file) {
   const options = optionsOf(module);
   if (options.logger === undefined) options.loggerInstance = new Logger({ level: "info" });
   if (options.logger === undefined) options.disableRequestLogging = true;
-  const server = fastify(options);
-  server.register(func, ObjectAssign({}, module.options));
+  return bootTree(fastify(options), (server) => server.register(func, ObjectAssign({}, module.options)));
+}
+
+/** Runs a tree that the host itself makes. */
+async function bootTree(server, register) {
   const app = applicationOf(server);
-  await ready(app);
-  await begin(app, { address: "127.0.0.1", family: "IPv4", port: 0 });
+  isTree = true;
+  // What the tree starts ends with it.
+  core.setAsyncContext(app.context());
+  try {
+    register(server);
+    await ready(app);
+    await begin(app, { address: "127.0.0.1", family: "IPv4", port: 0 });
+  } catch (error) {
+    // What it has opened, until it failed, is closed.
+    PromisePrototypeThen(app.end(), () => {}, () => {});
+    throw error;
+  }
   return handlerOf(app);
+}
+
+/** Whether the application is a tree that the host has made, which can be made again beside itself. */
+let isTree = false;
+
+/** For the host: whether the tree can run again in this isolate while the old one still has sockets. */
+export function keepsModules() {
+  return isTree;
 }
 
 /** Runs a plugin in the application that the project's own Fastify makes. */
@@ -107,7 +130,7 @@ async function listeningIn(isProgram) {
 
 /** The functions of a handler that is a server of Node's kind. */
 function serverHandler(server) {
-  return { default: (event, next) => inOwnContext(event, () => next === undefined ? undefined : answerOn(server, event)) };
+  return { default: (event, next) => inOwnContext(null, event, () => next === undefined ? undefined : answerOn(server, event)) };
 }
 
 /** An application of Express's kind that listens nowhere. */
@@ -131,13 +154,12 @@ async function bootFolder(file) {
   while (path.basename(root) !== "routes" && path.dirname(root) !== root) root = path.dirname(root);
   root = path.dirname(root);
   const server = fastify({ isInHost: true, loggerInstance: new Logger({ level: "info" }), disableRequestLogging: true });
-  for (const name of new SafeArrayIterator(["plugins", "routes"])) {
-    const dir = path.resolve(root, name);
-    if (fs.existsSync(dir)) server.register(autoload, { dir });
-  }
-  const app = applicationOf(server);
-  await ready(app);
-  return handlerOf(app);
+  return bootTree(server, () => {
+    for (const name of new SafeArrayIterator(["plugins", "routes"])) {
+      const dir = path.resolve(root, name);
+      if (fs.existsSync(dir)) server.register(autoload, { dir });
+    }
+  });
 }
 
 function ready(app) {
@@ -146,31 +168,51 @@ function ready(app) {
   });
 }
 
-let generation = [];
+/** The applications that get requests, those that have loaded since, and those that finish what they have begun. */
+let serving = [], loaded = [];
+const retired = new SafeSet();
 
-/** For the host: the generation gets no more requests. */
-export function dispose() {
-  const apps = generation;
-  generation = [];
-  for (const app of new SafeArrayIterator(apps)) {
-    PromisePrototypeThen(app.close(), () => {}, (error) => app.report("onClose", error));
+/** For the host: the applications that have loaded get requests from now on; those before them finish. */
+export function start() {
+  const old = serving;
+  serving = loaded;
+  loaded = [];
+  for (const app of new SafeArrayIterator(old)) {
+    retired.add(app);
+    app.whenQuiet(() => {
+      retired.delete(app);
+      end(app);
+    });
   }
 }
 
+/** For the host: nothing of this isolate gets requests any more. */
+export function dispose() {
+  const apps = [...new SafeArrayIterator(serving), ...new SafeArrayIterator(loaded), ...retired.values()];
+  serving = [];
+  loaded = [];
+  retired.clear();
+  for (const app of new SafeArrayIterator(apps)) end(app);
+}
+
+function end(app) {
+  PromisePrototypeThen(app.end(), () => {}, (error) => app.report("onClose", error));
+}
+
 function handlerOf(app) {
-  ArrayPrototypePush(generation, app);
+  ArrayPrototypePush(loaded, app);
   // The name of the second parameter tells the host that this function answers for what is left of the path.
   return { default: (event, next) => next === undefined ? undefined : answer(app, event) };
 }
 
 function answer(app, event) {
-  return inOwnContext(event, (exchange) => beginRequest(app, event, exchange));
+  return inOwnContext(app, event, (exchange) => beginRequest(app, event, exchange));
 }
 
-function inOwnContext(event, run) {
+function inOwnContext(app, event, run) {
   const exchange = event[kExchange];
   // Code of an application runs on after the answer, as it does under Node: nothing of it ends with the exchange.
-  const context = exchange.context = { exchange: exchange.id };
+  const context = exchange.context = app === null ? { exchange: exchange.id } : app.context(exchange.id);
   const outer = core.getAsyncContext();
   core.setAsyncContext(context);
   try {
@@ -195,6 +237,10 @@ function beginRequest(app, event, exchange) {
   if (isForeign) return upgradeOn(app.server, event);
   transport.fallThrough = (otherwise) => fallThrough(transport, exchange, otherwise);
   app.dispatch(transport);
+  if (!transport.isDone) {
+    app.begun(transport);
+    transport.whenDone(() => app.finished(transport));
+  }
   if (isAnswered) return response;
   return new Promise((resolve) => wake = resolve);
 }
@@ -214,7 +260,7 @@ function fallThrough(transport, exchange, otherwise) {
 /** The routes of the handler's application, for `liveline routes`: `[methods, path, kind]`. */
 export function listed() {
   const rows = [];
-  for (const app of new SafeArrayIterator(generation)) {
+  for (const app of new SafeArrayIterator([...new SafeArrayIterator(serving), ...new SafeArrayIterator(loaded)])) {
     for (const { method, path, route } of new SafeArrayIterator(app.router.routes)) {
       const isSocket = route.wsHandler !== null && method !== "HEAD";
       // The HEAD that comes with a socket answers nothing.

@@ -12,10 +12,29 @@ import { Compilers } from "ext:liveline_fastify/schemas.js";
 import { closeSockets, SocketServer } from "ext:liveline_fastify/websocket.js";
 
 const {
+  ArrayPrototypePush,
   ArrayPrototypeSlice,
   ObjectAssign,
   SafeArrayIterator,
+  SafeSet,
 } = primordials;
+
+/** For how long intervals repeat that the code of an application has started. It owns them as an exchange owns its timers. */
+class Lifetime {
+  ended = false;
+  completed = false;
+  #listeners = [];
+
+  onEnd(listener) {
+    ArrayPrototypePush(this.#listeners, listener);
+  }
+
+  end() {
+    if (this.ended) return;
+    this.ended = true;
+    for (const listener of new SafeArrayIterator(this.#listeners)) listener();
+  }
+}
 
 /** What all instances of an application share. */
 export class Application {
@@ -30,6 +49,7 @@ export class Application {
   #requests = 0;
   #closing = null;
   #server = null;
+  lifetime = new Lifetime();
   /** Where each decorator of an instance was added, for errors. */
   places = new primordials.SafeWeakMap();
 
@@ -133,6 +153,42 @@ export class Application {
 
   dispatch(transport) {
     dispatch(this, transport);
+  }
+
+  /** The async context of its code, in the course of an exchange or of none. */
+  context(exchange = undefined) {
+    const { lifetime: tree } = this;
+    return exchange === undefined ? { tree } : { exchange, tree };
+  }
+
+  /** The requests and sockets that are not done, before which the tree is not closed. */
+  #unfinished = new SafeSet();
+  #whenQuiet = null;
+
+  /** Something has begun: a socket, or a request whose answer is not complete. */
+  begun(what) {
+    this.#unfinished.add(what);
+  }
+
+  finished(what) {
+    if (this.#unfinished.delete(what) && this.#unfinished.size === 0) this.#whenQuiet?.();
+  }
+
+  /** Calls `listener` when everything has finished that has begun. The application gets no more requests. */
+  whenQuiet(listener) {
+    this.#whenQuiet = listener;
+    if (this.#unfinished.size === 0) return listener();
+    // The client of a request may leave, and then its answer is never complete.
+    for (const what of this.#unfinished.values()) what.exchange?.onEnd(() => this.finished(what));
+  }
+
+  /** Closes it, and ends what it has started. */
+  async end() {
+    try {
+      await this.close();
+    } finally {
+      this.lifetime.end();
+    }
   }
 
   close() {

@@ -52,6 +52,11 @@ export function copyOf(hooks) {
   return copy;
 }
 
+/** Whether instances below another one also have its hooks of this name. */
+export function isInherited(name) {
+  return name === "onRegister" || ArrayPrototypeIncludes(OF_REQUEST, name);
+}
+
 export function checkHook(name, hook) {
   if (typeof name !== "string") throw new codes.FST_ERR_HOOK_INVALID_TYPE();
   const isKnown = ArrayPrototypeIncludes(OF_REQUEST, name) || ArrayPrototypeIncludes(OF_APPLICATION, name);

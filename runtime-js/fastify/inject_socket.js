@@ -12,7 +12,6 @@ const {
   Error,
   ObjectEntries,
   Promise,
-  PromiseResolve,
   SafeArrayIterator,
   String,
   StringPrototypeStartsWith,
@@ -56,9 +55,16 @@ class Neighbour {
     });
   }
 
-  ping() {
-    return PromiseResolve(true);
+  control(isPong, bytes) {
+    const copy = new primordials.Uint8Array(bytes).buffer;
+    this.#later(() => {
+      this.far[kMessage]([isPong, copy]);
+      // The other side answers a ping with the same bytes.
+      if (!isPong) this.near[kMessage]([true, copy]);
+    });
   }
+
+  followControl() {}
 
   unsent() {
     return 0;

@@ -1,9 +1,10 @@
 // An application and its instances: the root, and one for each plugin that is encapsulated.
 
 import { core, primordials } from "ext:core/mod.js";
+import { addressFor } from "ext:liveline_fastify/adopted.js";
 import { Application, each } from "ext:liveline_fastify/application.js";
 import { codes } from "ext:liveline_fastify/errors.js";
-import { checkHook, copyOf, emptyHooks, runOnce } from "ext:liveline_fastify/hooks.js";
+import { checkHook, copyOf, emptyHooks, isInherited, runOnce } from "ext:liveline_fastify/hooks.js";
 import { chain, inject } from "ext:liveline_fastify/inject.js";
 import { answerNotFound, BODYLESS } from "ext:liveline_fastify/lifecycle.js";
 import { loggerOf, missingMethods, silent, useCore } from "ext:liveline_fastify/logger.js";
@@ -115,6 +116,12 @@ function closed(name) {
   };
 }
 
+/** Adds a hook to an instance and to those below it that exist already. */
+function addHookTo(state, name, hook) {
+  ArrayPrototypePush(state.hooks[name], hook);
+  for (const child of new SafeArrayIterator(state.children)) addHookTo(child[kState], name, hook);
+}
+
 ObjectAssign(instance, {
   route(options) {
     return addRoute(this, options);
@@ -175,7 +182,8 @@ ObjectAssign(instance, {
     const state = this[kState];
     closed("addHook")(state.app);
     checkHook(name, hook);
-    ArrayPrototypePush(state.hooks[name], hook);
+    if (!isInherited(name)) ArrayPrototypePush(state.hooks[name], hook);
+    else state.app.boot.inTurn(() => addHookTo(state, name, hook));
     return this;
   },
 
@@ -522,10 +530,12 @@ async function listen(app, options) {
   if (app.isClosing) throw new codes.FST_ERR_REOPENED_CLOSE_SERVER();
   await awaitReady(app);
   const port = +options.port || 0;
-  const address = { address: "127.0.0.1", family: "IPv4", port };
+  const address = addressFor(port);
   ArrayPrototypePush(listening, { app, port });
   await begin(app, address);
-  const text = `http://${address.address}:${address.port}`;
+  const isEvery = address.address === "0.0.0.0" || address.address === "::";
+  const host = isEvery ? "127.0.0.1" : address.family === "IPv6" ? `[${address.address}]` : address.address;
+  const text = `http://${host}:${address.port}`;
   app.root.log.info(`Server listening at ${text}`);
   app.server.emit("listening");
   return text;

@@ -170,6 +170,13 @@ export class Boot {
     this.#add(func, {}, true, "");
   }
 
+  /** Calls `run` after what was registered before, which may be at once. */
+  inTurn(run) {
+    const { queue } = this.current;
+    if (queue.length === 0) run();
+    else ArrayPrototypePush(queue, run);
+  }
+
   /** Resolves when what was registered up to now has run. */
   loadedSoFar() {
     const parent = this.current;

@@ -2,6 +2,7 @@
 // fixed segment comes before one with parameters, and that before a wildcard.
 
 import { primordials } from "ext:core/mod.js";
+import { isSafe } from "ext:liveline_fastify/patterns.js";
 
 const {
   ArrayPrototypeFilter,
@@ -27,6 +28,7 @@ const {
   StringPrototypeSplit,
   StringPrototypeStartsWith,
   StringPrototypeToLowerCase,
+  TypeError,
   decodeURI,
   decodeURIComponent,
 } = primordials;
@@ -40,7 +42,7 @@ const escaped = (text) => StringPrototypeReplace(text, SPECIAL, "\\$&");
  * Takes a segment with parameters apart: `:a-:b`, `:file.png`, `:id(^\\d+$)`.
  * @returns {{ names: string[], regexp: RegExp | null, isPlain: boolean, suffix: string }}
  */
-function parametersOf(segment, isSensitive) {
+function parametersOf(segment, { isSensitive, allowsUnsafe, path }) {
   const names = [];
   let source = "^", at = 0, isPlain = true, hasRegExp = false;
   while (at < segment.length) {
@@ -68,7 +70,9 @@ function parametersOf(segment, isSensitive) {
         else if (segment[close] === "(") depth += 1;
         else if (segment[close] === ")" && (depth -= 1) === 0) break;
       }
-      if (close >= segment.length) throw new Error(`Invalid regexp expression in "${segment}"`);
+      if (close >= segment.length) throw new TypeError(`Invalid regexp expression in "${path}"`);
+      const pattern = StringPrototypeSlice(segment, end, close + 1);
+      if (!allowsUnsafe && !isSafe(pattern)) throw new Error(`The regex '${pattern}' is not safe!`);
       let inner = StringPrototypeSlice(segment, end + 1, close);
       if (StringPrototypeStartsWith(inner, "^")) inner = StringPrototypeSlice(inner, 1);
       if (StringPrototypeEndsWith(inner, "$")) inner = StringPrototypeSlice(inner, 0, -1);
@@ -148,6 +152,7 @@ export class Router {
   constructor(options) {
     this.options = options;
     this.isSensitive = options.caseSensitive !== false;
+    this.allowsUnsafe = options.allowUnsafeRegex === true;
     this.maxParamLength = options.maxParamLength ?? 100;
     for (const { 0: name, 1: strategy } of new SafeArrayIterator(ObjectEntries(options.constraints ?? {}))) {
       this.addStrategy(name, strategy);
@@ -232,7 +237,7 @@ export class Router {
         ArrayPrototypePush(names, "*");
         node = wildcard.node;
       } else if (StringPrototypeIncludes(segment, ":")) {
-        const parts = parametersOf(segment, this.isSensitive);
+        const parts = parametersOf(segment, { isSensitive: this.isSensitive, allowsUnsafe: this.allowsUnsafe, path });
         for (const name of new SafeArrayIterator(parts.names)) ArrayPrototypePush(names, name);
         if (parts.names.length === 0) {
           node = this.#fixed(node, StringPrototypeReplace(segment, "::", ":"));
@@ -279,7 +284,7 @@ export class Router {
     // Names of parameters make no other route.
     const shape = (text) => primordials.ArrayPrototypeMap(segmentsOf(text), (segment) => {
       if (!StringPrototypeIncludes(segment, ":")) return this.isSensitive ? segment : StringPrototypeToLowerCase(segment);
-      const { regexp } = parametersOf(segment, this.isSensitive);
+      const { regexp } = parametersOf(segment, { isSensitive: this.isSensitive, allowsUnsafe: true, path: text });
       return regexp === null ? ":" : regexp.source;
     });
     const wantedShape = ArrayPrototypeJoin(shape(wanted), "/");

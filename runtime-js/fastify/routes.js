@@ -129,7 +129,8 @@ export function addRoute(server, given, isAddedByHost = false) {
   });
   options.method = ArrayIsArray(options.method) ? methods : methods[0];
   const isSocket = options.websocket === true || typeof options.wsHandler === "function";
-  if (isSocket && (methods.length !== 1 || (methods[0] !== "GET" && !isAddedByHost))) {
+  // A HEAD cannot become a socket: it is answered with 404.
+  if (isSocket && !primordials.ArrayPrototypeEvery(methods, (method) => method === "GET" || method === "HEAD")) {
     throw new primordials.Error("websocket handler can only be declared in GET method");
   }
   if (typeof path !== "string") throw new codes.FST_ERR_INVALID_URL(typeof path);

@@ -192,7 +192,10 @@ export function compileSchemas(context, method, url) {
   context.serializers = { __proto__: null };
   for (const { 0: status, 1: value } of new SafeArrayIterator(ObjectEntries(schema.response))) {
     const key = StringPrototypeToLowerCase(status);
-    if (!primordials.RegExpPrototypeTest(STATUS, key)) throw new codes.FST_ERR_SCH_RESPONSE_SCHEMA_NOT_NESTED_2XX();
+    if (!primordials.RegExpPrototypeTest(STATUS, key)) {
+      const { message } = new codes.FST_ERR_SCH_RESPONSE_SCHEMA_NOT_NESTED_2XX();
+      throw new codes.FST_ERR_SCH_SERIALIZATION_BUILD(method, url, message);
+    }
     const compile = (one, contentType) => build("response", one, codes.FST_ERR_SCH_SERIALIZATION_BUILD, () =>
       serializerCompiler({ schema: one, method, url, httpStatus: key, contentType }));
     if (value?.content !== undefined && typeof value.content === "object") {

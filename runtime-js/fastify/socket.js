@@ -9,6 +9,7 @@ import { node, textOf } from "ext:liveline_fastify/transport.js";
 
 const {
   ArrayBufferIsView,
+  ArrayIsArray,
   ArrayPrototypePush,
   ArrayPrototypeShift,
   Error,
@@ -39,13 +40,14 @@ const MOST_HELD = 1024 * 1024;
  * @property {(bytes: Buffer) => void} bytes
  * @property {(code: number, reason: string) => void} close sends a close frame; 1005 stands for one without a code
  * @property {() => void} drop ends the connection without one
- * @property {() => Promise<boolean>} ping whether the other side has answered
+ * @property {(isPong: boolean, bytes: Buffer) => void} control sends a ping or a pong
+ * @property {() => void} followControl pings and pongs of the other side are wanted from now on
  * @property {() => number} unsent the bytes that wait
  */
 
 /** For the application: what the socket belongs to. */
 export const kAttach = Symbol("attach");
-/** For the application: a message came. */
+/** For the application: a message came; a ping or a pong as a list of whether it is a pong and its bytes. */
 export const kMessage = Symbol("message");
 
 let made = null;
@@ -83,6 +85,8 @@ function make(EventEmitter) {
     #onfail = null;
     #wrapped = new SafeWeakMap();
     #drops = false;
+    /** A listener for pings or pongs was added before there was a carrier. */
+    #followsControl = false;
 
     constructor() {
       // What an async listener rejects with concerns this socket alone.
@@ -90,6 +94,7 @@ function make(EventEmitter) {
       // For what was written for version 9: not enumerable, or it would be printed without end.
       ObjectDefineProperty(this, "socket", { __proto__: null, configurable: true, value: this, writable: true });
       this.on("newListener", (name) => {
+        if (name === "ping" || name === "pong") this.#followControl();
         if ((name === "message" || name === "data") && this.#held !== null && !this.#isPaused) {
           primordials.queueMicrotask(() => this.#release());
         }
@@ -101,6 +106,7 @@ function make(EventEmitter) {
       this.#carrier = carrier;
       this.#protocol = protocol;
       this.#onfail = fail;
+      if (this.#followsControl) carrier.followControl();
       carrier.accept();
     }
 
@@ -174,20 +180,27 @@ function make(EventEmitter) {
 
     ping(data = undefined, mask = undefined, callback = undefined) {
       const done = typeof data === "function" ? data : typeof mask === "function" ? mask : callback;
-      const { byteLength } = typeof data === "string" ? node().Buffer.from(data) : data ?? {};
-      if (byteLength > 125) throw new RangeError("The data size must not be greater than 125 bytes");
-      if (this.#readyState === OPEN) {
-        const bytes = data === undefined || data === null || typeof data === "function" ? node().Buffer.alloc(0) : bytesOf(data);
-        primordials.PromisePrototypeThen(this.#carrier.ping(), (isAnswered) => {
-          if (isAnswered) this.#emit("pong", bytes);
-        });
-      }
+      this.#control(false, data);
       if (typeof done === "function") setTimeout(done, 0);
     }
 
-    /** The host answers pings; one that nobody asked for says nothing. */
-    pong(_data = undefined, _mask = undefined, callback = undefined) {
-      if (typeof callback === "function") setTimeout(callback, 0);
+    /** One that nobody asked for: the host answers pings itself. */
+    pong(data = undefined, mask = undefined, callback = undefined) {
+      const done = typeof data === "function" ? data : typeof mask === "function" ? mask : callback;
+      this.#control(true, data);
+      if (typeof done === "function") setTimeout(done, 0);
+    }
+
+    #control(isPong, data) {
+      const isEmpty = data === undefined || data === null || typeof data === "function";
+      const bytes = isEmpty ? node().Buffer.alloc(0) : bytesOf(typeof data === "number" ? String(data) : data);
+      if (bytes.byteLength > 125) throw new RangeError("The data size must not be greater than 125 bytes");
+      if (this.#readyState === OPEN) this.#carrier.control(isPong, bytes);
+    }
+
+    #followControl() {
+      if (this.#carrier === null) this.#followsControl = true;
+      else this.#carrier.followControl();
     }
 
     pause() {
@@ -198,14 +211,16 @@ function make(EventEmitter) {
 
     resume() {
       this.#isPaused = false;
-      if (this.listenerCount("message") + this.listenerCount("data") > 0) this.#release();
+      if (this.listenerCount("message") + this.listenerCount("data") > 0) primordials.queueMicrotask(() => this.#release());
       return this;
     }
 
     // -- what comes --------------------------------------------------------------------------------------------------
 
     [kMessage](message) {
-      if (this.#readyState !== OPEN) return;
+      // What was on its way when the application closed the socket is received, as in the package ws.
+      if (this.#readyState === CLOSED) return;
+      if (ArrayIsArray(message)) return this.#emit(message[0] ? "pong" : "ping", node().Buffer.from(message[1]));
       if (this.#held === null) return this.#deliver(message);
       const size = typeof message === "string" ? message.length : message.byteLength;
       this.#heldBytes += size;

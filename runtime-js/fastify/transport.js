@@ -13,7 +13,9 @@ import {
   op_request_peer,
   op_served_again,
   op_served_bytes,
+  op_served_control,
   op_served_drop,
+  op_served_follow_pings,
   op_served_forget,
   op_served_open,
   op_served_text,
@@ -35,7 +37,6 @@ const {
   ArrayPrototypeSplice,
   FunctionPrototypeCall,
   PromisePrototypeThen,
-  PromiseResolve,
   SafeArrayIterator,
   StringPrototypeIndexOf,
   StringPrototypeSlice,
@@ -150,7 +151,17 @@ export class HostTransport extends Transport {
   }
 
   get peer() {
-    return op_request_peer(this.#exchange.id);
+    return this.#known(() => op_request_peer(this.#exchange.id), undefined);
+  }
+
+  /** What the host has of the request; `otherwise` once it has none any more, because the client has left. */
+  #known(read, otherwise) {
+    try {
+      return read();
+    } catch (error) {
+      if (this.#exchange.ended) return otherwise;
+      throw error;
+    }
   }
 
   get isSecure() {
@@ -158,15 +169,15 @@ export class HostTransport extends Transport {
   }
 
   header(name) {
-    return op_request_header(this.#exchange.id, name) ?? undefined;
+    return this.#known(() => op_request_header(this.#exchange.id, name) ?? undefined, undefined);
   }
 
   headerList() {
-    return this.#list ??= readHeaders(op_request_headers(this.#exchange.id));
+    return this.#list ??= this.#known(() => readHeaders(op_request_headers(this.#exchange.id)), []);
   }
 
   get hasBody() {
-    return op_request_has_body(this.#exchange.id);
+    return this.#known(() => op_request_has_body(this.#exchange.id), false);
   }
 
   async collect() {
@@ -266,6 +277,12 @@ export class HostTransport extends Transport {
    */
   openSocket(socket, list, maxPayload) {
     const exchange = this.#exchange;
+    // The client has left while hooks ran.
+    if (exchange.ended) {
+      this.done();
+      this.#resolve();
+      return null;
+    }
     const isOpen = op_served_open(exchange.id, writeHeaders(list), maxPayload);
     this.hasSocket = true;
     this.done();
@@ -321,8 +338,12 @@ class Line {
     op_served_drop(this.#id);
   }
 
-  ping() {
-    return PromiseResolve(true);
+  control(isPong, bytes) {
+    op_served_control(this.#id, isPong, bytes);
+  }
+
+  followControl() {
+    op_served_follow_pings(this.#id);
   }
 
   unsent() {

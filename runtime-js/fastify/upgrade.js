@@ -8,11 +8,11 @@ import { kMessage } from "ext:liveline_fastify/socket.js";
 import { node, textOf } from "ext:liveline_fastify/transport.js";
 
 const {
+  ArrayIsArray,
   ArrayPrototypePush,
   Error,
   FunctionPrototypeCall,
   NumberParseInt,
-  PromisePrototypeThen,
   StringPrototypeIndexOf,
   StringPrototypeSlice,
   StringPrototypeSplit,
@@ -165,11 +165,10 @@ function make(Duplex) {
 
     #send(kind, isLast, payload) {
       if (kind === PING) {
-        const copy = node().Buffer.from(payload);
-        return void PromisePrototypeThen(this.#carrier.ping(), (isAnswered) => {
-          if (isAnswered && !this.destroyed) FunctionPrototypeCall(push, this, clientFrame(PONG, copy));
-        });
+        this.#carrier.followControl();
+        return this.#carrier.control(false, payload);
       }
+      // The host answers the client's pings.
       if (kind === PONG) return;
       if (kind === CLOSE) {
         const code = payload.length < 2 ? 1005 : payload.readUInt16BE(0);
@@ -186,6 +185,10 @@ function make(Duplex) {
 
     #receive(message) {
       if (this.destroyed) return;
+      if (ArrayIsArray(message)) {
+        if (message[0]) FunctionPrototypeCall(push, this, clientFrame(PONG, node().Buffer.from(message[1])));
+        return;
+      }
       const isText = typeof message === "string";
       FunctionPrototypeCall(push, this, clientFrame(isText ? TEXT : BINARY, node().Buffer.from(message)));
     }

@@ -135,6 +135,7 @@ export function upgrade(context, request, reply) {
 
 function open(context, request, reply, sockets) {
   const transport = request[kTransport];
+  const { app } = sockets;
   const names = offered(request);
   let protocol = names[0] ?? "";
   const { handleProtocols, maxPayload } = sockets.options;
@@ -163,7 +164,11 @@ function open(context, request, reply, sockets) {
   const carrier = transport.openSocket(socket, list, maxPayload ?? MAX_PAYLOAD);
   if (carrier === null) return;
   if (sockets.options.clientTracking !== false) sockets.clients.add(socket);
-  socket.on("close", () => sockets.clients.delete(socket));
+  app.begun(socket);
+  socket.on("close", () => {
+    sockets.clients.delete(socket);
+    app.finished(socket);
+  });
   const fail = (error) => failed(context, request, reply, socket, sockets, error);
   socket[kAttach](carrier, protocol, (error) => listenerFailed(request, socket, error));
   socket.on("error", (error) => fail(error));

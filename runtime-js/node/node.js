@@ -7,6 +7,7 @@ import { setApplications } from "ext:liveline/dispatch/fastify.js";
 import { setMount } from "ext:liveline/dispatch/webflo.js";
 import { define, defineLazy } from "ext:liveline/globals.js";
 import { globalThis, SafeArrayIterator, SymbolFor } from "ext:liveline/primordials.js";
+import "./common_js.js";
 import { deno, provided } from "./deno.js";
 import { mount } from "./mount.js";
 import { Navigator, navigator } from "./navigator.js";

@@ -6,6 +6,7 @@ use super::args::RoutesArgs;
 use super::examine::{Examination, examine};
 use super::{CliError, config, paint, print};
 use crate::dialect;
+use crate::ext::packages;
 use crate::router::Layout;
 use crate::script::provided::{self, Provided};
 
@@ -64,12 +65,19 @@ fn explain(layout: &Layout) -> Result<(), CliError> {
     if routes.handlers().iter().any(|handler| handler.dialect == "fastify") {
         let provided = Provided::of(&layout.project);
         for name in provided::NAMES {
-            let source = if provided.has(name) {
-                "liveline's own; package.json chooses npm's by \"liveline\": { \"fastify\": \"npm\" }"
-            } else {
-                "npm's, as package.json says"
+            let version = packages::version_of(name, &layout.root);
+            let source = match (provided.has(name), version) {
+                (true, None) => "liveline's own".to_owned(),
+                (true, Some(version)) => format!(
+                    "liveline's own; version {version} in node_modules is not used, unless package.json has \
+                     \"liveline\": {{ \"fastify\": \"npm\" }}"
+                ),
+                (false, Some(version)) => format!("npm's {version} in node_modules, as package.json chooses"),
+                // Nobody installs the names that packages had before.
+                (false, None) if name.starts_with("fastify-") && name != "fastify-plugin" => continue,
+                (false, None) => "npm's, as package.json chooses, and is not installed".to_owned(),
             };
-            print(&format!("{name} is {source}"));
+            print(&paint::visible(&format!("{name} is {source}")));
         }
     }
     Ok(())

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{Claim, Dialect, Explanation, Exports, HandlerFacts, HandlerOptions, Part};
+use super::{Claim, Dialect, Explanation, Exports, HandlerFacts, HandlerOptions, Part, Settings};
 use crate::ext::packages;
 use crate::router::{Layer, Layout, RouteFolder, Routes};
 use liveline_compiler::Diagnostic;
@@ -47,6 +47,10 @@ impl Dialect for Fastify {
         application(&layout.root).or_else(|| folder_of_plugins(&layout.root)).map(claim).unwrap_or_default()
     }
 
+    fn settings(&self, _: &Layout, claims: &[Claim]) -> Result<Settings, Vec<Diagnostic>> {
+        Ok(Settings { is_application: !claims.is_empty(), ..Settings::default() })
+    }
+
     fn is_private(&self, _: &Path) -> bool {
         false
     }
@@ -61,6 +65,10 @@ impl Dialect for Fastify {
     }
 
     fn needs_node(&self) -> bool {
+        true
+    }
+
+    fn keeps_modules(&self) -> bool {
         true
     }
 

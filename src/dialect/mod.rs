@@ -66,6 +66,12 @@ pub(crate) trait Dialect: Sync {
         false
     }
 
+    /// Whether its code can be loaded again in the isolate that runs the code before, so that modules that have not
+    /// changed keep their state. Its JavaScript half decides in each case (`keepsModules`).
+    fn keeps_modules(&self) -> bool {
+        false
+    }
+
     /// What a handler answers, and what is wrong with its exports.
     fn explain(&self, handler: &HandlerFacts<'_>) -> Explanation;
 

@@ -81,9 +81,26 @@ fn help_for_package<'f>(message: &str, mut files: impl Iterator<Item = &'f Path>
     Some(packages::listed(&packages::exports(folder, &packages::owner_of(folder)?)))
 }
 
+/// The name and the message of an error, with its code between them if the message does not name it:
+/// `TypeError [ERR_INVALID_URL]: Invalid URL`.
 fn message_of(error: &JsError) -> String {
     let message = error.exception_message.strip_prefix("Uncaught ").unwrap_or(&error.exception_message);
-    message.strip_prefix("(in promise) ").unwrap_or(message).to_owned()
+    let message = message.strip_prefix("(in promise) ").unwrap_or(message);
+    // `installErrors` of `runtime-js/errors/errors.js` makes the engine read it.
+    let code = error.additional_properties.iter().find(|(name, _)| name == "code").map(|(_, code)| code);
+    let name = error.name.as_deref().unwrap_or_default();
+    match (code, message.strip_prefix(name).and_then(|rest| rest.strip_prefix(": "))) {
+        (Some(code), Some(rest)) if is_code(code) && !message.contains(code.as_str()) => {
+            format!("{name} [{code}]: {rest}")
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// Whether an error's `code` is one of Node's kind, such as `ERR_INVALID_URL`.
+fn is_code(code: &str) -> bool {
+    code.starts_with(|first: char| first.is_ascii_uppercase())
+        && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 type Frames = Vec<(Option<String>, Place)>;

@@ -39,6 +39,13 @@ pub(crate) fn folder_for(name: &str, importer: &Path) -> Option<PathBuf> {
     above.map(|folder| folder.join(FOLDER).join(name)).find(|folder| folder.is_dir())
 }
 
+/// The version of a package that a file in `folder` finds, as its `package.json` states it.
+pub(crate) fn version_of(name: &str, folder: &Path) -> Option<String> {
+    // Any file of that folder finds the same.
+    let manifest = manifest_in(&folder_for(name, &folder.join("package.json"))?)?;
+    Some(manifest["version"].as_str().unwrap_or("without a version").to_owned())
+}
+
 /// Why a file does not find a package or a file of it, and what to do about it: two sentences' halves.
 pub(crate) fn missing(specifier: &str, importer: &Path) -> Option<(String, Option<String>)> {
     let name = name_of(specifier)?;

@@ -349,7 +349,12 @@ fn frame(outgoing: Outgoing, out: &mut Vec<u8>) -> Option<Frame> {
             return None;
         }
     };
-    let kind = if matches!(payload, Frame::Text(_)) { Kind::Text } else { Kind::Binary };
+    let kind = match payload {
+        Frame::Text(_) => Kind::Text,
+        Frame::Binary(_) => Kind::Binary,
+        Frame::Ping(_) => Kind::Ping,
+        Frame::Pong(_) => Kind::Pong,
+    };
     websocket::header(kind, number.len() + payload.len(), out);
     out.extend_from_slice(number.as_bytes());
     if payload.len() >= LARGE_BYTES {
@@ -436,10 +441,12 @@ impl Carrying {
                 Received::Text(text) => turn.receive(attachment, text),
                 Received::Binary(_) => turn.reject(attachment, CloseCode::Unsupported.into()),
                 Received::Ping(payload) => {
-                    turn.alive(attachment);
+                    turn.receive_control(attachment, || Frame::Ping(Bytes::copy_from_slice(payload)));
                     websocket::frame(Kind::Pong, payload, &mut answers);
                 }
-                Received::Pong => turn.alive(attachment),
+                Received::Pong(payload) => {
+                    turn.receive_control(attachment, || Frame::Pong(Bytes::copy_from_slice(payload)));
+                }
                 Received::Close(code, reason) => {
                     let close = closed_by_client(code, reason, is_raw);
                     websocket::close_frame(close.code.number(), &close.reason, &mut answers);

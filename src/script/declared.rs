@@ -25,6 +25,12 @@ impl Declarations {
         file.parent().map_or(Declared::Nothing, |folder| self.of_folder(folder))
     }
 
+    /// Every `package.json` that was looked for.
+    pub(super) fn manifests(&self) -> Vec<PathBuf> {
+        let folders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        folders.keys().map(|folder| folder.join("package.json")).collect()
+    }
+
     fn of_folder(&self, folder: &Path) -> Declared {
         let known =
             |folder: &Path| self.0.lock().unwrap_or_else(PoisonError::into_inner).get(folder).copied();

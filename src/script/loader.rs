@@ -1,8 +1,10 @@
 //! Loads the modules of an isolate.
 
+mod renewal;
+
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ use deno_error::JsErrorBox;
 use super::half::Half;
 #[cfg(feature = "node")]
 use super::half::need_node;
+use super::instances::{Digest, Instances, plain};
 #[cfg(feature = "node")]
 use super::modules::OWN_SCHEME;
 use super::modules::{Missing, Modules, ResolveError, own_source, provided_source};
@@ -32,6 +35,8 @@ use liveline_compiler::first_await;
 use liveline_compiler::node_half;
 use liveline_compiler::transpile;
 use liveline_compiler::{Diagnostic, Place};
+
+pub(super) use self::renewal::Before;
 
 /// How to get a build that runs what needs Node's half.
 #[cfg(not(feature = "node"))]
@@ -58,6 +63,12 @@ pub(super) struct Loader {
     last_required: RefCell<Option<PathBuf>>,
     /// The last error whose place V8 cannot report, because V8 never received the source.
     failure: RefCell<Option<Diagnostic>>,
+    /// The instances of modules that later imports lead to.
+    instances: RefCell<Instances>,
+    /// How often code was loaded again.
+    loads: Cell<u32>,
+    /// What the settings contained when the code had loaded that runs.
+    settings: RefCell<BTreeMap<PathBuf, Option<Digest>>>,
 }
 
 impl Loader {
@@ -76,6 +87,9 @@ impl Loader {
             began: RefCell::default(),
             last_required: RefCell::default(),
             failure: RefCell::default(),
+            instances: RefCell::default(),
+            loads: Cell::default(),
+            settings: RefCell::default(),
         }
     }
 
@@ -212,7 +226,10 @@ impl Loader {
         referrer: Option<&ModuleLoadReferrer>,
         requested: &RequestedModuleType,
     ) -> Result<ModuleSource, Diagnostic> {
-        let module = |kind, code: ModuleSourceCode| Ok(ModuleSource::new(kind, code, url, None));
+        let instance = url;
+        let module = |kind, code: ModuleSourceCode| Ok(ModuleSource::new(kind, code, instance, None));
+        let own = ModuleSpecifier::parse(plain(url.as_str())).ok();
+        let url = own.as_ref().unwrap_or(url);
         if let Some((_, source)) = own_source(url) {
             return module(ModuleType::JavaScript, ModuleSourceCode::String(source.to_owned().into()));
         }
@@ -290,17 +307,18 @@ impl Loader {
             Source::Script { code, source_map } => {
                 let code = self.for_v8(code, source_map.as_deref());
                 if let Some(source_map) = source_map {
-                    self.source_maps.borrow_mut().insert(url.to_string(), source_map);
+                    self.source_maps.borrow_mut().insert(instance.to_string(), source_map);
                 }
                 module(ModuleType::JavaScript, ModuleSourceCode::String(code.into()))
             }
             #[cfg(feature = "node")]
             Source::Requires(code) => {
                 // A URL of its own distinguishes the frames of this module from those of the CommonJS one.
-                let own = ModuleSpecifier::parse(&format!("{OWN_SCHEME}require{}", url.path()))
+                let number = instance.fragment().map(|fragment| format!("#{fragment}")).unwrap_or_default();
+                let own = ModuleSpecifier::parse(&format!("{OWN_SCHEME}require{}{number}", url.path()))
                     .map_err(|error| importing(error.to_string()))?;
                 let code = ModuleSourceCode::String(code.into());
-                Ok(ModuleSource::new_with_redirect(ModuleType::JavaScript, code, url, &own, None))
+                Ok(ModuleSource::new_with_redirect(ModuleType::JavaScript, code, instance, &own, None))
             }
         }
     }
@@ -339,6 +357,7 @@ impl Loader {
         self.check_own(path, &importing)?;
         let bytes = std::fs::read(path)
             .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))?;
+        sources.keep_digest(path, &bytes);
         Ok(sources.keep_bytes(url, bytes.into()))
     }
 }
@@ -346,8 +365,10 @@ impl Loader {
 impl Loader {
     fn read_text(&self, path: &Path, importing: impl Fn(String) -> Diagnostic) -> Result<String, Diagnostic> {
         self.check_own(path, &importing)?;
-        std::fs::read_to_string(path)
-            .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))?;
+        self.sources.borrow().keep_digest(path, text.as_bytes());
+        Ok(text)
     }
 
     /// Fails if a file is one of the server's own, such as its store of sessions.
@@ -387,7 +408,7 @@ impl Loader {
 
     /// The source of a file with this text, compiled for V8.
     fn compiled(&self, path: &Path, text: String) -> Result<Source, Diagnostic> {
-        let text = environment::filled_in(path, text);
+        let text = environment::filled_in(path, self.with_own_url(path, text));
         let options = || self.modules.options_of(path);
         let script = match self.modules.has_jsx(path) {
             true => transpile::script_or_jsx(path, text, options)?,
@@ -517,6 +538,7 @@ impl ModuleLoader for Loader {
         _kind: ResolutionKind,
     ) -> Result<ModuleSpecifier, ModuleLoaderError> {
         let sources = self.sources.borrow().clone();
+        let (specifier, referrer) = (plain(specifier), plain(referrer));
         let resolved = match sources.resolved(specifier, referrer) {
             Some(url) => {
                 // The result is kept already. This call admits the package, whose modules may import more of its files.
@@ -539,7 +561,7 @@ impl ModuleLoader for Loader {
                 self.imports.borrow_mut().entry(importer).or_default().push(file);
             }
         }
-        resolved.map_err(|error| {
+        resolved.map(|url| self.instances.borrow().of(url)).map_err(|error| {
             if let ResolveError::Missing { missing: Missing::File(file), .. } = &error {
                 // The import works as soon as the file is there.
                 self.files.borrow_mut().insert(file.clone());

@@ -17,6 +17,7 @@ mod embedded;
 mod engine;
 mod half;
 mod inspector;
+mod instances;
 mod isolate;
 mod loader;
 pub(crate) mod modules;

@@ -214,6 +214,17 @@ impl Modules {
         }
     }
 
+    /// Forgets which files there are: they may have changed.
+    pub(super) fn look_again(&self) {
+        // The other resolvers share its cache.
+        self.packages.clear_cache();
+    }
+
+    /// Every `package.json` that states the kind of files, or would if it were there.
+    pub(super) fn manifests(&self) -> Vec<PathBuf> {
+        self.declarations.manifests()
+    }
+
     /// From now on follows what the project's configuration decides.
     pub(super) fn adopt(&self, settings: Arc<Settings>) {
         *self.settings.borrow_mut() = settings;

@@ -2,10 +2,13 @@
 //! generation loads the same code, even if the files have changed.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use deno_core::ModuleSpecifier;
+
+use super::instances::Digest;
 
 /// The modules that were read and the specifiers that were resolved. Isolates load at the same time; all of them load
 /// the version that one of them read first.
@@ -21,6 +24,8 @@ pub(crate) struct Sources {
     required: Mutex<HashMap<ModuleSpecifier, Source>>,
     /// The URL of each resolved import, by specifier and importing module.
     resolved: Mutex<HashMap<(String, String), ModuleSpecifier>>,
+    /// What each file contained when it was read.
+    digests: Mutex<HashMap<PathBuf, Digest>>,
     has_empty: AtomicBool,
     /// Whether a module needs Node's half.
     #[cfg(feature = "node")]
@@ -42,7 +47,7 @@ pub(crate) enum Source {
 impl Default for Sources {
     fn default() -> Sources {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let (modules, texts, bytes, resolved, has_empty) = Default::default();
+        let (modules, texts, bytes, resolved, digests, has_empty) = Default::default();
         Sources {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             modules,
@@ -51,6 +56,7 @@ impl Default for Sources {
             #[cfg(feature = "node")]
             required: Mutex::default(),
             resolved,
+            digests,
             has_empty,
             #[cfg(feature = "node")]
             needs_node: AtomicBool::new(false),
@@ -125,6 +131,39 @@ impl Sources {
             .or_insert_with(|| url.clone());
     }
 
+    /// Records what a file contained when it was read.
+    pub(super) fn keep_digest(&self, file: &Path, content: &[u8]) {
+        lock(&self.digests).entry(file.to_owned()).or_insert_with(|| Digest::of(content));
+    }
+
+    /// What each file contained when it was read.
+    pub(super) fn digests(&self) -> HashMap<PathBuf, Digest> {
+        lock(&self.digests).clone()
+    }
+
+    /// Every specifier that was resolved, with the importing module and the result.
+    pub(super) fn all_resolved(&self) -> HashMap<(String, String), ModuleSpecifier> {
+        lock(&self.resolved).clone()
+    }
+
+    /// Adds what `before` holds of the files that have not changed. `is_kept` is called with each file.
+    pub(super) fn carry_on(&self, before: &Sources, is_kept: impl Fn(&Path) -> bool) {
+        let is_kept_url = |url: &ModuleSpecifier| url.to_file_path().is_ok_and(|file| is_kept(&file));
+        carry(&self.modules, &before.modules, is_kept_url);
+        carry(&self.texts, &before.texts, is_kept_url);
+        carry(&self.bytes, &before.bytes, is_kept_url);
+        #[cfg(feature = "node")]
+        carry(&self.required, &before.required, is_kept_url);
+        carry(&self.resolved, &before.resolved, |(_, importer)| {
+            ModuleSpecifier::parse(importer).is_ok_and(|url| is_kept_url(&url))
+        });
+        carry(&self.digests, &before.digests, |file| is_kept(file));
+        #[cfg(feature = "node")]
+        if before.needs_node() {
+            self.need_node();
+        }
+    }
+
     /// Records that a module of this generation needs Node's half.
     #[cfg(feature = "node")]
     pub(crate) fn need_node(&self) {
@@ -146,6 +185,16 @@ impl Sources {
     pub(crate) fn has_empty(&self) -> bool {
         self.has_empty.load(Ordering::Relaxed)
     }
+}
+
+/// Copies the entries with these keys.
+fn carry<K: Clone + Eq + std::hash::Hash, V: Clone>(
+    to: &Mutex<HashMap<K, V>>,
+    from: &Mutex<HashMap<K, V>>,
+    is_kept: impl Fn(&K) -> bool,
+) {
+    let from = lock(from).clone();
+    lock(to).extend(from.into_iter().filter(|(key, _)| is_kept(key)));
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

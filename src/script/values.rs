@@ -76,7 +76,8 @@ pub(super) fn json_or_null<'s>(
     }
 }
 
-/// A raw socket's message as arguments for `websocket/pair.js`: its exchange and its payload.
+/// A raw socket's message as arguments for `websocket/pair.js`: its exchange and its payload. The payload of a ping or
+/// a pong stands in a list, behind whether it is a pong.
 pub(super) fn message<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     exchange: Option<&v8::Global<v8::Object>>,
@@ -87,6 +88,12 @@ pub(super) fn message<'s>(
         Event::Data { frame: Frame::Binary(bytes), .. } => {
             let bytes = v8::ArrayBuffer::new_backing_store_from_vec(bytes.to_vec()).make_shared();
             v8::ArrayBuffer::with_backing_store(scope, &bytes).into()
+        }
+        Event::Data { frame: frame @ (Frame::Ping(bytes) | Frame::Pong(bytes)), .. } => {
+            let is_pong = v8::Boolean::new(scope, matches!(frame, Frame::Pong(_))).into();
+            let bytes = v8::ArrayBuffer::new_backing_store_from_vec(bytes.to_vec()).make_shared();
+            let bytes = v8::ArrayBuffer::with_backing_store(scope, &bytes).into();
+            v8::Array::new_with_elements(scope, &[is_pong, bytes]).into()
         }
         _ => v8::undefined(scope).into(),
     };

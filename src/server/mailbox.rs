@@ -2,6 +2,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::renewal::Renewal;
 use crate::lines::LineEvent;
 use crate::metrics::WorkerId;
 use liveline_proto::ExchangeId;
@@ -14,6 +15,8 @@ pub(super) enum Mail {
         /// Whether this worker logs handlers that wait. Others load the same code and would log the same.
         logs_stalls: bool,
     },
+    /// Load code again in the isolate that serves.
+    Renew(Renewal),
     /// A connection arrives.
     Connection,
     LineEvent(LineEvent),

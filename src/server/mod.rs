@@ -43,6 +43,7 @@ pub(crate) mod open_files;
 mod pool;
 mod proxied;
 mod remote;
+mod renewal;
 mod reply;
 mod requester;
 mod route_files;

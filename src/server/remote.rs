@@ -24,7 +24,7 @@ pub(super) struct Remote {
     /// Where the outcome of the load is sent, and the file that loads.
     loading: Mutex<(Option<oneshot::Sender<Loaded>>, Option<PathBuf>)>,
     /// The code that it loads and runs.
-    code: OnceLock<Arc<Code>>,
+    code: Mutex<Option<Arc<Code>>>,
     is_ready: OnceLock<()>,
     lost: watch::Sender<bool>,
     thread: OnceLock<Thread>,
@@ -40,13 +40,18 @@ impl Remote {
 
     /// Sets the code that the worker loads, and where it sends the outcome.
     pub(super) fn begin_load(&self, code: Arc<Code>, loaded: oneshot::Sender<Loaded>) {
-        let _ = self.code.set(code);
+        self.set_code(code);
         lock(&self.loading).0 = Some(loaded);
+    }
+
+    /// Sets the code that the worker runs from now on.
+    pub(super) fn set_code(&self, code: Arc<Code>) {
+        *lock(&self.code) = Some(code);
     }
 
     /// The code that the worker loads and runs.
     pub(super) fn code(&self) -> Option<Arc<Code>> {
-        self.code.get().cloned()
+        lock(&self.code).clone()
     }
 
     /// Sets the file that is being loaded.

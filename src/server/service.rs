@@ -16,7 +16,7 @@ use super::completion::Completion;
 use super::context::Context;
 use super::dev_endpoint::{self, Document};
 use super::reply::{Outgoing, Protocol, Reply, Upgrade, head_of};
-use super::{Called, csrf, line_endpoint, requester};
+use super::{Called, Worker, csrf, line_endpoint, requester};
 use crate::browser::BrowserFiles;
 use crate::ext::{Call, Mode, Show, Shown};
 use crate::http::{
@@ -24,7 +24,7 @@ use crate::http::{
     RedirectPolicy, USER_PATH, asks_for_websocket, set_stream_headers, strict,
 };
 use crate::metrics;
-use crate::router::{Node, NodeId, Step, segments};
+use crate::router::{Node, NodeId, PageId, Step, segments};
 use crate::trust::Requester;
 use liveline_proto::http1::Flaw;
 use liveline_proto::{Format, JoinError};
@@ -225,7 +225,8 @@ fn route(
     let path = request.uri().path();
     let routes = &context.worker.site.routes;
     let node = routes.resolve(path);
-    let &Node { ref steps, page, own_page, .. } = routes.node(node);
+    let &Node { ref steps, own_page, .. } = routes.node(node);
+    let page = page_at(&context.worker, node);
     let browser = responder.browser.as_deref();
     let for_page =
         browser.zip(page).and_then(|(browser, page)| Some((page, browser.show(routes.page(page)?))));
@@ -269,9 +270,14 @@ fn own_address(
     {
         return ControlFlow::Break(document.into());
     }
-    // An application may have files of these names at its root.
-    let is_free = worker.site.settings.is_application && !path.starts_with(LINE_PATH);
-    if BrowserFiles::cover(path) && !is_free && is_look(request.method()) {
+    // An application may have files of these names at its root, and so may a folder without handlers, in which the
+    // scripts would have nothing to do.
+    let site = &worker.site;
+    let is_free = |path: &str| {
+        !path.starts_with(LINE_PATH)
+            && (site.settings.is_application || (site.routes.handlers().is_empty() && site.files.hold(path)))
+    };
+    if BrowserFiles::cover(path) && is_look(request.method()) && !is_free(path) {
         let files = worker.browser.clone();
         return ControlFlow::Break(Routed::Waiting(Box::pin(async move {
             assets::browser_file(files, request).await.into()
@@ -292,6 +298,11 @@ fn own_address(
         })));
     }
     ControlFlow::Continue(request)
+}
+
+/// The page that browsers are shown for a node. An application answers them itself.
+fn page_at(worker: &Worker, node: NodeId) -> Option<PageId> {
+    worker.site.routes.node(node).page.filter(|_| !worker.site.settings.is_application)
 }
 
 /// Where a request goes in the tree of routes.
@@ -335,7 +346,7 @@ fn handle(
         handshake,
         redirects: RedirectPolicy::of(&parts.headers, own),
         conditions: Conditions::of(&parts.method, &parts.headers),
-        page: worker.site.routes.node(node).page,
+        page: page_at(worker, node),
         is_look: is_look(&parts.method),
     };
     context.monitor.handlers_run();

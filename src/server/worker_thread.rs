@@ -15,13 +15,13 @@ use super::accepted::Accepted;
 use super::connection_table::ConnectionTable;
 use super::mailbox::{Inbox, Mail};
 use super::remote::Remote;
+use super::renewal::site_of;
 use super::{Pool, Worker, connection};
 use crate::browser::BrowserFiles;
 use crate::config::Config;
 use crate::ext::Exchanges;
 use crate::lines::LineEvent;
 use crate::metrics::WorkerId;
-use crate::router::PublicFiles;
 use crate::script::{Isolate, Site, Stall};
 use liveline_compiler::Diagnostic;
 use liveline_proto::{Close, CloseCode, ExchangeId, OwnerId};
@@ -144,7 +144,7 @@ impl Thread {
         let tidied = worker.clone();
         tokio::task::spawn_local(async move { tidied.isolate.tidy().await });
         let connections = Rc::new(Connections { count: Cell::new(0), load, one_less: Notify::new() });
-        Serving { worker, remote, connections }.run(Inbox::new(mail)).await;
+        Serving { worker, remote, connections, renewing: Rc::default() }.run(Inbox::new(mail)).await;
     }
 
     fn prepare(&self) -> Result<Isolate, impl Display + use<>> {
@@ -170,15 +170,7 @@ impl Thread {
         if let Some(inspector) = config.inspector.as_ref().filter(|_| !code.is_stand_in) {
             isolate.list(inspector, self.owner, id);
         }
-        let site = Site {
-            routes: code.routes.clone(),
-            files: PublicFiles::new(config.layout.public.as_deref(), config.files),
-            dev: config.dev.clone(),
-            environment: code.environment.clone(),
-            settings: code.settings.clone(),
-            tests_triggers: config.tests_triggers,
-            is_stand_in: code.is_stand_in,
-        };
+        let site = site_of(config, &code);
         let stalled = |stall: &Stall| {
             if logs_stalls && stall.is_worth_a_line() {
                 tracing::warn!("{stall}");
@@ -240,6 +232,8 @@ struct Serving {
     worker: Rc<Worker>,
     remote: Arc<Remote>,
     connections: Rc<Connections>,
+    /// Held while code loads in the isolate that serves.
+    renewing: Rc<tokio::sync::Mutex<()>>,
 }
 
 impl Serving {
@@ -279,6 +273,14 @@ impl Serving {
             match mail {
                 None | Some(Mail::Stop) => return,
                 Some(Mail::Load { .. }) => {}
+                Some(Mail::Renew(renewal)) => {
+                    let (worker, remote, turn) = (worker.clone(), self.remote.clone(), self.renewing.clone());
+                    tokio::task::spawn_local(async move {
+                        // A load that was cancelled ends first.
+                        let _turn = turn.lock().await;
+                        renewal.carry_out(worker, remote).await;
+                    });
+                }
                 Some(Mail::Connection) => match self.remote.next_arriving() {
                     Some(connection) if retired => worker.pass_on(connection),
                     Some(connection) => self.serve(connection),

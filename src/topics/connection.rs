@@ -168,7 +168,7 @@ impl Connection {
         let fed = decoder.feed(bytes, |received| {
             match received {
                 // Messages of the client have no meaning here.
-                Received::Text(_) | Received::Binary(_) | Received::Pong => {}
+                Received::Text(_) | Received::Binary(_) | Received::Pong(_) => {}
                 Received::Ping(payload) => websocket::frame(Kind::Pong, payload, &mut answers),
                 Received::Close(code, reason) => {
                     websocket::close_frame(code.unwrap_or(1005), reason, &mut answers);

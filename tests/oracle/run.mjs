@@ -102,7 +102,7 @@ async function runGroup(group, hostName) {
 
 async function runScript(script, host, isAlone, place) {
   const isExact = oracle.exact === true;
-  const t = new Script({ host, packages, headers: oracle.headers, isExact, WebSocket, isAlone });
+  const t = new Script({ host, packages, headers: { names: oracle.headers, isExact }, isExact, WebSocket, isAlone });
   t.hide(place, "folder");
   t.hide(packages, "packages");
   let error;
@@ -182,7 +182,9 @@ function compare(all, real, ours) {
       console.error(`${script}: there is no recording: run it with --record`);
       continue;
     }
-    const found = differences(their, our.steps ?? [{ step: "the host did not start", message: String(our.error) }]);
+    // A recording has null where a list has nothing.
+    const steps = our.steps && JSON.parse(JSON.stringify(our.steps));
+    const found = differences(their, steps ?? [{ step: "the host did not start", message: String(our.error) }]);
     const { unexpected, meant, unused } = judge(script, found, list);
     meantCount += meant.length;
     if (unexpected.length === 0 && unused.length === 0) {

@@ -38,7 +38,7 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     type_tests(checkout)?;
     npm_packages(checkout, &choice)?;
     durable_streams(checkout)?;
-    workers(checkout, &choice)?;
+    oracles(checkout, &choice)?;
     if let Engine::V8 { .. } = choice.engine {
         tests_of_node(checkout)?;
     }
@@ -166,18 +166,20 @@ fn durable_streams(checkout: &Checkout) -> Outcome {
     streams::run(checkout, &[])
 }
 
-/// The scripts of Workers and Durable Objects against what workerd has answered, with the liveline that the full run has
+/// Scripts against what the hosts that the dialects come from have answered, with the liveline that the full run has
 /// built.
-fn workers(checkout: &Checkout, choice: &Choice) -> Outcome {
-    const NAME: &str = "Workers";
-    if let Engine::QuickJs = choice.engine {
-        return skip(NAME, "actors need V8");
+fn oracles(checkout: &Checkout, choice: &Choice) -> Outcome {
+    for name in ["workers", "fastify", "fastify-npm"] {
+        if let Engine::QuickJs = choice.engine {
+            skip(name, "actors and Node's half need V8")?;
+        } else if find_program("node").is_none() || find_program("npm").is_none() {
+            skip(name, "there is no node or no npm on the PATH")?;
+        } else {
+            println!("\n== {name}");
+            oracle::run(checkout, &[name, "--check"])?;
+        }
     }
-    if find_program("node").is_none() || find_program("npm").is_none() {
-        return skip(NAME, "there is no node or no npm on the PATH");
-    }
-    println!("\n== {NAME}");
-    oracle::run(checkout, &["workers", "--check"])
+    Ok(())
 }
 
 /// The examples' pages in Chromium, served by the liveline that the full run has built.

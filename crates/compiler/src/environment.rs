@@ -1,4 +1,5 @@
-//! `import.meta.env`: the environment variables of a module that runs on the server.
+//! What modules that run on the server find in `import.meta`: `env` has their environment variables, and `url` is the
+//! address of their file.
 
 use std::path::Path;
 
@@ -16,6 +17,18 @@ pub fn filled_in(path: &Path, mut source: String) -> String {
         && let Some(at) = end_of_imports(path, &source)
     {
         source.insert_str(at, STATEMENT);
+    }
+    source
+}
+
+/// The module with a statement behind its imports that sets `import.meta.url`, if its text may use that. No line moves.
+/// A text that does not parse is returned as it is.
+pub fn with_url(path: &Path, mut source: String, url: &str) -> String {
+    if source.contains("import.meta")
+        && let Some(at) = end_of_imports(path, &source)
+    {
+        // URLs have no quotation marks.
+        source.insert_str(at, &format!(";import.meta.url=\"{url}\";"));
     }
     source
 }
@@ -52,6 +65,19 @@ fn end_of_imports(path: &Path, source: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_module_may_have_another_url() {
+        assert_eq!(
+            with_url(
+                Path::new("/a.mjs"),
+                "import a from 'a'\nuse(import.meta.url);".to_owned(),
+                "file:///a.mjs"
+            ),
+            "import a from 'a';import.meta.url=\"file:///a.mjs\";\nuse(import.meta.url);"
+        );
+        assert_eq!(with_url(Path::new("/a.mjs"), "a();".to_owned(), "file:///a.mjs"), "a();");
+    }
 
     #[test]
     fn the_statement_stands_behind_the_imports() {

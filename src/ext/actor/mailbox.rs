@@ -234,7 +234,8 @@ fn socket_items<'s>(
         Item::Message(Frame::Text(text)) => {
             vec![kind(scope, Kind::Message), instance, event, end, string(scope, &text)]
         }
-        Item::Message(Frame::Binary(data)) => {
+        // An actor's socket follows no pings and pongs.
+        Item::Message(Frame::Binary(data) | Frame::Ping(data) | Frame::Pong(data)) => {
             let store = v8::ArrayBuffer::new_backing_store_from_vec(data.to_vec()).make_shared();
             let buffer = v8::ArrayBuffer::with_backing_store(scope, &store).into();
             vec![kind(scope, Kind::Message), instance, event, end, buffer]

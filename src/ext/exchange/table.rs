@@ -1,5 +1,6 @@
 //! The exchanges of one isolate, from the arrival of a request to its end.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -176,6 +177,11 @@ impl Exchanges {
     pub(crate) fn set_site(&mut self, site: Box<dyn Site>, code: u64) {
         self.host.site = Some(site);
         self.host.code = code;
+    }
+
+    /// The first address that the host listens on.
+    pub(crate) fn listening(&self) -> Option<SocketAddr> {
+        self.host.trust.listening.first().copied()
     }
 
     /// The hub of the process.

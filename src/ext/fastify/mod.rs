@@ -26,6 +26,7 @@ pub(crate) static SCRIPTS: &[(&str, &str)] = embed!(
         "lifecycle.js",
         "logger.js",
         "parsers.js",
+        "patterns.js",
         "plugin.js",
         "print.js",
         "provided.js",

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use deno_core::{ExtensionFileSource, OpDecl, OpState, ascii_str_include, op2, v8};
 use deno_error::JsErrorBox;
 
+use super::exchange::ExchangeState as _;
 use super::{Environment, log, packages};
 use crate::script::provided::Provided;
 
@@ -27,6 +28,7 @@ deno_core::extension!(
         op_engine_version,
         op_hardware_concurrency,
         op_adopts_listeners,
+        op_listening,
         op_is_provided,
         op_process_cpu_usage,
         op_process_ids,
@@ -53,7 +55,7 @@ macro_rules! module {
 static SOURCES: &[ExtensionFileSource] = embed!(
     module,
     "runtime-js/node",
-    ["deno.js", "mount.js", "navigator.js", "node.js", "outputs.js", "timers.js"]
+    ["common_js.js", "deno.js", "mount.js", "navigator.js", "node.js", "outputs.js", "timers.js"]
 );
 
 /// The module of Deno's own runtime that deno_node imports: its specifier and source.
@@ -112,6 +114,14 @@ pub(crate) struct AdoptsListeners(pub bool);
 #[op2(fast)]
 fn op_adopts_listeners(state: &mut OpState) -> bool {
     state.try_borrow::<AdoptsListeners>().is_some_and(|adopts| adopts.0)
+}
+
+/// The address that the host listens on, as its IP and its port; empty where it does not listen.
+#[op2]
+#[serde]
+fn op_listening(state: &mut OpState) -> Vec<String> {
+    let address = state.exchanges().listening();
+    address.map_or_else(Vec::new, |address| vec![address.ip().to_string(), address.port().to_string()])
 }
 
 /// Whether a module that is required by this name is a package of Fastify that the host provides.

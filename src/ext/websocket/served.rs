@@ -61,6 +61,21 @@ pub(crate) fn op_served_bytes(state: &mut OpState, id: f64, #[anybuffer] bytes: 
     send(state, id, Frame::Binary(Bytes::copy_from_slice(bytes)));
 }
 
+/// Sends a ping or a pong.
+#[op2]
+pub(crate) fn op_served_control(state: &mut OpState, id: f64, is_pong: bool, #[anybuffer] bytes: &[u8]) {
+    let bytes = Bytes::copy_from_slice(bytes);
+    send(state, id, if is_pong { Frame::Pong(bytes) } else { Frame::Ping(bytes) });
+}
+
+/// From now on the client's pings and pongs are delivered like messages.
+#[op2(fast)]
+pub(crate) fn op_served_follow_pings(state: &mut OpState, id: f64) {
+    if let Some((hub, line)) = state.exchange(id).line() {
+        hub.deferred_turn().follow_pings(line);
+    }
+}
+
 fn send(state: &mut OpState, id: f64, frame: Frame) {
     let queued = state.exchange(id).line().map_or(0, |(hub, line)| {
         let engine = hub.engine();

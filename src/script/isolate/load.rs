@@ -36,14 +36,25 @@ impl Isolate {
         loads: impl Fn(PathBuf),
         stalled: impl Fn(&Stall),
     ) -> Result<(), Vec<Diagnostic>> {
-        let routes = &site.routes;
         let code = sources.number();
         self.loader.load_from(sources);
         self.serve(site, code);
         self.wait_for_debugger();
+        self.load_handlers(site, loads, stalled).await?;
+        self.start(site);
+        Ok(())
+    }
+
+    /// Loads every handler of the server's layer; none of them gets requests yet.
+    pub(super) async fn load_handlers(
+        &self,
+        site: &Site,
+        loads: impl Fn(PathBuf),
+        stalled: impl Fn(&Stall),
+    ) -> Result<(), Vec<Diagnostic>> {
         let mut failures: Vec<Diagnostic> = Vec::new();
         let mut survey = Survey::of(&self.project);
-        for handler in routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
+        for handler in site.routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
             loads(handler.path.clone());
             if let Err(reasons) = self.load_handler(handler, &mut survey, &stalled).await {
                 // Several handlers may import the same file.
@@ -53,11 +64,14 @@ impl Isolate {
         if failures.is_empty() {
             failures = self.problems();
         }
-        if !failures.is_empty() {
-            return Err(failures);
-        }
+        if failures.is_empty() { Ok(()) } else { Err(failures) }
+    }
+
+    /// The handlers that were loaded get requests from now on.
+    pub(super) fn start(&self, site: &Site) {
+        self.loader.settle();
         self.enter(|scope, functions| {
-            let nodes = routes.nodes().iter().map(|node| {
+            let nodes = site.routes.nodes().iter().map(|node| {
                 let own_page = node.own_page.map_or(-1, u32::cast_signed);
                 let steps = node.steps.iter().flat_map(|step| [step.handler, step.depth]);
                 let numbers = iter::once(own_page).chain(steps.map(u32::cast_signed));
@@ -68,7 +82,6 @@ impl Isolate {
             let nodes = v8::Array::new_with_elements(scope, &nodes).into();
             functions.call(scope, Function::Start, &[nodes]);
         });
-        Ok(())
     }
 
     /// Sets what the code that is about to load serves.

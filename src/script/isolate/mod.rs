@@ -6,6 +6,7 @@ mod dispatch;
 mod functions;
 mod load;
 mod recover;
+mod renewal;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};

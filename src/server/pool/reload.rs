@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use super::{Pool, finished, lock};
 use crate::browser::BrowserFiles;
@@ -16,8 +16,9 @@ use crate::metrics::WorkerId;
 use crate::router::{Layer, Routes};
 use crate::script::Sources;
 use crate::server::mailbox::Mail;
+use crate::server::renewal::Renewal;
 use crate::server::route_files::RouteFiles;
-use crate::server::worker_thread::Handle;
+use crate::server::worker_thread::{Handle, Loaded};
 use liveline_compiler::Diagnostic;
 
 /// How long a reload in development waits until the old code's idle connections have moved; a handler may spin there.
@@ -107,14 +108,19 @@ impl Pool {
         let began = Instant::now();
         let code = self.read()?;
         let handlers = code.routes.handlers().iter().filter(|handler| handler.layer == Layer::Server).count();
-        let workers = self.load(&code).await?;
-        if let Trigger::Change(is_complete) = trigger
-            && !is_complete(code.sources.has_empty())
-        {
-            return Err(vec![Diagnostic::new("the files changed while they were loaded")]);
+        let check = || match trigger {
+            Trigger::Change(is_complete) if !is_complete(code.sources.has_empty()) => {
+                Err(vec![Diagnostic::new("the files changed while they were loaded")])
+            }
+            _ => Ok(()),
+        };
+        if let Some(renewed) = self.renew(&code, check).await {
+            renewed?;
+            return Ok(Reloaded { handlers, took: began.elapsed(), changed_from: self.put_files(&code) });
         }
-        let files = RouteFiles::of(&code, std::mem::take(&mut *lock(&self.last_load.imports)));
-        let changed_from = std::mem::replace(&mut *lock(&self.last_load.route_files), Arc::new(files));
+        let workers = self.load(&code).await?;
+        check()?;
+        let changed_from = self.put_files(&code);
         self.last_load.has_code.store(true, Ordering::Relaxed);
         let serving = Arc::new(workers.serving());
         let old = self.current.swap(serving.clone());
@@ -132,6 +138,44 @@ impl Pool {
             let _ = tokio::time::timeout(PASS_ON_TIME, passed_on).await;
         }
         Ok(Reloaded { handlers, took, changed_from })
+    }
+
+    /// Keeps the files of the code that serves from now on. Returns those of the code before.
+    fn put_files(&self, code: &Code) -> Arc<RouteFiles> {
+        let files = RouteFiles::of(code, std::mem::take(&mut *lock(&self.last_load.imports)));
+        std::mem::replace(&mut *lock(&self.last_load.route_files), Arc::new(files))
+    }
+
+    /// Loads the code in the isolate that serves, so that modules that have not changed keep their state. `None` if it
+    /// needs a fresh isolate. `check` decides at last whether the code is to serve.
+    async fn renew(
+        &self,
+        code: &Arc<Code>,
+        check: impl Fn() -> Result<(), Vec<Diagnostic>>,
+    ) -> Option<Result<(), Vec<Diagnostic>>> {
+        if self.config.mode != Mode::Development {
+            return None;
+        }
+        let workers = self.current.load_full();
+        // With several, one might load the code that another one cannot.
+        let [worker] = workers.as_slice() else { return None };
+        if worker.remote.is_lost() || !worker.remote.code().is_some_and(|before| code.can_follow(&before)) {
+            return None;
+        }
+        let ((loaded, loading), (serve, serving)) = (oneshot::channel(), oneshot::channel());
+        let _ = worker.mailbox.send(Mail::Renew(Renewal { code: code.clone(), loaded, serve: serving }));
+        let Loaded { files, imports, result, .. } = tokio::select! {
+            loaded = loading => loaded.ok()??,
+            () = worker.remote.lost() => return None,
+        };
+        lock(&self.last_load.files).extend(files);
+        if let Err(failures) = result.and_then(|()| check()) {
+            return Some(Err(failures));
+        }
+        *lock(&self.last_load.imports) = imports;
+        let (serves, starts) = oneshot::channel();
+        let _ = serve.send(serves);
+        starts.await.ok().map(Ok)
     }
 
     /// Serves without code until some has loaded: every request is answered with the errors of the code. Does not wait for

@@ -11,6 +11,7 @@ mod reload;
 mod seed;
 mod sockets;
 mod standalone;
+mod state;
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};

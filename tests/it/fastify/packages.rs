@@ -36,7 +36,39 @@ fn routes_shows_which_modules_serve_and_why() {
     let routes = Finished::of(&["routes", "--why", site.served().to_str().expect("a path of text")]);
 
     assert_eq!(routes.code, Some(0), "{}", routes.output());
-    for word in ["@fastify/websocket", "@fastify/autoload", "@fastify/cors", "fastify-plugin"] {
-        assert!(routes.stdout.contains(word), "no {word} in {}", routes.output());
+    for name in ["@fastify/websocket", "@fastify/autoload", "@fastify/cors", "fastify-plugin"] {
+        let line = format!("{name} is liveline's own; version 10.0.0 in node_modules is not used");
+        assert!(routes.stdout.contains(&line), "no {line:?} in {}", routes.output());
     }
+    assert!(routes.stdout.contains("@fastify/sensible is liveline's own\n"), "{}", routes.output());
+}
+
+/// Fastify of npm itself is run by `tests/oracle/fastify/apps/npm`.
+#[test]
+fn a_project_that_wants_npms_has_those() {
+    let site = with_packages("10.0.0")
+        .file("mock-srv/package.json", r#"{ "liveline": { "fastify": "npm" } }"#)
+        .file(
+            "mock-srv/node_modules/fastify/index.js",
+            "module.exports = () => require('node:http').createServer((request, response) => response.end('npm'));",
+        )
+        .file(
+            "mock-srv/app.mjs",
+            "import fastify from 'fastify';
+             fastify().listen(3000);",
+        );
+    let routes = Finished::of(&["routes", "--why", site.served().to_str().expect("a path of text")]);
+    assert!(
+        routes.stdout.contains("fastify is npm's 10.0.0 in node_modules, as package.json chooses\n"),
+        "{}",
+        routes.output()
+    );
+    assert!(
+        routes.stdout.contains("@fastify/sensible is npm's, as package.json chooses, and is not installed\n"),
+        "{}",
+        routes.output()
+    );
+    assert!(!routes.stdout.contains("fastify-cors"), "{}", routes.output());
+
+    assert_eq!(site.dev().get("/").text(), "npm");
 }

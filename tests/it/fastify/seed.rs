@@ -133,7 +133,7 @@ fn plain_requests_and_sockets_at_the_wrong_place() {
 
     let mut socket = open(&host, "/electronics");
     closed(&mut socket);
-    host.log.next("/electronics");
+    host.prints("/electronics");
 }
 
 /// FW-A9.
@@ -262,6 +262,7 @@ fn the_page_is_served_from_an_origin_of_its_own() {
     let script = host.request("GET", "/app.js").plain().send();
     assert_eq!(script.status, 200);
     assert!(script.header("content-type").is_some_and(|it| it.contains("javascript")));
+    assert!(script.text().contains("Populate products"), "{}", script.text());
 }
 
 #[test]

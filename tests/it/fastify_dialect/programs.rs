@@ -21,7 +21,7 @@ fn an_application_that_listens_is_reached_by_the_hosts_listener() {
 
     assert_eq!(host.get("/").json(), json!({ "hello": "world" }));
     assert_eq!(text(&mut connect(&host, "/ws")), "open");
-    host.log.next("listen(3999): the host's listener leads to this application");
+    host.prints("listen(3999): the host's listener leads to this application");
 }
 
 #[test]

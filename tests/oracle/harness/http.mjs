@@ -37,15 +37,16 @@ export async function read(response, what) {
   return Buffer.concat(chunks);
 }
 
-/** The headers that are recorded: those named, and every `x-` header. */
-export function chosen(headers, names) {
+/** The headers that are recorded: those named, and every `x-` header. `isExact`: their letters count. */
+export function chosen(headers, { names, isExact }) {
   const found = {};
+  // `text/html; charset=utf-8` and `text/html;charset=UTF-8` mean the same.
+  const type = (value) => (isExact ? value : value.replace(/;\s*charset=/i, ";charset=").replace(/utf-8/i, "UTF-8"));
   for (const [name, value] of Object.entries(headers)) {
     // How a tag is made is each host's own.
     const isTag = name === "etag" && /^(?:W\/)?"[^"]{8,}"$/.test(value);
     if (!names.includes(name) && !name.startsWith("x-")) continue;
-    // `text/html; charset=utf-8` and `text/html;charset=UTF-8` are the same.
-    found[name] = name === "content-type" ? value.replace(/;\s*charset=/i, ";charset=").replace(/utf-8/i, "UTF-8") : isTag ? "<etag>" : value;
+    found[name] = name === "content-type" ? type(value) : isTag ? "<etag>" : value;
   }
   return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -5,7 +5,7 @@ import { within } from "./patience.mjs";
 import { chosen, read, recordedBody } from "./http.mjs";
 
 /** Opens a socket. The result has `status` 101, or that of the refusal. */
-export async function openSocket(WebSocket, url, { headers, protocols = [], ...options }, record, names) {
+export async function openSocket(WebSocket, url, { headers, protocols = [], ...options }, record, kept) {
   const client = new WebSocket(url, protocols, { headers, perMessageDeflate: false, ...options });
   const socket = new Socket(client, record);
   const refusal = await within(
@@ -19,7 +19,7 @@ export async function openSocket(WebSocket, url, { headers, protocols = [], ...o
   if (refusal) {
     const body = recordedBody(await read(refusal, "the refusal"), refusal.headers["content-type"]);
     socket.status = refusal.statusCode;
-    record({ answer: { status: refusal.statusCode, headers: chosen(refusal.headers, names), body } });
+    record({ answer: { status: refusal.statusCode, headers: chosen(refusal.headers, kept), body } });
     socket.body = body;
   } else {
     record({ answer: { status: 101, protocol: client.protocol } });
@@ -40,6 +40,8 @@ class Socket {
     client.on("message", (data, isBinary) => {
       this.#arrived.push(isBinary ? { binary: data.toString("base64") } : { text: data.toString("utf8") });
     });
+    // Those of a host's own watch over its connections are empty.
+    client.on("ping", (data) => data.length > 0 && this.#arrived.push({ ping: data.toString("utf8") }));
     client.on("pong", (data) => this.#pongs.push(data.toString("utf8")));
     client.on("close", (code, reason) => {
       this.#arrived.push({ closed: { code, reason: reason.toString("utf8") } });

@@ -21,8 +21,7 @@ fn read(bytes: &[u8], piece: usize) -> (Vec<String>, Result<(), FrameError>) {
         let result = decoder.feed(&mut piece.to_vec(), |received| {
             let length = match received {
                 Received::Text(text) => text.len(),
-                Received::Binary(bytes) | Received::Ping(bytes) => bytes.len(),
-                Received::Pong => 0,
+                Received::Binary(bytes) | Received::Ping(bytes) | Received::Pong(bytes) => bytes.len(),
                 Received::Close(_, reason) => reason.len(),
             };
             assert!(length <= LIMIT);

@@ -13,14 +13,18 @@ pub enum Frame {
     Text(ByteString),
     /// Binary data of a raw socket.
     Binary(Bytes),
+    /// A ping of a raw socket, whose payload its handler has chosen.
+    Ping(Bytes),
+    /// A pong of a raw socket.
+    Pong(Bytes),
 }
 
 impl Frame {
-    /// The text; empty if the frame is binary.
+    /// The text; empty if the frame has none.
     pub fn as_str(&self) -> &str {
         match self {
             Frame::Text(text) => text,
-            Frame::Binary(_) => "",
+            Frame::Binary(_) | Frame::Ping(_) | Frame::Pong(_) => "",
         }
     }
 
@@ -28,7 +32,7 @@ impl Frame {
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Frame::Text(text) => text.as_bytes(),
-            Frame::Binary(bytes) => bytes,
+            Frame::Binary(bytes) | Frame::Ping(bytes) | Frame::Pong(bytes) => bytes,
         }
     }
 

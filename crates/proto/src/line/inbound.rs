@@ -95,18 +95,28 @@ impl Line {
 
     /// The handler of a raw line receives its client's messages from now on.
     pub(crate) fn accept(&mut self) -> Outcome {
-        match &mut self.transport {
-            Transport::Raw(raw) => raw.is_accepted = true,
-            Transport::Unjoined { is_accepted, .. } => *is_accepted = true,
-            _ => {}
+        if let Some(reception) = self.transport.reception() {
+            reception.is_accepted = true;
         }
         self.wake_if_open()
+    }
+
+    /// The handler of a raw line receives its client's pings and pongs from now on.
+    pub(crate) fn follow_pings(&mut self) {
+        if let Some(reception) = self.transport.reception() {
+            reception.follows_pings = true;
+        }
+    }
+
+    /// Whether the handler receives its client's pings and pongs.
+    pub(crate) fn follows_pings(&self) -> bool {
+        matches!(&self.transport, Transport::Raw(raw) if raw.reception.follows_pings)
     }
 
     /// Whether the connection should read: not while the handler is too far behind, or has not accepted a raw line.
     pub(crate) fn may_read(&self, limits: &Limits) -> bool {
         let is_accepted = match &self.transport {
-            Transport::Raw(raw) => raw.is_accepted,
+            Transport::Raw(raw) => raw.reception.is_accepted,
             _ => true,
         };
         is_accepted && self.flow.in_flight() <= limits.queue_bytes

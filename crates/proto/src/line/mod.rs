@@ -150,7 +150,7 @@ impl Line {
             counters: Counters::default(),
             began,
             stage: Stage::Joining { until, is_cut: false },
-            transport: Transport::Unjoined { token, is_accepted: false },
+            transport: Transport::Unjoined { token, reception: Default::default() },
             flow: Flow::default(),
             heartbeat: None,
             ending: None,

@@ -19,11 +19,11 @@ pub enum TransportKind {
 /// What carries a line.
 #[derive(Debug)]
 pub(super) enum Transport {
-    /// No client has joined. `token` is what the first one has to present. `is_accepted`: the handler accepted a raw
-    /// socket before its connection came.
+    /// No client has joined. `token` is what the first one has to present. `reception` is that of a raw socket whose
+    /// handler was there before the connection.
     Unjoined {
         token: Token,
-        is_accepted: bool,
+        reception: Reception,
     },
     Socket,
     /// Boxed: it is large, and most sockets do without.
@@ -35,11 +35,19 @@ pub(super) enum Transport {
     Raw(Raw),
 }
 
+/// What the handler of a raw socket receives.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Reception {
+    /// The client's messages. Until then the socket is not read.
+    pub is_accepted: bool,
+    /// The client's pings and pongs as well.
+    pub follows_pings: bool,
+}
+
 /// A socket without envelopes.
 #[derive(Debug, Default)]
 pub(super) struct Raw {
-    /// The handler receives the client's messages. Until then the socket is not read.
-    pub is_accepted: bool,
+    pub reception: Reception,
     /// The client broke a rule after messages that the handler has not acknowledged; then the line ends like this.
     pub violation: Option<Box<Close>>,
 }
@@ -47,16 +55,25 @@ pub(super) struct Raw {
 impl Transport {
     /// A client joins by `kind`. Its token is spent, except on a stream of events.
     pub(super) fn join(&mut self, kind: TransportKind) {
-        let (token, is_accepted) = match self {
-            Transport::Unjoined { token, is_accepted } => (*token, *is_accepted),
+        let (token, reception) = match self {
+            Transport::Unjoined { token, reception } => (*token, *reception),
             _ => return,
         };
         *self = match kind {
             TransportKind::Socket => Transport::Socket,
             TransportKind::Resumable(fresh) => Transport::Resumable(Box::new(Resume::new(fresh, token))),
             TransportKind::Events => Transport::Events { token },
-            TransportKind::Raw => Transport::Raw(Raw { is_accepted, violation: None }),
+            TransportKind::Raw => Transport::Raw(Raw { reception, violation: None }),
         };
+    }
+
+    /// What the handler of a raw socket receives; `None` of other lines.
+    pub(super) fn reception(&mut self) -> Option<&mut Reception> {
+        match self {
+            Transport::Raw(raw) => Some(&mut raw.reception),
+            Transport::Unjoined { reception, .. } => Some(reception),
+            _ => None,
+        }
     }
 
     /// The tokens that name the line.

@@ -42,6 +42,19 @@ impl Engine {
         }
     }
 
+    /// The client sent a ping or a pong. `frame` is called if the handler wants to see it.
+    pub fn receive_control(&mut self, attachment: Attachment, frame: impl FnOnce() -> Frame) {
+        self.alive(attachment);
+        let (id, now) = (attachment.line, self.now);
+        if self.is_current(attachment)
+            && let Some(line) = self.line_mut(id).filter(|line| line.follows_pings())
+            && let Some(event) = line.receive_raw(frame(), now)
+            && let Event::Data { size, .. } = event
+        {
+            self.dispatch(id, event, size);
+        }
+    }
+
     fn count_in(&mut self, id: LineId, bytes: usize) {
         self.stats.frames_in += 1;
         self.stats.bytes_in += bytes as u64;

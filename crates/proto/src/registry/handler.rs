@@ -15,6 +15,13 @@ impl Engine {
         self.with(id, |line, _| line.accept());
     }
 
+    /// The handler of a raw line wants to see its client's pings and pongs.
+    pub fn follow_pings(&mut self, id: LineId) {
+        if let Some(line) = self.line_mut(id) {
+            line.follow_pings();
+        }
+    }
+
     /// How many bytes wait to be written.
     pub fn queued_bytes(&self, id: LineId) -> usize {
         self.line(id).map_or(0, Line::queued_bytes)

@@ -12,7 +12,7 @@ pub enum Received<'a> {
     /// A ping, to be answered with a pong of the same bytes.
     Ping(&'a [u8]),
     /// A pong.
-    Pong,
+    Pong(&'a [u8]),
     /// A close frame: the code, if there is one, and the reason.
     Close(Option<u16>, &'a str),
 }
@@ -299,7 +299,7 @@ impl Decoder {
         let begun = self.state.partial().and_then(|partial| partial.message.as_mut());
         match (header.opcode, begun) {
             (Opcode::Ping, _) => Ok(each(Received::Ping(payload))),
-            (Opcode::Pong, _) => Ok(each(Received::Pong)),
+            (Opcode::Pong, _) => Ok(each(Received::Pong(payload))),
             (Opcode::Close, _) => {
                 let (code, reason) = close(payload)?;
                 let _ = each(Received::Close(code, reason));
