@@ -9,13 +9,13 @@ use std::time::Instant;
 use bytes::Bytes;
 use deno_core::{OpState, ToV8, op2, v8};
 use deno_error::JsErrorBox;
-use hyper::body::{Body as _, Frame, Incoming};
+use hyper::body::{Body as _, Frame};
 use hyper::header::{HOST, HeaderMap, HeaderValue};
 
 use super::bodies::Held;
 use super::exchange::{BodyFault, ExchangeState};
 use super::{BodyLimits, Memory, OpError};
-use crate::http::{StallTimeout, within};
+use crate::http::{ReceivedBody, StallTimeout, within};
 use crate::trust::Authority;
 use liveline_proto::is_same_origin;
 
@@ -204,7 +204,7 @@ fn append(whole: &mut Vec<u8>, data: &[u8], to_come: Option<u64>) {
 
 /// A body that is being read. It returns to its exchange after a chunk, unless it has ended.
 struct Reading {
-    body: Box<Incoming>,
+    body: Box<ReceivedBody>,
     stall_timeout: StallTimeout,
     held: Held,
 }
@@ -248,7 +248,7 @@ fn fail(state: &Rc<RefCell<OpState>>, id: f64, fault: BodyFault, error: OpError)
 
 /// The next bytes of a body; `None` at its end.
 async fn next_data(
-    body: &mut Incoming,
+    body: &mut ReceivedBody,
     stall_timeout: &mut StallTimeout,
 ) -> Result<Option<Bytes>, (BodyFault, OpError)> {
     loop {
@@ -265,7 +265,7 @@ async fn next_data(
 
 /// The next frame of a body. An error if the client stalls for too long.
 async fn next_frame(
-    body: &mut Incoming,
+    body: &mut ReceivedBody,
     stall_timeout: &mut StallTimeout,
 ) -> Result<Option<Frame<Bytes>>, (BodyFault, OpError)> {
     let mut next = std::pin::pin!(std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)));

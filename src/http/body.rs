@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 /// A static file's bytes, or those of its ranges.
 pub(crate) type FileBody = hyper_staticfile::Body;
 
-/// The body of an answer, which hyper polls.
+/// The body of an answer, which its connection polls.
 pub(crate) enum AnswerBody {
     Empty,
     Data(Bytes),

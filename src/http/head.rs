@@ -7,7 +7,7 @@ use hyper::http::request::Parts;
 
 /// A request without its body.
 ///
-/// As hyper parses it, it keeps alive the buffer that its connection read it into. A line lasts, so the request of a line
+/// As it is parsed, it keeps alive the buffer that its connection read it into. A line lasts, so the request of a line
 /// is folded: into a copy of its own bytes, which is parsed again when JavaScript reads it.
 pub(crate) enum Head {
     Open(Box<Parts>),

@@ -3,6 +3,7 @@
 //! | type | what it is |
 //! |---|---|
 //! | [`Answer`], [`AnswerBody`] | an HTTP answer on its way out, and its body |
+//! | [`ReceivedBody`], [`BodyFeed`] | the body of a request, for its reader and for its connection |
 //! | [`Carrier`] | what a connection carries after the head of an answer |
 //! | [`Html`] | a page as text, with the place for the address of a line |
 //! | [`Audience`] | how much of an exchange a request's client can follow |
@@ -27,6 +28,7 @@ mod handshake;
 mod head;
 mod kept_documents;
 mod negotiation;
+mod received_body;
 mod redirect;
 mod session_cookie;
 mod stall_timeout;
@@ -37,7 +39,7 @@ pub(crate) use audience::{
     Audience, LineStream, as_stream, asks_for_websocket, first_state, lists, set_stream_headers,
     status_of_stream,
 };
-pub(crate) use body::{AnswerBody, Chunk, FileBody};
+pub(crate) use body::{AnswerBody, BodyError, Chunk, FileBody};
 pub(crate) use carrier::Carrier;
 pub(crate) use conditions::{Conditions, Verdict, wants_range};
 pub(crate) use cookies::{CookiePlace, SetCookie, cookies, set_cookie, unescaped};
@@ -45,6 +47,7 @@ pub(crate) use handshake::{Handshake, LongestMessage};
 pub(crate) use head::Head;
 pub(crate) use kept_documents::{KeptDocument, KeptDocuments};
 pub(crate) use negotiation::prefers_html;
+pub(crate) use received_body::{BodyFailure, BodyFeed, ReceivedBody};
 pub(crate) use redirect::{RedirectPolicy, X_REDIRECT_CODE};
 pub(crate) use session_cookie::Signer;
 pub(crate) use stall_timeout::{StallTimeout, within};

@@ -1,47 +1,28 @@
-//! What is required of every request (RFC 9112 sections 3, 6 and 7), beyond what hyper checks.
+//! What is required of every request (RFC 9112 section 3), beyond what its parser checks.
 
-use hyper::header::{COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN, TRANSFER_ENCODING};
-use hyper::{Method, Request, StatusCode, Uri, Version};
+use hyper::header::{COOKIE, HOST, HeaderMap, HeaderValue};
+use hyper::{Method, Request, StatusCode, Uri};
 
 use super::{Answer, LINE_PATH};
-use liveline_proto::http1::{Unreadable, is_host, is_resolved};
+use liveline_proto::http1::{Flaw, is_host, is_resolved};
 
 /// Why a request is refused. Its connection ends with the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RequestError {
-    #[error("The request's head can be read in two ways.")]
-    Ambiguous,
-    #[error("A request names its host once, as HOST or HOST:PORT.")]
-    Host,
-    #[error("A request has one Origin.")]
-    Origin,
-    #[error("A request's target has no fragment: nothing of an address from `#` on is sent.")]
-    Fragment,
+    #[error(transparent)]
+    Flaw(#[from] Flaw),
     #[error("A request's target is a path, or an address of http: without a user.")]
     Target,
     #[error("A request's path leads down: it has no segment `.` or `..`, and no backslash.")]
     Path,
-    #[error("A body is chunked once.")]
-    ChunkedTwice,
-    #[error("The only transfer coding that is understood is `chunked`.")]
-    Coding,
     #[error("This is no proxy.")]
     Connect,
-}
-
-impl From<Unreadable> for RequestError {
-    fn from(unreadable: Unreadable) -> RequestError {
-        match unreadable {
-            Unreadable::Ambiguous => RequestError::Ambiguous,
-            Unreadable::Fragment => RequestError::Fragment,
-        }
-    }
 }
 
 impl RequestError {
     fn status(self) -> StatusCode {
         match self {
-            RequestError::Coding | RequestError::Connect => StatusCode::NOT_IMPLEMENTED,
+            RequestError::Flaw(Flaw::Coding) | RequestError::Connect => StatusCode::NOT_IMPLEMENTED,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -53,9 +34,6 @@ impl RequestError {
 
 /// Checks a request. From here on its `Host` header is the one host that it is for, and its cookies are in one header.
 pub(crate) fn check<B>(request: &mut Request<B>) -> Result<(), RequestError> {
-    check_coding(request.headers())?;
-    check_host(request.headers(), request.version())?;
-    check_origin(request.headers())?;
     if request.method() == Method::CONNECT {
         return Err(RequestError::Connect);
     }
@@ -80,35 +58,6 @@ fn join_cookies(headers: &mut HeaderMap) {
 /// Whether a request is for the server as a whole: `OPTIONS *`.
 pub(crate) fn is_of_server<B>(request: &Request<B>) -> bool {
     request.uri().path() == "*"
-}
-
-fn check_coding(headers: &HeaderMap) -> Result<(), RequestError> {
-    let is_chunked = |value: &[u8]| value.trim_ascii().eq_ignore_ascii_case(b"chunked");
-    let mut values = headers.get_all(TRANSFER_ENCODING).iter().map(HeaderValue::as_bytes);
-    let Some(first) = values.next() else { return Ok(()) };
-    match values.next() {
-        None if is_chunked(first) => Ok(()),
-        None if !first.split(|&it| it == b',').all(is_chunked) => Err(RequestError::Coding),
-        _ => Err(RequestError::ChunkedTwice),
-    }
-}
-
-fn check_host(headers: &HeaderMap, version: Version) -> Result<(), RequestError> {
-    let mut values = headers.get_all(HOST).iter();
-    match (values.next(), values.next()) {
-        (None, _) if version == Version::HTTP_10 => Ok(()),
-        (Some(host), None) if is_host(host.as_bytes()) => Ok(()),
-        _ => Err(RequestError::Host),
-    }
-}
-
-/// A page's origin decides what it may do here, so a request must not have two.
-fn check_origin(headers: &HeaderMap) -> Result<(), RequestError> {
-    let mut values = headers.get_all(ORIGIN).iter();
-    match (values.next(), values.next()) {
-        (_, None) => Ok(()),
-        _ => Err(RequestError::Origin),
-    }
 }
 
 /// Checks the target. Returns its host if it has one, which takes the place of `Host` (RFC 9112 section 3.2.2).

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, SET_COOKIE};
 use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Response, StatusCode};
 
 use crate::browser::BrowserFiles;
-use crate::http::{Answer, AnswerBody, KeptDocument, KeptDocuments, Nature};
+use crate::http::{Answer, AnswerBody, KeptDocument, KeptDocuments, Nature, ReceivedBody};
 use crate::router::{Layer, PublicFiles, Routes};
 
 /// In an answer: the page that shows this state, so that a page of the app can check whether it is the same. In a
@@ -18,7 +17,7 @@ use crate::router::{Layer, PublicFiles, Routes};
 pub(super) const X_LIVE_PAGE: HeaderName = HeaderName::from_static("x-live-page");
 
 /// The document that was kept for this request: the answer to an earlier one of a page that could not show it.
-pub(super) fn kept_document(documents: &KeptDocuments, request: &Request<Incoming>) -> Option<Answer> {
+pub(super) fn kept_document(documents: &KeptDocuments, request: &Request<ReceivedBody>) -> Option<Answer> {
     let KeptDocument { status, headers, body } =
         documents.take(request.uri(), request.headers(), Instant::now())?;
     let mut answer = Answer::empty(status);
@@ -75,7 +74,7 @@ pub(super) fn is_look(method: &Method) -> bool {
 }
 
 /// A module that browsers run.
-pub(super) async fn browser_file(files: Arc<BrowserFiles>, request: Request<Incoming>) -> Answer {
+pub(super) async fn browser_file(files: Arc<BrowserFiles>, request: Request<ReceivedBody>) -> Answer {
     let (path, headers) = (request.uri().path().to_owned(), request.headers().clone());
     // A file is compressed for its first request, which takes a while.
     let found = tokio::task::spawn_blocking(move || Some(files.find(&path)?.answer(&headers))).await;
@@ -98,7 +97,7 @@ pub(super) fn whole(response: Response<Bytes>) -> Answer {
 }
 
 /// The static file of a path without handlers.
-pub(super) async fn file(files: &PublicFiles, request: Request<Incoming>) -> Answer {
+pub(super) async fn file(files: &PublicFiles, request: Request<ReceivedBody>) -> Answer {
     let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
     match files.answer(request.method(), request.headers(), target).await {
         Ok(response) => {

@@ -2,14 +2,15 @@
 
 use std::time::Instant;
 
-use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, SET_COOKIE, VARY};
 use hyper::{Request, StatusCode, Uri};
 
 use super::assets::{X_LIVE_PAGE, is_look};
 use super::context::Context;
 use crate::ext::Show;
-use crate::http::{Answer, AnswerBody, Html, KeptDocument, Nature, X_REDIRECT_CODE, lists, prefers_html};
+use crate::http::{
+    Answer, AnswerBody, Html, KeptDocument, Nature, ReceivedBody, X_REDIRECT_CODE, lists, prefers_html,
+};
 use crate::router::Page;
 use crate::trust::Requester;
 
@@ -25,7 +26,7 @@ pub(super) struct BrowserRequest {
 
 impl BrowserRequest {
     /// `None` for programs, which get the answer and nothing else.
-    pub(super) fn of(request: &Request<Incoming>) -> Option<Box<BrowserRequest>> {
+    pub(super) fn of(request: &Request<ReceivedBody>) -> Option<Box<BrowserRequest>> {
         let wants_html = prefers_html(request.headers());
         let shown = request.headers().get(X_LIVE_PAGE).filter(|_| !wants_html).cloned();
         let (uri, is_look) = (request.uri().clone(), is_look(request.method()));

@@ -1,29 +1,20 @@
-//! One HTTP/1.1 connection: hyper reads its requests and writes their answers.
+//! One connection, from its first byte to its end: HTTP, and what comes before and after it.
 
-use std::cell::RefCell;
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::Service;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::accepted::Accepted;
 use super::context::Context;
-use super::instrumented::{Instrumented, InstrumentedBody, Monitor};
-use super::reply::{Reply, Upgrade};
-use super::rewind::Rewind;
-use super::service::{self, Replying};
+use super::http1::{End, Http, HttpError, Parts};
+use super::monitor::Monitor;
 use super::timeouts::{ConnectionTimeouts, Late};
 use super::{TableEntry, Worker, proxied};
 use crate::trust::Peer;
@@ -57,58 +48,62 @@ async fn serve_connection(
     connection: Accepted<TableEntry>,
 ) -> Result<(), ConnectionError> {
     let began = Instant::now();
-    let Some(Opened { stream, peer }) = open(&worker, connection, began).await? else { return Ok(()) };
+    let Some(Opened { read, entry, stream, peer }) = open(&worker, connection, began).await? else {
+        return Ok(());
+    };
     let limits = &worker.config.connections;
-    let permit = peer.is_proxy.then(|| stream.entry.permit());
+    let permit = peer.is_proxy.then(|| entry.permit());
     let timeouts = ConnectionTimeouts::new(limits, began);
-    let monitor = Rc::new(Monitor::new(timeouts, stream.entry.progress.clone(), permit));
-    let arrived_at = stream.stream.local_addr().ok().map(|address| address.ip());
+    let monitor = Rc::new(Monitor::new(timeouts, entry.progress.clone(), permit));
+    let arrived_at = stream.local_addr().ok().map(|address| address.ip());
     let context = Rc::new(Context { worker: worker.clone(), peer, arrived_at, monitor: monitor.clone() });
-    let upgrade = Rc::new(RefCell::new(None));
-    let mut builder = http1::Builder::new();
-    // The connection's own timeouts tell idle connections from slow ones, and need no timer for each request.
-    builder.header_read_timeout(None).max_buf_size(limits.header.max(8192));
-    let stream = Instrumented { stream, monitor: monitor.clone() };
-    let requests = Requests { context, upgrade: upgrade.clone() };
-    let mut http = builder.serve_connection(TokioIo::new(stream), requests);
+    let mut http = Http::new(context, stream, entry, &read, limits.header);
+    drop(read);
 
-    let (end, idle_since_retiring) = drive(&mut http, &worker, &monitor, &upgrade, began).await;
+    let end = drive(&mut http, &worker, &monitor, began).await;
 
-    let parts = http.into_parts();
-    let Rewind { read, entry, stream } = parts.io.into_inner().stream;
-    let read = if read.is_empty() { parts.read_buf } else { [parts.read_buf, read].concat().into() };
-    match (end, upgrade.take()) {
-        (End::Late(late), upgrade) => {
+    let is_reusable = http.is_reusable();
+    let Parts { stream, entry, read, upgrade } = http.into_parts();
+    match (end, upgrade) {
+        (Ended::Late(late), upgrade) => {
             tracing::debug!("{}: the client is late: {late:?}", peer.address);
             if let Some(upgrade) = upgrade {
                 upgrade.abandon(&worker.config.hub);
             }
             end_late(&stream, late)?;
         }
-        (End::Upgraded | End::Served(_), Some(upgrade)) => {
+        (Ended::Http(End::Upgraded), Some(upgrade)) => {
             // Where another thread has ended the connection, it has ended the line, too.
             let Some(permit) = entry.leave() else { return Ok(()) };
             upgrade.serve(&worker.config.hub, stream, read, permit, limits.frame)?;
         }
         // Where the client closed at the same moment, the next worker sees the end of the stream.
-        (End::Served(Ok(())), None) if idle_since_retiring == Some(monitor.answers()) => {
+        (Ended::Http(End::Served(Ok(()))), _) if is_reusable => {
             if let Some(holds) = entry.leave() {
                 let stream = stream.into_std()?;
                 worker.pass_on(Accepted { stream, peer, is_fresh: false, read, holds });
             }
         }
-        (End::Served(served), None) => {
+        (Ended::Http(End::Served(served)), upgrade) => {
+            if let Some(upgrade) = upgrade {
+                upgrade.abandon(&worker.config.hub);
+            }
             linger(stream, if *worker.retiring().borrow() { LINGER_IDLE } else { LINGER }).await?;
             served?;
         }
-        (End::Upgraded, None) => unreachable!("an upgrade ends HTTP only where there is one"),
+        (Ended::Http(End::Upgraded), None) => {
+            unreachable!("an upgrade ends HTTP only where there is one")
+        }
     }
     Ok(())
 }
 
 /// A connection of which the first bytes are there.
 struct Opened {
-    stream: Rewind,
+    read: Bytes,
+    /// Dropped before the stream is closed: other threads use its descriptor for as long as this entry exists.
+    entry: TableEntry,
+    stream: TcpStream,
     peer: Peer,
 }
 
@@ -156,22 +151,14 @@ async fn open(
             return Ok(None);
         }
     }
-    Ok(Some(Opened { stream: Rewind { read, entry, stream }, peer }))
+    Ok(Some(Opened { read, entry, stream, peer }))
 }
 
-/// Where a request puts the upgrade that it leads to.
-type UpgradeSlot = Rc<RefCell<Option<Upgrade>>>;
-
-type Http = http1::Connection<TokioIo<Instrumented<Rewind>>, Requests>;
-
 /// How HTTP on a connection ended.
-enum End {
-    /// The connection goes on with another protocol.
-    Upgraded,
+enum Ended {
     /// A timeout of the client passed.
     Late(Late),
-    /// hyper is done with it.
-    Served(hyper::Result<()>),
+    Http(End),
 }
 
 /// What interrupts a connection.
@@ -182,15 +169,8 @@ enum Notice {
     Retiring,
 }
 
-/// Lets hyper serve the connection. Returns how that ended and, if the connection was idle when its worker retired, how
-/// many requests had been answered then.
-async fn drive(
-    http: &mut Http,
-    worker: &Worker,
-    monitor: &Monitor,
-    upgrade: &UpgradeSlot,
-    began: Instant,
-) -> (End, Option<usize>) {
+/// Serves HTTP on the connection, to its end.
+async fn drive(http: &mut Http, worker: &Worker, monitor: &Monitor, began: Instant) -> Ended {
     // Polled only when one of them is due, not with each request.
     let mut notices = FuturesUnordered::<Pin<Box<dyn Future<Output = Notice>>>>::new();
     let check = |at: Instant| async move {
@@ -204,87 +184,17 @@ async fn drive(
         let _ = retiring.wait_for(|retiring| *retiring).await;
         Notice::Retiring
     }));
-    let mut idle_since_retiring = None;
     loop {
         tokio::select! {
             biased;
-            end = poll_fn(|cx| poll(http, monitor, upgrade, cx)) => return (end, idle_since_retiring),
+            end = poll_fn(|cx| http.poll(cx)) => return Ended::Http(end),
             Some(notice) = notices.next() => match notice {
                 Notice::Check => match monitor.check(Instant::now()) {
                     Ok(next) => notices.push(Box::pin(check(next))),
-                    Err(late) => return (End::Late(late), None),
+                    Err(late) => return Ended::Late(late),
                 },
-                Notice::Retiring => {
-                    idle_since_retiring = monitor.is_idle().then(|| monitor.answers());
-                    Pin::new(&mut *http).graceful_shutdown();
-                }
+                Notice::Retiring => http.retire(),
             },
-        }
-    }
-}
-
-/// Polls hyper until HTTP ends. hyper gets no answer to the request that leads to an upgrade: the connection is taken
-/// from it, once it has written every answer before.
-fn poll(http: &mut Http, monitor: &Monitor, upgrade: &UpgradeSlot, cx: &mut task::Context<'_>) -> Poll<End> {
-    // To its end, which a connection's graceful shutdown also comes to: before that, hyper may hold bytes of an answer.
-    match Pin::new(http).poll(cx) {
-        Poll::Ready(served) => Poll::Ready(End::Served(served)),
-        // hyper has flushed what it holds, unless the system takes no more.
-        Poll::Pending if upgrade.borrow().is_some() && !monitor.is_blocked() => Poll::Ready(End::Upgraded),
-        Poll::Pending => Poll::Pending,
-    }
-}
-
-/// The requests of a connection, as hyper passes them on.
-struct Requests {
-    context: Rc<Context>,
-    upgrade: UpgradeSlot,
-}
-
-impl Service<Request<Incoming>> for Requests {
-    type Response = Response<InstrumentedBody>;
-    type Error = Infallible;
-    type Future = Responding;
-
-    fn call(&self, request: Request<Incoming>) -> Responding {
-        match service::answer(&self.context, request) {
-            Replying::Now(Reply::Respond(response)) => Responding::Now(Some(response)),
-            Replying::Now(Reply::Upgrade(upgrade)) => {
-                self.upgrade.replace(Some(upgrade));
-                Responding::Upgraded
-            }
-            Replying::Later(reply) => Responding::Later(reply, self.upgrade.clone()),
-        }
-    }
-}
-
-/// hyper's end of a request.
-enum Responding {
-    Now(Option<Response<InstrumentedBody>>),
-    Later(Pin<Box<dyn Future<Output = Reply>>>, UpgradeSlot),
-    /// There is no response: see [`poll`].
-    Upgraded,
-}
-
-impl Future for Responding {
-    type Output = Result<Response<InstrumentedBody>, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let reply = match &mut *self {
-            Responding::Now(response) => {
-                return Poll::Ready(Ok(response.take().expect("a future is polled to its end once")));
-            }
-            Responding::Later(reply, _) => task::ready!(reply.as_mut().poll(cx)),
-            Responding::Upgraded => return Poll::Pending,
-        };
-        match reply {
-            Reply::Respond(response) => Poll::Ready(Ok(response)),
-            Reply::Upgrade(upgrade) => {
-                if let Responding::Later(_, slot) = std::mem::replace(&mut *self, Responding::Upgraded) {
-                    slot.replace(Some(upgrade));
-                }
-                Poll::Pending
-            }
         }
     }
 }
@@ -331,5 +241,5 @@ enum ConnectionError {
     #[error(transparent)]
     Io(#[from] std::io::Error),
     #[error(transparent)]
-    Http(#[from] hyper::Error),
+    Http(#[from] HttpError),
 }

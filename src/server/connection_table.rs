@@ -112,10 +112,6 @@ impl Progress {
         }
     }
 
-    pub(crate) fn is_blocked(&self) -> bool {
-        self.is_blocked.load(Ordering::Relaxed)
-    }
-
     fn request(&self) -> String {
         let words = self.request.iter().map(|word| word.load(Ordering::Relaxed).to_le_bytes());
         let bytes: Vec<_> = words.flatten().take_while(|byte| *byte != 0).collect();

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::Worker;
-use super::instrumented::Monitor;
+use super::monitor::Monitor;
 use crate::trust::Peer;
 
 /// See the module.

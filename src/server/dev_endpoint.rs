@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use hyper::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
     ETAG, HOST, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, ORIGIN,
@@ -22,7 +21,7 @@ use super::reply::{Outgoing, Protocol};
 use crate::browser::{Origin, origin_in};
 use crate::dev::editor::{self, EditorPlace};
 use crate::dev::{Dev, PATH, SCRIPT, SiteVersion, Socket, inject};
-use crate::http::{Answer, AnswerBody, Chunk, Handshake, asks_for_websocket, prefers_html};
+use crate::http::{Answer, AnswerBody, Chunk, Handshake, ReceivedBody, asks_for_websocket, prefers_html};
 use crate::trust::Requester;
 use liveline_compiler::Diagnostic;
 
@@ -57,7 +56,7 @@ pub(super) async fn answer(
     context: Rc<Context>,
     dev: Arc<Dev>,
     requester: Requester,
-    request: Request<Incoming>,
+    request: Request<ReceivedBody>,
 ) -> Outgoing {
     let path = request.uri().path();
     let answer = match (request.method().as_str(), &path[PATH.len()..]) {
@@ -90,7 +89,7 @@ fn listen(
     context: &Context,
     dev: &Arc<Dev>,
     requester: Requester,
-    request: &Request<Incoming>,
+    request: &Request<ReceivedBody>,
 ) -> Result<Outgoing, Box<Answer>> {
     let headers = request.headers();
     if !asks_for_websocket(request.method(), headers) {
@@ -141,7 +140,7 @@ fn is_own_page(context: &Context, requester: Requester, headers: &HeaderMap) -> 
 }
 
 /// The JSON of a request. No form of another site can send that type.
-async fn json(request: Request<Incoming>) -> Option<Value> {
+async fn json(request: Request<ReceivedBody>) -> Option<Value> {
     let kind = request.headers().get(CONTENT_TYPE)?;
     if !kind.as_bytes().starts_with(b"application/json") {
         return None;
@@ -222,7 +221,7 @@ pub(super) struct Document {
 
 impl Document {
     /// The document that a request is for, if it is for one. Removes the suffix from the ETags of the request.
-    pub(super) fn requested(dev: &Dev, request: &mut Request<Incoming>) -> Option<Document> {
+    pub(super) fn requested(dev: &Dev, request: &mut Request<ReceivedBody>) -> Option<Document> {
         let is_document =
             is_document(request.headers()) || request.uri().path().starts_with(PAGES_OF_WORKERS);
         if *request.method() == Method::HEAD || !is_document {

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use hyper::body::Incoming;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap,
@@ -23,7 +22,9 @@ use super::context::Context;
 use super::line_endpoint;
 use crate::config::Config;
 use crate::ext::{Mode, topic_carry};
-use crate::http::{Answer, AnswerBody, Handshake, Nature, asks_for_websocket, set_stream_headers, within};
+use crate::http::{
+    Answer, AnswerBody, Handshake, Nature, ReceivedBody, asks_for_websocket, set_stream_headers, within,
+};
 use crate::topics::{self, Feed, PageHub, PageSession, PageSubscription, Verdict, Wire};
 use crate::trust::Requester;
 use liveline_proto::JoinError;
@@ -59,7 +60,11 @@ pub(super) fn covers(context: &Context, path: &str) -> bool {
 }
 
 /// Answers a request to an address of the hub.
-pub(super) async fn answer(context: Rc<Context>, requester: Requester, request: Request<Incoming>) -> Answer {
+pub(super) async fn answer(
+    context: Rc<Context>,
+    requester: Requester,
+    request: Request<ReceivedBody>,
+) -> Answer {
     let config = &context.worker.config;
     let caller = Caller::of(config, requester, request.headers());
     let is_allowed = is_allowed(config, &caller, requester);
@@ -324,7 +329,7 @@ impl Page<'_> {
     }
 
     /// Publishes a message: JSON, whatever its media type.
-    async fn publish(&self, request: Request<Incoming>) -> Answer {
+    async fn publish(&self, request: Request<ReceivedBody>) -> Answer {
         if !self.is_allowed {
             let text = "pages of another origin publish only if the server was started with --allow-origin";
             return refused(StatusCode::FORBIDDEN, text);
@@ -346,7 +351,7 @@ impl Page<'_> {
         }
     }
 
-    async fn body(&self, request: Request<Incoming>) -> Result<Bytes, Answer> {
+    async fn body(&self, request: Request<ReceivedBody>) -> Result<Bytes, Answer> {
         let (bodies, timeout) = (&self.config.bodies, self.config.isolate.answer);
         let mut held = bodies.budget.begin(self.requester.address, Instant::now());
         let limit = self.config.connections.frame;

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use hyper::header::{
     ACCEPT, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, HeaderValue, SEC_WEBSOCKET_PROTOCOL, UPGRADE, VARY,
@@ -17,7 +17,7 @@ use super::caller::Caller;
 use super::reply::{Outgoing, Protocol};
 use crate::config::Config;
 use crate::ext::Held;
-use crate::http::{Answer, Handshake, asks_for_websocket, lists, set_stream_headers, within};
+use crate::http::{Answer, Handshake, ReceivedBody, asks_for_websocket, lists, set_stream_headers, within};
 use crate::trust::Requester;
 use liveline_proto::{Attachment, Close, CloseCode, Format, JoinError, Token, TransportKind};
 
@@ -29,7 +29,7 @@ pub(super) async fn answer(
     config: &Config,
     requester: Requester,
     address: &str,
-    request: Request<Incoming>,
+    request: Request<ReceivedBody>,
 ) -> Outgoing {
     let caller = Caller::of(config, requester, request.headers());
     if asks_for_websocket(request.method(), request.headers()) {
@@ -140,7 +140,7 @@ fn listen(config: &Config, address: &str, caller: &Caller) -> Outgoing {
 }
 
 /// Receives a client's frames, one in each line of the body.
-async fn receive(config: &Config, address: &str, caller: &Caller, body: Incoming) -> Answer {
+async fn receive(config: &Config, address: &str, caller: &Caller, body: ReceivedBody) -> Answer {
     let attachment = match sender(config, address, caller) {
         Ok(attachment) => attachment,
         Err(error) => return refusal(caller, error),
@@ -191,7 +191,7 @@ fn sender(config: &Config, address: &str, caller: &Caller) -> Result<Attachment,
 }
 
 /// Reads a body of at most `limit` bytes. One that breaks off is refused whole, since its last frame may be half of one.
-pub(super) async fn read(mut body: Incoming, limit: usize, held: &mut Held) -> Result<Vec<u8>, Answer> {
+pub(super) async fn read(mut body: ReceivedBody, limit: usize, held: &mut Held) -> Result<Vec<u8>, Answer> {
     let mut bytes = Vec::new();
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         let broken = |_| Answer::text(StatusCode::BAD_REQUEST, "The frames broke off.\n");

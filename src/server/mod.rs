@@ -10,7 +10,8 @@
 //! | `worker_thread`, `mailbox` | one thread: a tokio runtime, an isolate, its mail, and its share of the connections |
 //! | `remote`, `connection_table` | what other threads share with a worker, to replace it when its isolate is lost |
 //! | `connection` | one connection, from its first byte to its end, its upgrade, or its move to a newer generation |
-//! | `instrumented`, `timeouts`, `rewind` | the stream of a connection, and how long its client may take |
+//! | `http1/` | HTTP/1.1 on the stream of a connection |
+//! | `monitor`, `timeouts` | what a connection does, and how long its client may take |
 //! | `service` | one request: `route`, then a [`Reply`](reply::Reply), which is a response or an upgrade |
 //! | `requester`, `caller`, `csrf` | which client sent a request, and what it may do |
 //! | `line_endpoint`, `larc_endpoint`, `dev_endpoint`, `assets` | the host's own addresses, and static files |
@@ -32,12 +33,13 @@ mod connection_table;
 mod context;
 mod csrf;
 mod dev_endpoint;
-mod instrumented;
+mod http1;
 mod larc_endpoint;
 mod limiter;
 mod line_endpoint;
 mod listener;
 mod mailbox;
+mod monitor;
 pub(crate) mod open_files;
 mod pool;
 mod proxied;
@@ -45,7 +47,6 @@ mod remote;
 mod renewal;
 mod reply;
 mod requester;
-mod rewind;
 mod route_files;
 mod service;
 mod timeouts;

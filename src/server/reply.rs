@@ -2,15 +2,14 @@
 
 use hyper::Response;
 
-use super::instrumented::InstrumentedBody;
 use crate::dev;
-use crate::http::{Answer, Carrier};
+use crate::http::{Answer, AnswerBody, Carrier};
 use liveline_proto::{Attachment, Format, LineId};
 
 /// What the connection does for a request.
 pub(super) enum Reply {
     /// It sends this and reads the next request.
-    Respond(Response<InstrumentedBody>),
+    Respond(Response<AnswerBody>),
     /// It leaves HTTP.
     Upgrade(Upgrade),
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::access_log::RequestLog;
@@ -15,18 +15,18 @@ use super::caller::{Caller, own_origin};
 use super::completion::Completion;
 use super::context::Context;
 use super::dev_endpoint::{self, Document};
-use super::instrumented::InstrumentedBody;
 use super::reply::{Outgoing, Protocol, Reply, Upgrade, head_of};
 use super::{Called, Worker, csrf, larc_endpoint, line_endpoint, requester};
 use crate::browser::BrowserFiles;
 use crate::ext::{Call, Mode, Show, Shown};
 use crate::http::{
-    Answer, AnswerBody, Audience, Conditions, Continuation, Handshake, LINE_PATH, RedirectPolicy, USER_PATH,
-    asks_for_websocket, set_stream_headers, strict,
+    Answer, AnswerBody, Audience, Conditions, Continuation, Handshake, LINE_PATH, ReceivedBody,
+    RedirectPolicy, USER_PATH, asks_for_websocket, set_stream_headers, strict,
 };
 use crate::metrics;
 use crate::router::{Node, NodeId, PageId, Step, segments};
 use crate::trust::Requester;
+use liveline_proto::http1::Flaw;
 use liveline_proto::{Format, JoinError};
 
 /// The reply to a request: there already, as most are, or still to come.
@@ -35,8 +35,12 @@ pub(super) enum Replying {
     Later(Pin<Box<dyn Future<Output = Reply>>>),
 }
 
-/// Answers a request. It always does: an error is an answer, too.
-pub(super) fn answer(context: &Rc<Context>, mut request: Request<Incoming>) -> Replying {
+/// Answers a request, which may have a flaw. It always does: an error is an answer, too.
+pub(super) fn answer(
+    context: &Rc<Context>,
+    mut request: Request<ReceivedBody>,
+    flaw: Option<Flaw>,
+) -> Replying {
     context.monitor.requested(request.method(), request.uri());
     let browser = BrowserRequest::of(&request);
     let dev = context.worker.config.dev.as_ref();
@@ -47,7 +51,7 @@ pub(super) fn answer(context: &Rc<Context>, mut request: Request<Incoming>) -> R
         metrics: RequestMetrics::of(context, &request),
         document,
     };
-    let routed = match check(context, &mut request) {
+    let routed = match check(context, &mut request, flaw) {
         Ok(requester) => {
             responder.set_requester(requester);
             route(context, requester, request, &mut responder)
@@ -77,11 +81,12 @@ pub(super) fn answer(context: &Rc<Context>, mut request: Request<Incoming>) -> R
 }
 
 /// Whether a request may be served, and which client sent it.
-fn check(context: &Context, request: &mut Request<Incoming>) -> Result<Requester, Box<Answer>> {
-    let checked = match context.monitor.unreadable() {
-        Some(reason) => Err(reason.into()),
-        None => strict::check(request),
-    };
+fn check(
+    context: &Context,
+    request: &mut Request<ReceivedBody>,
+    flaw: Option<Flaw>,
+) -> Result<Requester, Box<Answer>> {
+    let checked = flaw.map_or_else(|| strict::check(request), |flaw| Err(flaw.into()));
     checked.map_err(|error| Box::new(error.answer()))?;
     requester::of(context, request).map_err(|error| Box::new(error.answer()))
 }
@@ -127,11 +132,11 @@ impl Responder {
             log.answered(context, &mut answer);
         }
         context.monitor.answered();
-        reply(context, answer, protocol)
+        reply(answer, protocol)
     }
 }
 
-fn reply(context: &Context, mut answer: Answer, protocol: Option<Protocol>) -> Reply {
+fn reply(mut answer: Answer, protocol: Option<Protocol>) -> Reply {
     let continuation = answer.continuation.take();
     if let Some(Continuation::Carried(carrier)) = continuation {
         return Reply::Upgrade(Upgrade { head: head_of(&answer), protocol: Protocol::Carried(carrier) });
@@ -154,7 +159,7 @@ fn reply(context: &Context, mut answer: Answer, protocol: Option<Protocol>) -> R
     }
     answer.drop_what_cannot_be_sent();
     let Answer { status, headers, extensions, body, .. } = answer;
-    let mut response = Response::new(InstrumentedBody { body, monitor: context.monitor.clone() });
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     *response.extensions_mut() = extensions;
@@ -170,7 +175,7 @@ struct RequestMetrics {
 }
 
 impl RequestMetrics {
-    fn of(context: &Context, request: &Request<Incoming>) -> Option<Box<RequestMetrics>> {
+    fn of(context: &Context, request: &Request<ReceivedBody>) -> Option<Box<RequestMetrics>> {
         let client = context.peer.address;
         let is_wanted = request.uri().path() == metrics::PATH
             && context.worker.config.mode == Mode::Development
@@ -206,7 +211,7 @@ impl From<Answer> for Routed {
 fn route(
     context: &Rc<Context>,
     requester: Requester,
-    request: Request<Incoming>,
+    request: Request<ReceivedBody>,
     responder: &mut Responder,
 ) -> Routed {
     if larc_endpoint::covers(context, request.uri().path()) {
@@ -246,9 +251,9 @@ fn route(
 fn own_address(
     context: &Rc<Context>,
     requester: Requester,
-    request: Request<Incoming>,
+    request: Request<ReceivedBody>,
     browser: Option<&BrowserRequest>,
-) -> ControlFlow<Routed, Request<Incoming>> {
+) -> ControlFlow<Routed, Request<ReceivedBody>> {
     let worker = &context.worker;
     let path = request.uri().path();
     if strict::is_of_server(&request) {
@@ -315,7 +320,7 @@ struct Target<'a> {
 fn handle(
     context: &Rc<Context>,
     requester: Requester,
-    request: Request<Incoming>,
+    request: Request<ReceivedBody>,
     log: &mut RequestLog,
     Target { node, steps, shown }: Target<'_>,
 ) -> Routed {

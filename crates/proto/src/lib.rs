@@ -16,7 +16,7 @@
 //! | [`Format`] | frames as server-sent events or lines of JSON |
 //! | [`actor`] | actors: one owner for each, gates, alarms, hibernation |
 //! | [`websocket`] | frames on a WebSocket (RFC 6455) |
-//! | [`http1`] | strictness that the HTTP/1.1 parser in use does not have |
+//! | [`http1`] | HTTP/1.1 as a server speaks it: heads, bodies, answers, connections |
 //! | [`larc`] | what pages of LARC need: their frames, documents, presence |
 //! | [`topic`] | named sequences of messages with subscribers that continue where they were |
 //! | [`multipart`] | forms (RFC 7578), the one kind of body that the host parses |

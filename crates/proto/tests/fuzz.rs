@@ -13,8 +13,8 @@ mod engine;
 mod envelope;
 #[path = "../fuzz/targets/frame_decoder.rs"]
 mod frame_decoder;
-#[path = "../fuzz/targets/request_head.rs"]
-mod request_head;
+#[path = "../fuzz/targets/http1.rs"]
+mod http1;
 
 fn over_corpus(target: &str, check: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
@@ -41,8 +41,8 @@ fn engine_holds_over_its_corpus() {
 }
 
 #[test]
-fn request_head_holds_over_its_corpus() {
-    over_corpus("request_head", request_head::check);
+fn http1_holds_over_its_corpus() {
+    over_corpus("http1", http1::check);
 }
 
 /// Pieces of requests, and bytes that resemble them.
@@ -50,6 +50,7 @@ fn request_pieces() -> impl Strategy<Value = Vec<u8>> {
     let pieces = prop_oneof![
         "(GET|POST) |/[a%.2e\\\\;/]{0,8}| HTTP/1\\.1|\r\n|\n|\r|#|:|Host: |Upgrade: x\r\n",
         "Content-Length: [0-9]{1,2}\r\n|Transfer-Encoding: chunked\r\n\r\n",
+        "POST / HTTP/1\\.1\r\nHost: x\r\n(Content-Length: [0-9]\r\n|Transfer-Encoding: chunked\r\n)?\r\n",
         "[0-9a-f]{1,2}(;[a-c\"= ;]{0,5})?\r\n|1\r\n[a-z]\r\n|3;a\r\n[a-z]{3}\r\n|0\r\n\r\n|[a-z]{0,9}",
         " [a-zA-Z0-9.%:_~\\[\\]-]{0,12} | ([0-9]{1,3}\\.){3,4}[0-9x]{0,4} | xn--[a-z0-9-]{0,6} ",
     ];
@@ -58,13 +59,13 @@ fn request_pieces() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn request_head_holds_over_pieces(data in request_pieces()) {
-        request_head::check(&data);
+    fn http1_holds_over_pieces(data in request_pieces()) {
+        http1::check(&data);
     }
 
     #[test]
-    fn request_head_holds_over_anything(data in prop::collection::vec(any::<u8>(), 0..300)) {
-        request_head::check(&data);
+    fn http1_holds_over_anything(data in prop::collection::vec(any::<u8>(), 0..300)) {
+        http1::check(&data);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use deno_core::v8;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode, Uri};
@@ -13,7 +13,7 @@ use crate::ext::actor::End;
 use crate::ext::port::EarlyMessages;
 use crate::ext::session::ExchangeSession;
 use crate::ext::{Show, Shown};
-use crate::http::{Answer, Audience, CookiePlace, FileBody, Head, StallTimeout};
+use crate::http::{Answer, Audience, CookiePlace, FileBody, Head, ReceivedBody, StallTimeout};
 use crate::lines::Hub;
 use crate::trust::Requester;
 use liveline_compiler::Diagnostic;
@@ -23,7 +23,7 @@ use liveline_proto::{Exchange, ExchangeId, LineId};
 #[derive(Debug)]
 pub(crate) struct Call {
     pub parts: Parts,
-    pub body: Incoming,
+    pub body: ReceivedBody,
     pub requester: Requester,
     /// The page of the answer, and how to use it.
     pub shown: Shown,
@@ -73,7 +73,7 @@ const _: () = assert!(size_of::<Slot>() <= 312);
 /// The request body and how much of it the handler has read.
 pub(in crate::ext) struct RequestBody {
     /// The unread rest, if any. `None` while a chunk is being read.
-    pub left: Option<Box<Incoming>>,
+    pub left: Option<Box<ReceivedBody>>,
     /// Bytes read so far.
     pub read: usize,
     /// Remaining time for which the client may stall the reader of the body.

@@ -1,16 +1,10 @@
-//! The lines of a chunked body (RFC 9112 section 7.1), and the merging of small chunks.
-//!
-//! Every chunk costs its reader one turn, whatever its size. So that a client cannot cause a million turns with a few
-//! megabytes, small chunks that arrive together are merged before hyper parses them.
+//! The first lines of chunks (RFC 9112 section 7.1).
 
 /// Bytes of chunk extensions that a body may have.
 const EXTENSION_BYTES: usize = 16 * 1024;
 
 /// Bytes that a chunk's first line may have.
 pub(super) const LINE_BYTES: usize = EXTENSION_BYTES + 64;
-
-/// Chunks of more bytes are not merged.
-const SMALL: u64 = 256;
 
 /// Hexadecimal digits of a size.
 const DIGITS: usize = 16;
@@ -72,53 +66,6 @@ fn after_quoted(text: &[u8]) -> Option<&[u8]> {
             _ => return None,
         }
     }
-}
-
-/// What [`merge`] did.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Merged {
-    /// Bytes that the merged chunks had.
-    pub read: usize,
-    /// Bytes of the chunk that replaces them.
-    pub kept: usize,
-}
-
-/// Merges the whole small chunks at the beginning of `bytes` into one chunk, in place, if there are several.
-pub(super) fn merge(bytes: &mut [u8], extensions: &mut Extensions) -> Merged {
-    let mut counted = *extensions;
-    let (mut data, mut read, mut count) = (Vec::new(), 0, 0);
-    while let Some((chunk, length)) = small_chunk(&bytes[read..], &mut counted) {
-        data.extend_from_slice(chunk);
-        read += length;
-        count += 1;
-    }
-    if count < 2 {
-        // A single chunk stays as it is.
-        return Merged::default();
-    }
-    *extensions = counted;
-    let line = format!("{:x}\r\n", data.len());
-    let mut kept = 0;
-    for part in [line.as_bytes(), &data, b"\r\n"] {
-        // The result is shorter: two lines became one, whose number has at most one digit more for each chunk.
-        bytes[kept..kept + part.len()].copy_from_slice(part);
-        kept += part.len();
-    }
-    Merged { read, kept }
-}
-
-/// The data of a small chunk that is complete, and its length with its lines.
-fn small_chunk<'b>(bytes: &'b [u8], extensions: &mut Extensions) -> Option<(&'b [u8], usize)> {
-    let end = memchr::memchr(b'\n', &bytes[..bytes.len().min(LINE_BYTES)])?;
-    let mut counted = *extensions;
-    let size =
-        size(bytes[..end].strip_suffix(b"\r")?, &mut counted).filter(|size| (1..=SMALL).contains(size))?;
-    let (data, rest) = bytes[end + 1..].split_at_checked(size as usize)?;
-    if !rest.starts_with(b"\r\n") {
-        return None;
-    }
-    *extensions = counted;
-    Some((data, end + 1 + data.len() + 2))
 }
 
 #[cfg(test)]
@@ -184,40 +131,5 @@ mod tests {
             assert_eq!(size(line.as_bytes(), &mut extensions), Some(5));
         }
         assert_eq!(size(line.as_bytes(), &mut extensions), None);
-    }
-
-    #[track_caller]
-    fn merges(before: &str, after: &str, kept: usize) {
-        let mut bytes = before.as_bytes().to_vec();
-        let merged = merge(&mut bytes, &mut Extensions::default());
-        assert_eq!((merged.kept, merged.read == 0), (kept, kept == 0), "{before}");
-        bytes.copy_within(merged.read.., merged.kept);
-        bytes.truncate(before.len() - (merged.read - merged.kept));
-        assert_eq!(String::from_utf8_lossy(&bytes), after);
-    }
-
-    #[test]
-    fn whole_small_chunks_become_one() {
-        merges("1\r\na\r\n2;x\r\nbc\r\n", "3\r\nabc\r\n", 8);
-        merges("1\r\na\r\n1\r\nb\r\n0\r\n\r\n", "2\r\nab\r\n0\r\n\r\n", 7);
-        merges("1\r\na\r\n1\r\nb\r\n5\r\nc", "2\r\nab\r\n5\r\nc", 7);
-    }
-
-    #[test]
-    fn what_is_no_run_of_whole_small_chunks_stays() {
-        for bytes in [
-            "",
-            "1",
-            "1\r\na\r\n",
-            "1\r\na\r\n1\r\nb",
-            "1\r\nab\n1\r\nb\r\n",
-            "0\r\n\r\n",
-            "x\r\n",
-            "101\r\na",
-        ] {
-            merges(bytes, bytes, 0);
-        }
-        let large = format!("{0}{0}", format_args!("101\r\n{}\r\n", "x".repeat(0x101)));
-        merges(&large, &large, 0);
     }
 }

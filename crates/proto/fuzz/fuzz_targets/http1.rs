@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../targets/request_head.rs"]
+#[path = "../targets/http1.rs"]
 mod target;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| target::check(data));
