@@ -25,8 +25,9 @@ fn names() -> Vec<String> {
     let entries =
         fs::read_dir(folder()).expect("the examples").flatten().filter(|entry| entry.path().is_dir());
     let names = entries.map(|entry| entry.file_name().into_string().expect("a name"));
-    let mut names: Vec<_> =
-        names.filter(|name| !["aiwebengine", "fastify", "public", "source", "workers"].contains(&name.as_str())).collect();
+    let mut names: Vec<_> = names
+        .filter(|name| !["aiwebengine", "fastify", "public", "source", "workers"].contains(&name.as_str()))
+        .collect();
     names.sort();
     names
 }
