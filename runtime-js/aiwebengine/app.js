@@ -1,6 +1,6 @@
 // The scripts of a project as one application: which of them answers a request.
 
-import { op_log_error, op_request_header } from "ext:core/ops";
+import { op_request_header } from "ext:core/ops";
 import { kExchange } from "ext:liveline/event/event.js";
 import { isPromise } from "ext:liveline/errors/exceptions.js";
 import { print, WARNING } from "ext:liveline/log.js";
@@ -13,7 +13,6 @@ import {
   Date,
   DatePrototypeToISOString,
   JSONParse,
-  PromisePrototypeCatch,
   PromiseReject,
   Response,
   ResponsePrototypeGetStatus,
@@ -162,9 +161,4 @@ async function otherwise(exchange, pathname, next) {
     if (!(response instanceof Response) || ResponsePrototypeGetStatus(response) !== 404) return response;
   }
   return failure(exchange, 404);
-}
-
-/** For other parts: a promise that belongs to no request. */
-export function background(what, promise) {
-  PromisePrototypeCatch(promise, (error) => op_log_error(what, error));
 }

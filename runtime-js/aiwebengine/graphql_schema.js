@@ -4,7 +4,6 @@ import { core } from "ext:core/mod.js";
 import { isPromise } from "ext:liveline/errors/exceptions.js";
 import { topic } from "ext:liveline/topic/topic.js";
 import {
-  ArrayPrototypeJoin,
   ArrayPrototypeMap,
   ArrayPrototypePush,
   ArrayPrototypeSome,
@@ -282,5 +281,3 @@ export function problems() {
     return [{ message: error.message }];
   }
 }
-
-export const printedTypes = () => ArrayPrototypeJoin(ArrayPrototypeMap(fields, ({ sdl }) => sdl), "\n\n");

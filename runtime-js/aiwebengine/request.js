@@ -19,7 +19,6 @@ import {
   RegExpPrototypeExec,
   SafeArrayIterator,
   SafeRegExp,
-  StringPrototypeSlice,
   StringPrototypeStartsWith,
   StringPrototypeToLowerCase,
   StringPrototypeTrim,
@@ -194,6 +193,3 @@ export function bytesOfBase64(text) {
   const { forgivingBase64Decode } = core.loadExtScript("ext:deno_web/00_infra.js");
   return forgivingBase64Decode(text);
 }
-
-/** The first characters of a text, for messages. */
-export const excerpt = (text) => text.length > 100 ? `${StringPrototypeSlice(text, 0, 100)}...` : text;

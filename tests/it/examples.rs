@@ -26,7 +26,9 @@ fn names() -> Vec<String> {
         fs::read_dir(folder()).expect("the examples").flatten().filter(|entry| entry.path().is_dir());
     let names = entries.map(|entry| entry.file_name().into_string().expect("a name"));
     let mut names: Vec<_> = names
-        .filter(|name| !["fastify", "larc", "public", "source", "workers"].contains(&name.as_str()))
+        .filter(|name| {
+            !["aiwebengine", "fastify", "larc", "public", "source", "workers"].contains(&name.as_str())
+        })
         .collect();
     names.sort();
     names

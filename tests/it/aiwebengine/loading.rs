@@ -100,3 +100,14 @@ fn handlers_of_another_dialect_serve_beside_scripts() {
     assert_eq!(host.get("/a").text(), "script");
     assert_eq!(host.get("/hello").text(), "webflo");
 }
+
+#[test]
+fn scripts_know_each_other_and_their_logs() {
+    let host = Site::new()
+        .file("scripts/a.js", "writeLog('one', { two: 2 }); register('/a', () => [listScripts(), listLogs(), JSON.parse(listStreams())]);")
+        .file("scripts/b.js", "registerWebStream('/s'); register('/b', () => JSON.parse(getScriptInitStatus()).initialized);")
+        .serve();
+    let known = host.get("/a").json();
+    assert_eq!(known, serde_json::json!([["scripts/a.js", "scripts/b.js"], ["one {\"two\":2}"], ["/s"]]));
+    assert_eq!(host.get("/b").text(), "true");
+}
