@@ -2,8 +2,8 @@
 // of the common walk (`routing.js`).
 
 import { fastify } from "./fastify.js";
-import { larc } from "./larc.js";
 import { webflo } from "./webflo.js";
+import { larc } from "../larc/larc.js";
 import { workers } from "../workers/workers.js";
 import { ArrayPrototypePush, JSONStringify, SafeArrayIterator } from "../primordials.js";
 

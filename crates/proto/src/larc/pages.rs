@@ -175,7 +175,7 @@ impl Pages {
         let page = Page { user: user.clone(), is_known, waiting: VecDeque::new(), is_overrun: false };
         self.pages.insert(id, page);
         let mut out = Outbox::default();
-        self.online.enter(id, user, self.now, &self.limits, &mut out);
+        self.online.enter(id, user, &self.limits, &mut out);
         self.send(out);
     }
 
