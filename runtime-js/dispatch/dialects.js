@@ -3,8 +3,8 @@
 
 import { aiwebengine } from "./aiwebengine.js";
 import { fastify } from "./fastify.js";
-import { larc } from "./larc.js";
 import { webflo } from "./webflo.js";
+import { larc } from "../larc/larc.js";
 import { workers } from "../workers/workers.js";
 import { ArrayPrototypePush, JSONStringify, SafeArrayIterator } from "../primordials.js";
 

@@ -1,4 +1,4 @@
-//! The site's `_hub.js`, which decides on what pages of LARC send. Half of `runtime-js/dispatch/larc.js`.
+//! The site's `_hub.js`, which decides on what pages of LARC send. Half of `runtime-js/larc/larc.js`.
 
 use std::borrow::Cow;
 use std::cell::RefCell;

@@ -119,6 +119,11 @@ impl PublicFiles {
             if status == StatusCode::RANGE_NOT_SATISFIABLE {
                 headers.insert(CONTENT_RANGE, header(format!("bytes */{size}")));
             } else if let Some(kind) = kind.filter(|_| !is_multipart(headers)) {
+                // One name for the type of scripts, whatever their ending (RFC 9239).
+                let kind = match kind.split(';').next() {
+                    Some("application/javascript") => "text/javascript".to_owned(),
+                    _ => kind,
+                };
                 // The types of some endings have it already.
                 let lacks_charset = kind.starts_with("text/") && !kind.contains("charset=");
                 let charset = if lacks_charset { ";charset=UTF-8" } else { "" };

@@ -55,7 +55,8 @@ impl Connection {
         let mut reader = BufReader::new(stream);
         let mut status = String::new();
         reader.read_line(&mut status).ok()?;
-        if status.is_empty() {
+        // The connection may be cut within the line.
+        if !status.ends_with('\n') {
             return None;
         }
         assert!(status.contains(" 200 "), "{status}");

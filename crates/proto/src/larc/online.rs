@@ -72,14 +72,7 @@ impl Online {
     }
 
     /// A page is connected: it receives who is there, and others receive its user.
-    pub(super) fn enter(
-        &mut self,
-        id: PageId,
-        user: User,
-        now: Millis,
-        limits: &PageLimits,
-        out: &mut Outbox,
-    ) {
+    pub(super) fn enter(&mut self, id: PageId, user: User, limits: &PageLimits, out: &mut Outbox) {
         let seat =
             Seat { user: user.id.clone(), name: user.name.clone(), takes_part: false, missed_at: None };
         self.pages.insert(id, seat);
@@ -87,7 +80,6 @@ impl Online {
             self.list(id, out);
         }
         self.count(id, user, limits, out);
-        let _ = now;
     }
 
     /// A page receives who is there.

@@ -175,7 +175,7 @@ impl Pages {
         let page = Page { user: user.clone(), is_known, waiting: VecDeque::new(), is_overrun: false };
         self.pages.insert(id, page);
         let mut out = Outbox::default();
-        self.online.enter(id, user, self.now, &self.limits, &mut out);
+        self.online.enter(id, user, &self.limits, &mut out);
         self.send(out);
     }
 
@@ -229,7 +229,7 @@ impl Pages {
         let Some(user) = self.identify(id, named) else { return Ok(()) };
         let mut out = Outbox::default();
         let updated =
-            self.rooms.update(id, document, &user, payload, stored, (self.now, &self.limits), &mut out);
+            self.rooms.update((id, &user), document, payload, stored, (self.now, &self.limits), &mut out);
         self.send(out);
         let (document, payload) = updated?;
         self.actions.push(PageAction::Keep { document, payload });

@@ -148,9 +148,8 @@ impl Rooms {
     /// A page has changed the document. Returns the document and its new text.
     pub(super) fn update(
         &mut self,
-        id: PageId,
+        (id, user): (PageId, &User),
         document: &str,
-        user: &User,
         payload: &str,
         stored: Option<Bytes>,
         (now, limits): (Millis, &PageLimits),

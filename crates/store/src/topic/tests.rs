@@ -55,7 +55,7 @@ fn writes_wait_until_they_are_in_the_file() {
     assert_eq!(store.waiting(), 0);
     // The thread is held, so that what comes next waits.
     let (go, wait) = mpsc::channel::<()>();
-    store.report(move |_| drop(wait.recv()));
+    store.report(move |_| _ = wait.recv());
     store.write(TopicWrite::Message { topic: "/a".to_owned(), row: row(1) });
     assert!(store.waiting() >= row(1).data.len());
     go.send(()).unwrap();
