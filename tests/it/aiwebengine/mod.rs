@@ -19,7 +19,7 @@ macro_rules! seed {
         include_str!(concat!("seed/", $name))
     };
 }
-pub(self) use seed;
+use seed;
 
 /// A project with one script.
 fn script(text: &str) -> Site {
