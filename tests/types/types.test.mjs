@@ -30,8 +30,8 @@ const PROJECT = `
   };
 `;
 
-/** Examples whose types are those of packages from npm. */
-const FOREIGN = ["fastify", "workers"];
+/** Examples in the style of other hosts, which declare their own types or none. */
+const FOREIGN = ["aiwebengine", "fastify", "larc", "workers"];
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
