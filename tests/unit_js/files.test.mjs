@@ -42,13 +42,20 @@ const isNodes = (path) => path.startsWith("node/");
 /** The packages of Fastify, which have a list of their own. */
 const fastifyBridge = read("src/ext/fastify/mod.rs");
 const isFastifys = (path) => path.startsWith("fastify/");
+/** The scripts of aiwebengine's dialect, which have a list of their own. */
+const aiwebengineBridge = read("src/ext/aiwebengine/mod.rs");
+const isAiwebengines = (path) => path.startsWith("aiwebengine/");
+const hasOwnList = (path) => isNodes(path) || isFastifys(path) || isAiwebengines(path);
 const table = rows("runtime-js/README.md");
 
 test("each script is in the list of sources and in the README's table", () => {
   const sources = listed(bridge, "\"runtime-js\",\n", "]", /"(.+\.js)"/g).flat();
-  assert.deepEqual(sources, loaded.filter((path) => !isNodes(path) && !isFastifys(path)), "SOURCES of src/ext/mod.rs");
+  assert.deepEqual(sources, loaded.filter((path) => !hasOwnList(path)), "SOURCES of src/ext/mod.rs");
   const ofFastify = listed(fastifyBridge, "\"runtime-js/fastify\"", "]", /"(\w+\.js)"/g).flat();
   assert.deepEqual(ofFastify, loaded.filter(isFastifys).map((path) => posix.basename(path)), "those of ext/fastify/mod.rs");
+  const ofAiwebengine = listed(aiwebengineBridge, "\"runtime-js/aiwebengine\"", "]", /"(\w+\.js)"/g).flat();
+  const aiwebengines = loaded.filter(isAiwebengines).map((path) => posix.basename(path));
+  assert.deepEqual(ofAiwebengine, aiwebengines, "those of ext/aiwebengine/mod.rs");
   const ofNode = listed(nodeBridge, "\"runtime-js/node\"", "]", /"([\w]+\.js)"/g).flat();
   // Scripts of deno_node import this one, so it is no script of the extension.
   ofNode.push("global_scope.js");

@@ -22,8 +22,10 @@ export default async (t) => {
   await wrong.next();
   wrong.send(["accept"]);
   await wrong.next();
+  // The value that was sent, then the outcome.
   for (const kind of ["number", "object", "null"]) {
     wrong.send(["send", kind]);
+    await wrong.next();
     await wrong.next();
   }
   wrong.close(1000);
