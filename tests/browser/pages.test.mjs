@@ -29,7 +29,7 @@ const FIRST = {
 };
 
 const paths = readdirSync(EXAMPLES, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory() && !["aiwebengine", "fastify", "public", "source", "workers"].includes(entry.name))
+  .filter((entry) => entry.isDirectory() && !["aiwebengine", "fastify", "larc", "public", "source", "workers"].includes(entry.name))
   .map((entry) => `/${entry.name}`)
   .sort();
 
