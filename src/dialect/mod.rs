@@ -61,6 +61,7 @@ pub(crate) trait Dialect: Sync {
     fn load(&self, exports: &Exports) -> HandlerOptions;
 
     /// Whether servers that the dialect's code makes are reached by the host's listener.
+    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "there is no Node's half there"))]
     fn adopts_listeners(&self) -> bool {
         false
     }
@@ -71,6 +72,7 @@ pub(crate) trait Dialect: Sync {
     }
 
     /// Whether its code needs Node's half even where no module uses it itself.
+    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "there is no Node's half there"))]
     fn needs_node(&self) -> bool {
         false
     }

@@ -183,6 +183,7 @@ impl Exchanges {
     }
 
     /// The first address that the host listens on.
+    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "there is no Node's half there"))]
     pub(crate) fn listening(&self) -> Option<SocketAddr> {
         self.host.trust.listening.first().copied()
     }
