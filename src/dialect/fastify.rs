@@ -191,24 +191,7 @@ fn declared(file: &Path) -> Declared {
 
 #[cfg(test)]
 mod tests {
-    use crate::dialect;
-    use crate::router::Layout;
-    use std::fs;
-
-    /// The handlers of a project with these files, as `dialect pattern file`.
-    fn found(files: &[(&str, &str)]) -> Vec<String> {
-        let dir = tempfile::tempdir().unwrap();
-        for (file, text) in files {
-            let path = dir.path().join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        let layout = Layout::find(dir.path(), None).unwrap();
-        let shown = |path: &std::path::Path| path.strip_prefix(&layout.root).unwrap().display().to_string();
-        let (routes, _) = dialect::read(&layout).unwrap();
-        let all = routes.handlers().iter();
-        all.map(|it| format!("{} {} {}", it.dialect, it.pattern, shown(&it.path))).collect()
-    }
+    use crate::dialect::found;
 
     #[test]
     fn an_application_file_is_the_only_handler() {

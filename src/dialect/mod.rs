@@ -273,6 +273,23 @@ fn claims(
     Ok(claims)
 }
 
+/// The handlers of a project with these files, as `dialect pattern file`.
+#[cfg(test)]
+fn found(files: &[(&str, &str)]) -> Vec<String> {
+    let dir = tempfile::tempdir().expect("a folder");
+    for (file, text) in files {
+        let path = dir.path().join(file);
+        std::fs::create_dir_all(path.parent().expect("it is in the folder")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    }
+    let layout = Layout::find(dir.path(), None).expect("a project");
+    let shown =
+        |path: &Path| path.strip_prefix(&layout.root).expect("it is in the project").display().to_string();
+    let (routes, _) = read(&layout).expect("routes");
+    let all = routes.handlers().iter();
+    all.map(|it| format!("{} {} {}", it.dialect, it.pattern, shown(&it.path))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

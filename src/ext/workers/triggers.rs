@@ -10,20 +10,20 @@ use deno_core::{OpState, op2};
 
 use crate::ext::Exchanges;
 
-/// The claims of the process, which serves one project.
-static CLAIMS: Mutex<Option<Claims>> = Mutex::new(None);
+/// The cron triggers of the process, which serves one project.
+static TRIGGERS: Mutex<Option<Triggers>> = Mutex::new(None);
 
 #[derive(Default)]
-struct Claims {
+struct Triggers {
     /// The newest generation that handles triggers.
     newest: u64,
     /// The last time that was claimed, by cron expression.
     last: HashMap<String, f64>,
 }
 
-fn claims<R>(run: impl FnOnce(&mut Claims) -> R) -> R {
-    let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
-    run(claims.get_or_insert_default())
+fn triggers<R>(run: impl FnOnce(&mut Triggers) -> R) -> R {
+    let mut triggers = TRIGGERS.lock().unwrap_or_else(PoisonError::into_inner);
+    run(triggers.get_or_insert_default())
 }
 
 /// The first time after another that a cron expression stands for, in milliseconds of Unix time; 0 for none.
@@ -44,7 +44,7 @@ pub(crate) fn op_cron_next(#[string] pattern: &str, after: f64) -> f64 {
 #[op2(fast)]
 pub(crate) fn op_trigger_begin(state: &mut OpState) {
     let code = state.borrow::<Exchanges>().host.code;
-    claims(|claims| claims.newest = claims.newest.max(code));
+    triggers(|triggers| triggers.newest = triggers.newest.max(code));
     if let Some(stores) = &state.borrow::<Exchanges>().host.stores {
         // Isolates of older generations wait for messages of queues.
         stores.changed().notify_waiters();
@@ -54,7 +54,7 @@ pub(crate) fn op_trigger_begin(state: &mut OpState) {
 /// Whether the isolate is of the newest generation that handles triggers.
 pub(in crate::ext) fn is_newest(state: &OpState) -> bool {
     let code = state.borrow::<Exchanges>().host.code;
-    claims(|claims| code >= claims.newest)
+    triggers(|triggers| code >= triggers.newest)
 }
 
 /// Whether the isolate is to handle a time of a cron expression: it is of the newest generation, and nobody else handles
@@ -62,11 +62,11 @@ pub(in crate::ext) fn is_newest(state: &OpState) -> bool {
 #[op2(fast)]
 pub(crate) fn op_trigger_claim(state: &mut OpState, #[string] pattern: &str, time: f64) -> bool {
     let code = state.borrow::<Exchanges>().host.code;
-    claims(|claims| {
-        if code < claims.newest {
+    triggers(|triggers| {
+        if code < triggers.newest {
             return false;
         }
-        let last = claims.last.entry(pattern.to_owned()).or_insert(0.0);
+        let last = triggers.last.entry(pattern.to_owned()).or_insert(0.0);
         let is_first = time > *last;
         *last = last.max(time);
         is_first

@@ -15,7 +15,7 @@ const ONLINE: &str = "online";
 #[derive(Debug, Default)]
 pub(super) struct Online {
     users: HashMap<Arc<str>, Present>,
-    pages: BTreeMap<PageId, Seat>,
+    pages: BTreeMap<PageId, PageState>,
     deadlines: BTreeSet<(Millis, Due)>,
 }
 
@@ -38,9 +38,9 @@ struct Present {
     leaves_at: Option<Millis>,
 }
 
-/// A page's place.
+/// What is known of a page of a user.
 #[derive(Debug)]
-struct Seat {
+struct PageState {
     user: Arc<str>,
     name: Arc<str>,
     /// It has sent a heartbeat, and is informed of everything.
@@ -73,9 +73,9 @@ impl Online {
 
     /// A page is connected: it receives who is there, and others receive its user.
     pub(super) fn enter(&mut self, id: PageId, user: User, limits: &PageLimits, out: &mut Outbox) {
-        let seat =
-            Seat { user: user.id.clone(), name: user.name.clone(), takes_part: false, missed_at: None };
-        self.pages.insert(id, seat);
+        let page =
+            PageState { user: user.id.clone(), name: user.name.clone(), takes_part: false, missed_at: None };
+        self.pages.insert(id, page);
         if self.users.len() <= limits.announced {
             self.list(id, out);
         }
@@ -117,7 +117,7 @@ impl Online {
 
     fn announce(&self, user: &Arc<str>, frame: &Arc<Outgoing>, limits: &PageLimits, out: &mut Outbox) {
         let to_all = self.users.len() <= limits.announced;
-        let pages = self.pages.iter().filter(|(_, seat)| to_all || seat.takes_part);
+        let pages = self.pages.iter().filter(|(_, page)| to_all || page.takes_part);
         out.0.extend(pages.map(|(id, _)| (*id, Subject::Presence(user.clone()), frame.clone())));
     }
 
@@ -130,9 +130,9 @@ impl Online {
         limits: &PageLimits,
         out: &mut Outbox,
     ) {
-        let Some(seat) = self.pages.get_mut(&id) else { return };
-        let before = std::mem::replace(&mut seat.user, user.id.clone());
-        seat.name = user.name.clone();
+        let Some(page) = self.pages.get_mut(&id) else { return };
+        let before = std::mem::replace(&mut page.user, user.id.clone());
+        page.name = user.name.clone();
         if before != user.id {
             self.uncount(id, &before, None, now, limits, out);
         }
@@ -147,14 +147,14 @@ impl Online {
         limits: &PageLimits,
         out: &mut Outbox,
     ) {
-        let Some(seat) = self.pages.get_mut(&id) else { return };
+        let Some(page) = self.pages.get_mut(&id) else { return };
         let missed_at = now.plus(limits.heartbeat);
-        if let Some(at) = seat.missed_at.replace(missed_at) {
+        if let Some(at) = page.missed_at.replace(missed_at) {
             self.deadlines.remove(&(at, Due::Missed(id)));
         }
         self.deadlines.insert((missed_at, Due::Missed(id)));
-        let is_first = !std::mem::replace(&mut seat.takes_part, true);
-        let user = User { id: seat.user.clone(), name: seat.name.clone() };
+        let is_first = !std::mem::replace(&mut page.takes_part, true);
+        let user = User { id: page.user.clone(), name: page.name.clone() };
         if is_first && self.users.len() > limits.announced {
             self.list(id, out);
         }
@@ -179,11 +179,11 @@ impl Online {
         limits: &PageLimits,
         out: &mut Outbox,
     ) {
-        let Some(seat) = self.pages.remove(&id) else { return };
-        if let Some(at) = seat.missed_at {
+        let Some(page) = self.pages.remove(&id) else { return };
+        if let Some(at) = page.missed_at {
             self.deadlines.remove(&(at, Due::Missed(id)));
         }
-        self.uncount(id, &seat.user, is_lost.then_some(limits.grace), now, limits, out);
+        self.uncount(id, &page.user, is_lost.then_some(limits.grace), now, limits, out);
     }
 
     /// A page no longer counts for a user, who is gone with the last one, after a grace where there is one.
@@ -229,9 +229,9 @@ impl Online {
             match due {
                 Due::Gone(user) => self.gone(&user, limits, out),
                 Due::Missed(id) => {
-                    let Some(seat) = self.pages.get_mut(&id) else { continue };
-                    seat.missed_at = None;
-                    let user = seat.user.clone();
+                    let Some(page) = self.pages.get_mut(&id) else { continue };
+                    page.missed_at = None;
+                    let user = page.user.clone();
                     self.uncount(id, &user, None, now, limits, out);
                 }
             }
