@@ -153,7 +153,7 @@ impl Running {
         work: impl FnOnce(&mut ActorStorage) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         let storage = self.storage_of(instance).inspect_err(|error| self.broke(instance, error))?;
-        let files = self.files.as_mut().expect("there is a storage");
+        let files = self.files.as_mut().expect("`storage_of` has opened the files");
         let storage = files.storage(storage)?;
         let result = work(storage);
         let holds_outputs = storage.holds_outputs();
@@ -407,7 +407,7 @@ pub(crate) fn op_actor_delete_facet(
 ) -> Result<(), OpError> {
     let running = state.borrow_mut::<Running>();
     let storage = running.storage_of(parent)?;
-    running.files.as_mut().expect("there is a storage").delete_facet(storage, name)?;
+    running.files.as_mut().expect("`storage_of` has opened the files").delete_facet(storage, name)?;
     Ok(())
 }
 

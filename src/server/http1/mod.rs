@@ -544,7 +544,7 @@ impl Http {
 
 /// The answer to bytes that are no request.
 fn unreadable(error: HeadError) -> Answer {
-    let status = StatusCode::from_u16(error.status()).expect("a status of HTTP");
+    let status = StatusCode::from_u16(error.status()).expect("the errors of heads have statuses of HTTP");
     Answer::text(status, format!("{error}\n"))
 }
 

@@ -136,7 +136,9 @@ export class Script {
 
   /** Has the host deliver a scheduled event now; records the outcome. */
   async scheduled(cron) {
-    this.#record(`scheduled ${cron}`, { outcome: await this.#host.scheduled(cron) });
+    const url = new URL("/cdn-cgi/handler/scheduled", this.#host.origin);
+    url.searchParams.set("cron", cron);
+    this.#record(`scheduled ${cron}`, { outcome: await (await fetch(url)).text() });
   }
 
   /** Ends what the script left open. */

@@ -19,13 +19,6 @@ export async function start({ folder, data, environment, command = "serve", opti
       await host.stop({ kill });
       await begin();
     },
-    /** Delivers a scheduled event now. */
-    async scheduled(cron) {
-      const url = new URL("/cdn-cgi/handler/scheduled", host.origin);
-      url.searchParams.set("cron", cron);
-      const response = await fetch(url);
-      return response.text();
-    },
   };
   async function begin() {
     // A restarted host listens where it was: clients look for it there.

@@ -170,7 +170,7 @@ impl Presence {
         while let Some((at, _)) = self.deadlines.first()
             && *at <= now
         {
-            let (_, due) = self.deadlines.pop_first().expect("it was looked at");
+            let (_, due) = self.deadlines.pop_first().expect("the loop's condition has seen it");
             changes.extend(match due {
                 Deadline::Connection(connection) => self.lost(connection, now),
                 Deadline::Member(member) => self.remove(&member),

@@ -128,7 +128,7 @@ impl Keys {
         while let Some((at, _)) = self.order.front()
             && (self.order.len() > most || at.0 + lifetime <= now.0)
         {
-            let (_, oldest) = self.order.pop_front().expect("it was looked at");
+            let (_, oldest) = self.order.pop_front().expect("the loop's condition has seen it");
             self.known.remove(&oldest);
         }
     }
