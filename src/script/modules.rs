@@ -30,7 +30,9 @@ const OWN: [(&str, &str); 5] = [
 ];
 
 /// Modules that are imported only by the host's own scheme: `liveline:sql`.
-const HOST: [(&str, &str); 6] = [
+const HOST: [(&str, &str); 7] = [
+    // What sets `import.meta.env`; see `liveline_compiler::environment`.
+    ("env", "export default globalThis[Symbol.for(\"liveline:env\")];"),
     (
         "actors",
         "export const { Actor, actors, RpcTarget, WebSocketRequestResponsePair } = \

@@ -6,8 +6,8 @@ use std::path::Path;
 use deno_ast::swc::ast::{Expr, Lit, ModuleItem, Program, Stmt};
 use deno_ast::{MediaType, ModuleSpecifier, ParseParams, SourceRangedForSpanned as _};
 
-/// What makes `import.meta.env` of a module that names it. The engine makes a new `import.meta` for each module.
-const STATEMENT: &str = ";import.meta.env=globalThis[Symbol.for(\"liveline:env\")];";
+/// The host's module whose default export is the environment.
+const ENVIRONMENT: &str = "liveline:env";
 
 /// The module with a statement behind its imports that sets `import.meta.env`, if its text may use that. No line moves.
 /// A text that does not parse is returned as it is.
@@ -16,9 +16,18 @@ pub fn filled_in(path: &Path, mut source: String) -> String {
         && source.contains("env")
         && let Some(at) = end_of_imports(path, &source)
     {
-        source.insert_str(at, STATEMENT);
+        source.insert_str(at, &statement(&source));
     }
     source
+}
+
+/// What sets `import.meta.env` in a module of this text. The engine makes a new `import.meta` for each module. The
+/// value is imported under a name that the text does not contain, because the module may declare any other name itself,
+/// `Symbol` and `globalThis` among them.
+fn statement(source: &str) -> String {
+    let name = (0..).map(|number| format!("liveline_env_{number}")).find(|name| !source.contains(name.as_str()));
+    let name = name.expect("a text contains a finite number of names");
+    format!(";import {name} from \"{ENVIRONMENT}\";import.meta.env={name};")
 }
 
 /// The module with a statement behind its imports that sets `import.meta.url`, if its text may use that. No line moves.
@@ -81,6 +90,8 @@ mod tests {
 
     #[test]
     fn the_statement_stands_behind_the_imports() {
+        const STATEMENT: &str =
+            ";import liveline_env_0 from \"liveline:env\";import.meta.env=liveline_env_0;";
         let filled = |text: &str| filled_in(Path::new("/a.ts"), text.to_owned());
         assert_eq!(
             filled(
@@ -101,5 +112,15 @@ mod tests {
                 "{same}"
             );
         }
+    }
+
+    #[test]
+    fn the_statement_uses_no_name_of_the_module() {
+        let source = "export const Symbol = 1, globalThis = 2, liveline_env_0 = import.meta.env;";
+        let filled = filled_in(Path::new("/a.js"), source.to_owned());
+        assert_eq!(
+            filled,
+            format!(";import liveline_env_1 from \"liveline:env\";import.meta.env=liveline_env_1;{source}")
+        );
     }
 }

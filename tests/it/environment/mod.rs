@@ -101,6 +101,27 @@ fn import_meta_env_behaves_like_process_env() {
     assert_eq!(variables(&host), expected);
 }
 
+// As packages of schemas do: they export a schema named after the type.
+#[test]
+fn a_module_with_import_meta_env_may_declare_names_of_globals() {
+    let host = Site::new()
+        .file(".env", "A=1")
+        .file(
+            "lib/types.js",
+            r#"
+            export const a = import.meta.env.A;
+            export const Symbol = "symbol", globalThis = "global", Object = "object";
+            export const names = [Symbol, globalThis, Object];"#,
+        )
+        .file(
+            "handler.js",
+            "import { a, names } from './lib/types.js'; export default () => ({ a, names });",
+        )
+        .serve();
+
+    assert_eq!(variables(&host), json!({ "a": "1", "names": ["symbol", "global", "object"] }));
+}
+
 #[cfg(feature = "node")]
 #[test]
 fn load_env_file_sets_variables_of_the_isolate() {
