@@ -10,7 +10,7 @@ import { folderWith, save } from "./support/folder.mjs";
 import { explain, startHost } from "./support/host.mjs";
 import { Window } from "./support/visitor.mjs";
 
-const SHOP = fileURLToPath(new URL("../it/fastify/shop/", import.meta.url));
+const SHOP = fileURLToPath(new URL("../../examples/fastify/", import.meta.url));
 
 function filesOf(folder) {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());

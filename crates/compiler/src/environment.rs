@@ -25,7 +25,8 @@ pub fn filled_in(path: &Path, mut source: String) -> String {
 /// value is imported under a name that the text does not contain, because the module may declare any other name itself,
 /// `Symbol` and `globalThis` among them.
 fn statement(source: &str) -> String {
-    let name = (0..).map(|number| format!("liveline_env_{number}")).find(|name| !source.contains(name.as_str()));
+    let name =
+        (0..).map(|number| format!("liveline_env_{number}")).find(|name| !source.contains(name.as_str()));
     let name = name.expect("a text contains a finite number of names");
     format!(";import {name} from \"{ENVIRONMENT}\";import.meta.env={name};")
 }

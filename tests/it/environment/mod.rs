@@ -113,10 +113,7 @@ fn a_module_with_import_meta_env_may_declare_names_of_globals() {
             export const Symbol = "symbol", globalThis = "global", Object = "object";
             export const names = [Symbol, globalThis, Object];"#,
         )
-        .file(
-            "handler.js",
-            "import { a, names } from './lib/types.js'; export default () => ({ a, names });",
-        )
+        .file("handler.js", "import { a, names } from './lib/types.js'; export default () => ({ a, names });")
         .serve();
 
     assert_eq!(variables(&host), json!({ "a": "1", "names": ["symbol", "global", "object"] }));

@@ -1,7 +1,7 @@
 //! Fastify's plugin trees: the shop of the course, its variants, sockets, reloads and errors.
 //!
-//! `shop/` has the files of the course as its text prints them, and the two routes of an earlier lesson. What real
-//! Fastify does stands in `tests/oracle/fastify/recorded`; these tests are about what liveline does besides.
+//! The shop is `examples/fastify`, the files of the course as its text prints them. What real Fastify does stands in
+//! `tests/oracle/fastify/recorded`; these tests are about what liveline does besides.
 
 mod copies;
 mod errors;
@@ -26,16 +26,25 @@ type Socket = WebSocket<TcpStream>;
 
 /// The files of the shop, below `mock-srv/` and `static/`.
 const SHOP: [(&str, &str); 8] = [
-    ("mock-srv/package.json", include_str!("shop/mock-srv/package.json")),
-    ("mock-srv/app.mjs", include_str!("shop/mock-srv/app.mjs")),
-    ("mock-srv/plugins/data-utils.mjs", include_str!("shop/mock-srv/plugins/data-utils.mjs")),
+    ("mock-srv/package.json", include_str!("shop_package.json")),
+    ("mock-srv/app.mjs", include_str!("../../../examples/fastify/mock-srv/app.mjs")),
+    (
+        "mock-srv/plugins/data-utils.mjs",
+        include_str!("../../../examples/fastify/mock-srv/plugins/data-utils.mjs"),
+    ),
     ("mock-srv/routes/orders/index.mjs", ORDERS),
-    ("mock-srv/routes/electronics/index.mjs", include_str!("shop/mock-srv/routes/electronics/index.mjs")),
-    ("mock-srv/routes/confectionery/index.mjs", include_str!("shop/mock-srv/routes/confectionery/index.mjs")),
-    ("static/index.html", include_str!("shop/static/index.html")),
-    ("static/app.js", include_str!("shop/static/app.js")),
+    (
+        "mock-srv/routes/electronics/index.mjs",
+        include_str!("../../../examples/fastify/mock-srv/routes/electronics/index.mjs"),
+    ),
+    (
+        "mock-srv/routes/confectionery/index.mjs",
+        include_str!("../../../examples/fastify/mock-srv/routes/confectionery/index.mjs"),
+    ),
+    ("static/index.html", include_str!("../../../examples/fastify/static/index.html")),
+    ("static/app.js", include_str!("../../../examples/fastify/static/app.js")),
 ];
-const ORDERS: &str = include_str!("shop/mock-srv/routes/orders/index.mjs");
+const ORDERS: &str = include_str!("../../../examples/fastify/mock-srv/routes/orders/index.mjs");
 /// Where the course changes its socket.
 const ORDERS_FILE: &str = "mock-srv/routes/orders/index.mjs";
 const APP_FILE: &str = "mock-srv/app.mjs";
