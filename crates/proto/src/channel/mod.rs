@@ -169,13 +169,8 @@ impl Channels {
         self.entered.entry(line).or_default().push(id.clone());
         let announcement = options.announcement.clone();
         let since = channel.changes.so_far();
-        let mut membership = Membership {
-            line,
-            options,
-            listens_to_client: false,
-            listens_to_presence: false,
-            since,
-        };
+        let mut membership =
+            Membership { line, options, listens_to_client: false, listens_to_presence: false, since };
         let known = session.and_then(|session| channel.by_session.get(session).copied());
         if let Some(member) = known {
             channel.receivers.add(line, member);

@@ -4,8 +4,8 @@ use super::Engine;
 use crate::channel::{self, Relay, RelayDecision, may_send};
 use crate::line::{Line, is_reserved};
 use crate::{
-    Action, ChannelId, Event, Frame, InboundMessage, JoinOptions, Limits, LineId, Listening, Message, Payloads,
-    Presence, envelope,
+    Action, ChannelId, Event, Frame, InboundMessage, JoinOptions, Limits, LineId, Listening, Message,
+    Payloads, Presence, envelope,
 };
 
 impl Engine {

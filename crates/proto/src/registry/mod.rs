@@ -344,7 +344,9 @@ impl Engine {
     /// woken, which is left to the caller.
     fn enqueue(&mut self, id: LineId, frame: QueuedFrame, budget: impl FnOnce(&Limits) -> usize) -> bool {
         let Engine { lines, limits, stats, now, .. } = self;
-        let Some((_, line)) = lines.get_mut(id.index()).filter(|(known, _)| *known == id) else { return false };
+        let Some((_, line)) = lines.get_mut(id.index()).filter(|(known, _)| *known == id) else {
+            return false;
+        };
         let outcome = line.send(frame, budget(limits), Context { now: *now, limits });
         match outcome {
             // A frame changes neither tokens nor deadlines unless it is too much.
