@@ -4,8 +4,9 @@
 //! Every two seconds in which the process ran it is asked to return it (`malloc_trim`). docs/architecture/decisions.md has the
 //! measurements beside mimalloc and jemalloc.
 //!
-//! Once after the start the pages of the executable are unmapped, too. Most were needed by the start alone, or were mapped
-//! by the system beside others that were needed. What is used again is mapped again from the page cache, without I/O.
+//! After the start, and when a process comes to rest, the pages of the executable are unmapped, too. Most were needed by the
+//! start alone, or were mapped by the system beside others that were needed. What is used again is mapped again from the
+//! page cache, without I/O.
 
 /// How often memory is returned.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -20,20 +21,21 @@ const ACTIVE: std::time::Duration = std::time::Duration::from_millis(5);
 pub(super) fn start() {
     let thread = std::thread::Builder::new().name("liveline-trim".into());
     let started = thread.spawn(|| {
-        let mut ran = cpu_time();
-        let mut has_started = false;
+        let (mut ran, mut is_settled) = (cpu_time(), false);
+        let mut is_first = true;
         loop {
             std::thread::sleep(EVERY);
-            let now = cpu_time();
-            if now.saturating_sub(ran) < ACTIVE {
-                continue;
-            }
-            if !std::mem::replace(&mut has_started, true)
+            let is_active = cpu_time().saturating_sub(ran) >= ACTIVE;
+            // At its end an active time has used pages that an idle process does not need.
+            if (is_first || (!is_active && !is_settled))
                 && let Err(error) = unmap_program()
             {
-                tracing::debug!("the pages that the start needed stay mapped: {error}");
+                tracing::debug!("pages of the program that are not in use stay mapped: {error}");
             }
-            trim();
+            (is_first, is_settled) = (false, !is_active);
+            if is_active {
+                trim();
+            }
             ran = cpu_time();
         }
     });

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
+use self::pending::Pending;
 use self::turn::Flush;
 use super::clock::Clock;
 use super::socket::{self, Socket, Taking};
@@ -15,6 +16,7 @@ use liveline_proto::{
     Opening, Outgoing, OwnerId, QueuedFrame, Take, Token, TooManyLines, TransportKind, Visitor,
 };
 
+mod pending;
 mod turn;
 
 /// An event for the exchange that a line belongs to.
@@ -81,6 +83,8 @@ struct State {
     sockets: Vec<Option<Arc<Socket>>>,
     /// Lines with something to write since the last flush.
     unwritten: Vec<LineId>,
+    /// Lines that a task is about to write.
+    pending: Pending,
     /// Turns since the last flush.
     unflushed: usize,
     /// What is to be dispatched once the engine is unlocked.
@@ -132,6 +136,7 @@ impl Hub {
             engine: Engine::new(limits, now),
             sockets: Vec::new(),
             unwritten: Vec::new(),
+            pending: Pending::default(),
             unflushed: 0,
             outbound: Outbound::default(),
             next_owner: 0,
@@ -329,10 +334,10 @@ impl Hub {
             let mut state = self.lock();
             state.unflushed = 0;
             let mut lines = std::mem::take(&mut state.unwritten);
-            // Each message of a channel has woken its lines in the same order: a sort that merges such runs is the fast one.
-            lines.sort();
-            lines.dedup();
+            lines.retain(|line| state.pending.add(*line));
+            lines.sort_unstable();
             if lines.len() <= FLUSH_HERE {
+                lines.iter().for_each(|line| state.pending.remove(*line));
                 let sockets = state.sockets_of(&lines);
                 // Its capacity is used again.
                 lines.clear();
@@ -352,7 +357,11 @@ impl Hub {
 
     /// Writes the frames of these lines.
     fn flush_lines(&self, lines: &[LineId]) {
-        let sockets = self.lock().sockets_of(lines);
+        let sockets = {
+            let mut state = self.lock();
+            lines.iter().for_each(|line| state.pending.remove(*line));
+            state.sockets_of(lines)
+        };
         for batch in sockets.chunks(FLUSH_BATCH) {
             socket::flush_together(self, batch);
         }
