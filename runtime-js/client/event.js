@@ -2,7 +2,7 @@
 
 import { checkOptions } from "../errors/options.js";
 import { defineAbsent } from "../errors/absent.js";
-import { LiveResponse } from "../live_response/live_response.js";
+import { States } from "../live_response/states.js";
 import { fetchPlusClasses } from "../fetch/fetch_plus.js";
 import { BaseEvent } from "../event/base.js";
 import { PageCookies, TabSession } from "./storage.js";
@@ -30,8 +30,8 @@ export class ClientEvent extends BaseEvent {
   static #KIND = {
     requestOf: (event) => event.#request,
     hrefOf: (event) => event.#request.url,
-    makeResponse: () => new LiveResponse(),
-    begun(event, response) {
+    makeStates: () => new States(),
+    begun(event, { response }) {
       for (const check of event.#waiting) check();
       response.addEventListener("replace", () => event.#onResponse(response), { once: true });
       event.signal.addEventListener("abort", () => response.disconnect());

@@ -146,7 +146,7 @@ function finish(event, value) {
       if (exchange.carried !== null || !isByLine(exchange)) return finishTopic(event, exchange, value);
       value = statesOfTopic(exchange, value);
     }
-    const isAll = BaseEvent.responseOf(event) === null && exchange.publications === 0 && isFinal(value);
+    const isAll = BaseEvent.statesOf(event) === null && exchange.publications === 0 && isFinal(value);
     if (isAll && answerAtOnce(exchange, value)) {
       BaseEvent.returned(event);
       return;

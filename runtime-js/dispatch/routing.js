@@ -109,7 +109,7 @@ function visit(layer, event, trail, index, handler) {
     (target, init) => reroute(layer, event, trail, depth, target, init, null),
     (origin) => layer.isOwn(event, origin),
   );
-  const context = new StepContext(trail, depth, dirname, filename);
+  const context = new StepContext(trail.path.pathname, depth, dirname, filename);
   return layer.answer(event, trail, step, handler, () => FunctionPrototypeCall(handler, context, event, next, own));
 }
 

@@ -135,16 +135,16 @@ export function fetchFor(event, reroute, isOwn) {
 
 /** What `this` is in a handler. */
 export class StepContext {
-  #trail;
+  #path;
   #depth;
 
   /**
-   * @param {import("./routing.js").Trail} trail
+   * @param {string} path still percent-encoded
    * @param {number} depth how many segments of it lead here
    * @param {string} [filename] the handler's file, where that is known
    */
-  constructor(trail, depth, dirname, filename = undefined) {
-    this.#trail = trail;
+  constructor(path, depth, dirname, filename = undefined) {
+    this.#path = path;
     this.#depth = depth;
     /** The folder of the handler, as a route: `/products/-`. */
     this.dirname = dirname;
@@ -153,7 +153,7 @@ export class StepContext {
   }
 
   get #segments() {
-    return ArrayPrototypeSlice(this.#trail.segments, 0, this.#depth);
+    return ArrayPrototypeSlice(segmentsOf(this.#path), 0, this.#depth);
   }
 
   /** The path up to here. */

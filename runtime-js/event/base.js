@@ -1,10 +1,9 @@
 // What the events of handlers have in common: on the server, in a page and in a service worker.
 
-import { domException, invalidState } from "../errors/exceptions.js";
+import { domException, failingTo, invalidState } from "../errors/exceptions.js";
 import { defineAbsent } from "../errors/absent.js";
 import { redirectTo } from "../answer/values.js";
 import { fetchPlusClasses } from "../fetch/fetch_plus.js";
-import { respond } from "../live_response/live_response.js";
 import { eventUrl } from "./url.js";
 import { PromiseReject, SymbolToStringTag } from "../primordials.js";
 
@@ -13,8 +12,8 @@ import { PromiseReject, SymbolToStringTag } from "../primordials.js";
  * @typedef {object} Kind
  * @property {(event: BaseEvent) => Request} requestOf
  * @property {(event: BaseEvent) => string} hrefOf the address of `event.url`
- * @property {(event: BaseEvent) => LiveResponse} makeResponse for the first respondWith()
- * @property {(event: BaseEvent, response: LiveResponse) => void} begun the event has its response
+ * @property {(event: BaseEvent) => States} makeStates those of the response, for the first respondWith()
+ * @property {(event: BaseEvent, states: States) => void} begun the event has its response
  * @property {(event: BaseEvent, args: unknown[]) => Promise<never> | null} refusal of a respondWith() that comes too late
  * @property {(event: BaseEvent, error: unknown) => void} fail a source of the response failed
  * @property {(event: BaseEvent, init: object | undefined) => BaseEvent} spawn
@@ -25,7 +24,8 @@ export class BaseEvent {
   #kind;
   #request = null;
   #url = null;
-  #response = null;
+  /** The states of the response that respondWith() has begun. @type {States | null} */
+  #states = null;
   #hasReturned = false;
 
   /** @param {Kind} kind */
@@ -58,7 +58,7 @@ export class BaseEvent {
    * live for the next. @returns {Promise<void>} settles when this state's source has ended
    */
   respondWith(...args) {
-    if (this.#hasReturned && this.#response === null) {
+    if (this.#hasReturned && this.#states === null) {
       return PromiseReject(invalidState("respondWith() after the end: the handler has already answered by returning."));
     }
     return this.#kind.refusal(this, args) ?? BaseEvent.answer(this, args);
@@ -94,9 +94,14 @@ export class BaseEvent {
 
   // -- for the host ------------------------------------------------------------------------------------------------
 
-  /** The response that respondWith() has begun, or null. */
+  /** The states of the response that respondWith() has begun, or null. */
+  static statesOf(event) {
+    return event.#states;
+  }
+
+  /** The response itself, or null. */
   static responseOf(event) {
-    return event.#response;
+    return event.#states === null ? null : event.#states.response;
   }
 
   /** Whether the handler has returned. */
@@ -112,11 +117,12 @@ export class BaseEvent {
   /** respondWith(), also after the handler has returned. */
   static answer(event, args) {
     const kind = event.#kind;
-    if (event.#response === null) {
-      event.#response = kind.makeResponse(event);
-      kind.begun(event, event.#response);
+    if (event.#states === null) {
+      event.#states = kind.makeStates(event);
+      kind.begun(event, event.#states);
     }
-    return respond(event.#response, args, (error) => kind.fail(event, error));
+    // Where nothing handles its failure, the event fails.
+    return failingTo(event.#states.put(args), (error) => kind.fail(event, error));
   }
 }
 

@@ -9,8 +9,7 @@ import { kEnded } from "../exchange.js";
 import { requestOf } from "../request.js";
 import { Cookies } from "../cookies/cookies.js";
 import { Session } from "../session/session.js";
-import { recorder } from "../live_response/live_response.js";
-import { statesOf } from "../live_response/states.js";
+import { States } from "../live_response/states.js";
 import { Responder } from "../answer/answer.js";
 import { redirectTo } from "../answer/values.js";
 import { discard } from "../answer/discard.js";
@@ -53,12 +52,17 @@ export class HttpEvent extends BaseEvent {
   static #KIND = {
     requestOf: (event) => event.#makeRequest?.() ?? event.#parent?.request ?? requestOf(event.#exchange),
     hrefOf: (event) => event.#makeRequest === null ? event.#exchange.url : RequestPrototypeGetUrl(event.request),
-    makeResponse: (event) => recorder(event.#parent === null ? null : () => event.client[kTap]()),
-    begun(event, response) {
+    makeStates(event) {
+      const states = new States();
+      states.record(event.#parent === null ? null : () => event.client[kTap]());
+      return states;
+    },
+    begun(event, states) {
       const exchange = event.#exchange;
       exchange.onEnd(event);
-      if (event.#parent === null) statesOf(response).follow(new EventResponder(exchange, event));
-      else EventTargetPrototypeAddEventListener(response, "replace", () => event.#onResponse?.(response), { once: true });
+      if (event.#parent === null) return void states.follow(new EventResponder(exchange, event));
+      const { response } = states;
+      EventTargetPrototypeAddEventListener(response, "replace", () => event.#onResponse?.(response), { once: true });
     },
     refusal(event, args) {
       const exchange = event.#exchange;
@@ -232,10 +236,9 @@ export class HttpEvent extends BaseEvent {
 
   /** The handler returned `value`: the last state, unless respondWith() was called with the last one. */
   static ended(event, value) {
-    const response = BaseEvent.responseOf(event);
-    const used = response !== null;
-    if (value !== undefined || !used) {
-      if (used && statesOf(response).isClosed) {
+    const before = BaseEvent.statesOf(event);
+    if (value !== undefined || before === null) {
+      if (before?.isClosed) {
         if (value !== undefined) print("The handler's result is ignored: its response was already done.", WARNING);
         discard(value);
       } else {
@@ -245,7 +248,7 @@ export class HttpEvent extends BaseEvent {
     }
     BaseEvent.returned(event);
     // A source that failed before, and that no other one replaced, was the handler's last word.
-    const failure = used ? statesOf(response).failure : null;
+    const failure = before?.failure ?? null;
     if (failure !== null && event.#parent === null) event.#exchange.fail(failure.error);
   }
 
@@ -255,7 +258,7 @@ export class HttpEvent extends BaseEvent {
   }
 
   [kEnded]() {
-    statesOf(BaseEvent.responseOf(this)).stop();
+    BaseEvent.statesOf(this).stop();
   }
 }
 

@@ -1,10 +1,9 @@
 // LiveResponse: a response whose state is replaced until its source ends.
 
-import { failingTo } from "../errors/exceptions.js";
 import { responseOf } from "../answer/values.js";
 import { Observer } from "../observer/observer.js";
 import { kRaw, LINE_HEADERS } from "./frame.js";
-import { attachPort, getPort, hasPort, kindOf, States, statesOf } from "./states.js";
+import { attachPort, getPort, hasPort, kindOf, setResponseMaker, States } from "./states.js";
 import {
   AbortSignalPrototypeGetAborted,
   ArrayPrototypePush,
@@ -22,11 +21,14 @@ import {
   TypeError,
 } from "../primordials.js";
 
+/** The states of the next response, where they were there before it. */
+let earlier = null;
+
 export class LiveResponse extends EventTarget {
   /** The header with the address of a Response's line. */
   static xHeaderName = LINE_HEADERS[0];
 
-  #states = new States(this);
+  #states;
 
   /**
    * @param {unknown} [body]
@@ -34,6 +36,7 @@ export class LiveResponse extends EventTarget {
    */
   constructor(...args) {
     super();
+    this.#states = earlier ?? new States(this);
     if (args.length > 0) this.#states.begin(args);
   }
 
@@ -210,17 +213,14 @@ export class LiveResponse extends EventTarget {
   }
 }
 
-/** A response without a source yet, which keeps every frame until something follows it. @returns {LiveResponse} */
-export function recorder(background) {
-  const response = new LiveResponse();
-  statesOf(response).record(background);
-  return response;
-}
-
-/** replaceWith() whose failure, where nothing handles it, `fail` gets. */
-export function respond(response, args, fail) {
-  return failingTo(statesOf(response).put(args), fail);
-}
+setResponseMaker((states) => {
+  earlier = states;
+  try {
+    return new LiveResponse();
+  } finally {
+    earlier = null;
+  }
+});
 
 function onAbort(signal, callback) {
   if (!signal) return;

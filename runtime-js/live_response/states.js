@@ -111,6 +111,13 @@ export function attachPort(response, port) {
 
 /** The states of responses. @type {WeakMap<LiveResponse, States>} */
 const all = new SafeWeakMap();
+/** Makes the response of states that have none. @type {(states: States) => LiveResponse} */
+let responseFor;
+
+/** For the class of responses, which needs this module. */
+export function setResponseMaker(make) {
+  responseFor = make;
+}
 
 /** Those of a LiveResponse; undefined for anything else. @returns {States | undefined} */
 export function statesOf(value) {
@@ -119,7 +126,7 @@ export function statesOf(value) {
 
 /** The states of one response: those of one source after the other, for all who follow it. */
 export class States {
-  /** Whose states these are; null where they only have followers. */
+  /** Whose states these are; null until anything asks for it, because most have only followers. */
   #response;
   /** The current one. @type {Frame | null} */
   frame = null;
@@ -127,7 +134,8 @@ export class States {
   readyState = "waiting";
   /** Aborts the work of the current source. */
   #source = null;
-  #waiting = [];
+  /** The promises of {@link reached}; null if there is none. */
+  #waiting = null;
   /** What follows this response. The list is replaced, never changed, and so no longer than it has to be. */
   #sinks = [];
   /** `{ error }` where the last source failed and no other took its place. */
@@ -145,6 +153,15 @@ export class States {
   constructor(response = null) {
     this.#response = response;
     if (response !== null) all.set(response, this);
+  }
+
+  /** The response with these states. @returns {LiveResponse} */
+  get response() {
+    if (this.#response === null) {
+      this.#response = responseFor(this);
+      all.set(this.#response, this);
+    }
+    return this.#response;
   }
 
   get hasPort() {
@@ -203,7 +220,7 @@ export class States {
   reached(state) {
     const reached = state === "done" ? this.readyState === "done" : this.readyState !== "waiting";
     if (reached) return PromiseResolve(this.#response);
-    return new Promise((resolve) => ArrayPrototypePush(this.#waiting, { done: state === "done", resolve }));
+    return new Promise((resolve) => ArrayPrototypePush((this.#waiting ??= []), { done: state === "done", resolve }));
   }
 
   /**
@@ -302,7 +319,7 @@ export class States {
     const controller = new AbortController();
     source.controller = controller;
     const signal = AbortControllerPrototypeGetSignal(controller);
-    return (async () => await FunctionPrototypeCall(callback, this.#response, data, signal))();
+    return (async () => await FunctionPrototypeCall(callback, this.response, data, signal))();
   }
 
   #follow(source, upstream, init) {
@@ -516,6 +533,7 @@ export class States {
   #reach(state) {
     if (this.readyState === "done") return;
     this.readyState = state;
+    if (this.#waiting === null) return;
     const reached = ArrayPrototypeFilter(this.#waiting, ({ done }) => !done || state === "done");
     this.#waiting = ArrayPrototypeFilter(this.#waiting, (waiting) => !ArrayPrototypeIncludes(reached, waiting));
     for (const { resolve } of new SafeArrayIterator(reached)) resolve(this.#response);

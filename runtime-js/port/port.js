@@ -6,9 +6,6 @@ import {
   AbortSignalPrototypeGetAborted,
   AbortSignalPrototypeGetReason,
   ArrayIsArray,
-  ArrayPrototypeConcat,
-  ArrayPrototypeFilter,
-  ArrayPrototypeIncludes,
   CloseEvent,
   Error,
   Event,
@@ -143,10 +140,19 @@ export const kBind = Symbol("bind");
 /** For a LiveResponse: holds up the frames that a port is to receive. */
 export const kHold = Symbol("hold");
 
+/** A promise with its `resolve`, which alone is kept: a promise without a `reject` is half as large. */
+function pending() {
+  const waiting = { promise: null, resolve: null };
+  waiting.promise = new Promise((resolve) => waiting.resolve = resolve);
+  return waiting;
+}
+
 /** One end of a line. */
 export class Port extends EventTarget {
   #readyState = "connecting";
-  #waiting = [];
+  /** What waits for the ready states `open` and `closed`, made for the first that does: a promise and its `resolve`. */
+  #opening = null;
+  #closing = null;
   #onmessage = null;
   #relay = null;
 
@@ -159,15 +165,15 @@ export class Port extends EventTarget {
   readyStateChange(state) {
     const isOpen = state !== "close" && this.#readyState === "open";
     if (isOpen || this.#readyState === "closed") return PromiseResolve(this);
-    return new Promise((resolve) => this.#waiting = ArrayPrototypeConcat(this.#waiting, { state, resolve }));
+    if (state === "close") return (this.#closing ??= pending()).promise;
+    return (this.#opening ??= pending()).promise;
   }
 
   [kReach](state) {
     this.#readyState = state;
-    const ready = ArrayPrototypeFilter(this.#waiting, (waiting) => state === "closed" || waiting.state !== "close");
-    const isLeft = (waiting) => !ArrayPrototypeIncludes(ready, waiting);
-    if (ready.length > 0) this.#waiting = ArrayPrototypeFilter(this.#waiting, isLeft);
-    for (const { resolve } of new SafeArrayIterator(ready)) resolve(this);
+    this.#opening?.resolve(this);
+    this.#opening = null;
+    if (state === "closed") this.#closing?.resolve(this);
   }
 
   get onmessage() {

@@ -141,16 +141,26 @@ struct Rest {
 impl Socket {
     /// Writes the line's frames, as far as the system accepts them.
     pub(super) fn flush(&self) {
-        if self.paused.load(Ordering::Acquire) {
-            // The reason may be that reading can go on.
-            self.waker.wake();
-        }
+        self.wake_if_paused();
         let mut writer = self.writer();
         if writer.flow == Flow::Flowing {
-            writer.flow = self.write_out(&mut writer);
-            if writer.flow != Flow::Flowing {
-                self.waker.wake();
-            }
+            let flow = self.write_out(&mut writer);
+            self.wrote(&mut writer, flow);
+        }
+    }
+
+    /// Lets the task look whether it may read again.
+    fn wake_if_paused(&self) {
+        if self.paused.load(Ordering::Acquire) {
+            self.waker.wake();
+        }
+    }
+
+    /// Leaves to the task what the system did not accept.
+    fn wrote(&self, writer: &mut Writer, flow: Flow) {
+        writer.flow = flow;
+        if flow != Flow::Flowing {
+            self.waker.wake();
         }
     }
 
@@ -168,31 +178,49 @@ impl Socket {
         SCRATCH.with_borrow_mut(|Scratch { outgoing, bytes }| {
             loop {
                 outgoing.clear();
-                bytes.clear();
-                let tail = match self.hub.take(self.attachment, BATCH_BYTES, outgoing) {
-                    Take::Idle => return Flow::Flowing,
-                    Take::Gone => return Flow::Over,
-                    Take::Some => self.encoding.encode(outgoing.drain(..), bytes),
-                    Take::Close(close) if self.is_dropped_by(&close) => return Flow::Over,
-                    Take::Close(close) => {
-                        self.encoding.close(&close, bytes);
-                        writer.has_closed = true;
-                        None
-                    }
-                };
-                let mut at = 0;
-                match write(&self.stream, bytes, tail.as_ref(), &mut at) {
-                    Ok(true) => self.end_if_last(writer),
-                    Ok(false) => {
-                        let unwritten = bytes.split_off(at.min(bytes.len()));
-                        let at = at.saturating_sub(bytes.len());
-                        writer.rest = Some(Box::new(Rest { bytes: unwritten, tail, at }));
-                        return Flow::Blocked;
-                    }
-                    Err(_) => return Flow::Over,
+                let take = self.hub.take(self.attachment, BATCH_BYTES, outgoing);
+                if let Some(flow) = self.write_taken(writer, take, outgoing.drain(..), bytes) {
+                    return flow;
                 }
             }
         })
+    }
+
+    /// Writes what was taken from the engine, by way of the buffer `bytes`. `None`: the engine may have more.
+    fn write_taken(
+        &self,
+        writer: &mut Writer,
+        take: Take,
+        taken: impl Iterator<Item = Outgoing>,
+        bytes: &mut Vec<u8>,
+    ) -> Option<Flow> {
+        bytes.clear();
+        let is_last = take == Take::Last;
+        let tail = match take {
+            Take::Idle => return Some(Flow::Flowing),
+            Take::Gone => return Some(Flow::Over),
+            Take::Some | Take::Last => self.encoding.encode(taken, bytes),
+            Take::Close(close) if self.is_dropped_by(&close) => return Some(Flow::Over),
+            Take::Close(close) => {
+                self.encoding.close(&close, bytes);
+                writer.has_closed = true;
+                None
+            }
+        };
+        let mut at = 0;
+        match write(&self.stream, bytes, tail.as_ref(), &mut at) {
+            Ok(true) => {
+                self.end_if_last(writer);
+                is_last.then_some(Flow::Flowing)
+            }
+            Ok(false) => {
+                let unwritten = bytes.split_off(at.min(bytes.len()));
+                let at = at.saturating_sub(bytes.len());
+                writer.rest = Some(Box::new(Rest { bytes: unwritten, tail, at }));
+                Some(Flow::Blocked)
+            }
+            Err(_) => Some(Flow::Over),
+        }
     }
 
     /// Whether the handler of a raw socket ends the connection without a close frame. If so, the client sees its end at
@@ -279,13 +307,8 @@ fn write(stream: &TcpStream, bytes: &[u8], tail: Option<&Frame>, at: &mut usize)
     let tail = tail.map_or(&[][..], Frame::as_bytes);
     let total = bytes.len() + tail.len();
     while *at < total {
-        let written = if tail.is_empty() {
-            stream.try_write(&bytes[*at..])
-        } else {
-            let (first, skipped) = (&bytes[(*at).min(bytes.len())..], at.saturating_sub(bytes.len()));
-            stream.try_write_vectored(&[IoSlice::new(first), IoSlice::new(&tail[skipped..])])
-        };
-        match written {
+        let (first, skipped) = (&bytes[(*at).min(bytes.len())..], at.saturating_sub(bytes.len()));
+        match send(stream, first, &tail[skipped..]) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(written) => *at += written,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
@@ -293,6 +316,62 @@ fn write(stream: &TcpStream, bytes: &[u8], tail: Option<&Frame>, at: &mut usize)
         }
     }
     Ok(true)
+}
+
+/// Calls the system without tokio's bookkeeping, which is somewhere else in memory. Tokio has to know only of a connection
+/// that accepts no more, because a task waits for it then.
+fn send(stream: &TcpStream, first: &[u8], tail: &[u8]) -> io::Result<usize> {
+    let (socket, both) = (SockRef::from(stream), [IoSlice::new(first), IoSlice::new(tail)]);
+    let sent = if tail.is_empty() { socket.send(first) } else { socket.send_vectored(&both) };
+    match sent {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => stream.try_write_vectored(&both),
+        sent => sent,
+    }
+}
+
+/// One connection of several that are written together.
+pub(super) struct Taking<'a> {
+    socket: &'a Arc<Socket>,
+    writer: MutexGuard<'a, Writer>,
+    /// What the engine returned, and how many things it returned with that.
+    pub(super) take: Take,
+    pub(super) count: usize,
+}
+
+impl Taking<'_> {
+    pub(super) fn attachment(&self) -> Attachment {
+        self.socket.attachment
+    }
+}
+
+/// Writes the frames of several lines, which are taken from the engine together.
+pub(super) fn flush_together(hub: &Hub, sockets: &[Arc<Socket>]) {
+    let mut again = Vec::new();
+    SCRATCH.with_borrow_mut(|Scratch { outgoing, bytes }| {
+        let mut batch = Vec::with_capacity(sockets.len());
+        for socket in sockets {
+            socket.wake_if_paused();
+            // Another thread that writes here may hold it for long, and this thread holds other connections.
+            match socket.writer.try_lock() {
+                Ok(writer) if writer.flow != Flow::Flowing => {}
+                Ok(writer) if writer.rest.is_none() => {
+                    batch.push(Taking { socket, writer, take: Take::Idle, count: 0 });
+                }
+                _ => again.push(socket),
+            }
+        }
+        outgoing.clear();
+        hub.take_each(&mut batch, BATCH_BYTES, outgoing);
+        let mut outgoing = outgoing.drain(..);
+        for Taking { socket, mut writer, take, count } in batch {
+            let taken = outgoing.by_ref().take(count);
+            match socket.write_taken(&mut writer, take, taken, bytes) {
+                Some(flow) => socket.wrote(&mut writer, flow),
+                None => again.push(socket),
+            }
+        }
+    });
+    again.into_iter().for_each(|socket| socket.flush());
 }
 
 /// The buffers with which a thread writes.

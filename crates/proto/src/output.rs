@@ -8,6 +8,8 @@ pub enum Action {
     /// The line's connection should call [`Engine::take`](crate::Engine::take) and
     /// [`Engine::may_read`](crate::Engine::may_read) again.
     Wake(LineId),
+    /// The same for all of these lines.
+    WakeAll(Vec<LineId>),
     /// Put the event into the owner's mailbox.
     Dispatch {
         /// Whose mailbox.
@@ -37,8 +39,10 @@ pub struct Attachment {
 pub enum Take {
     /// Nothing for now.
     Idle,
-    /// What was returned in the list.
+    /// What was returned in the list. When it is written, call again.
     Some,
+    /// What was returned in the list. When it is written, nothing is left and nothing waits for that.
+    Last,
     /// This close frame; then wait for the client's.
     Close(Close),
     /// The connection does not carry a line any more: drop it.

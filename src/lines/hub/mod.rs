@@ -7,14 +7,16 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
+use self::pending::Pending;
 use self::turn::Flush;
 use super::clock::Clock;
-use super::socket::Socket;
+use super::socket::{self, Socket, Taking};
 use liveline_proto::{
     Attachment, Caller, Close, CloseCode, Engine, Event, ExchangeId, JoinError, Limits, LineId, LineSummary,
     Opening, Outgoing, OwnerId, QueuedFrame, Take, Token, TooManyLines, TransportKind, Visitor,
 };
 
+mod pending;
 mod turn;
 
 /// An event for the exchange that a line belongs to.
@@ -81,6 +83,8 @@ struct State {
     sockets: Vec<Option<Arc<Socket>>>,
     /// Lines with something to write since the last flush.
     unwritten: Vec<LineId>,
+    /// Lines that a task is about to write.
+    pending: Pending,
     /// Turns since the last flush.
     unflushed: usize,
     /// What is to be dispatched once the engine is unlocked.
@@ -99,11 +103,28 @@ const FLUSH_HERE: usize = 8;
 /// This many lines are written to by one task of the runtime.
 const FLUSH_CHUNK: usize = 512;
 
+/// For this many lines the engine is locked once. Their connections are locked until all are written.
+const FLUSH_BATCH: usize = 16;
+
 /// What leaves the engine while it is locked.
 #[derive(Default)]
 struct Outbound {
     events: Vec<(OwnerId, LineEvent)>,
     ended: Vec<LineSummary>,
+}
+
+impl State {
+    /// The connections of these lines that have one.
+    fn sockets_of(&self, lines: &[LineId]) -> Vec<Arc<Socket>> {
+        let known = lines.iter().filter_map(|line| {
+            let socket = self.sockets.get(line.index())?.as_ref()?;
+            (socket.attachment.line == *line).then_some(socket)
+        });
+        // First all are looked at and then all are counted, because a processor reads ahead only while it changes no
+        // counter: of thousands of sockets none is in its cache.
+        let known: Vec<&Arc<Socket>> = known.collect();
+        known.into_iter().cloned().collect()
+    }
 }
 
 impl Hub {
@@ -115,6 +136,7 @@ impl Hub {
             engine: Engine::new(limits, now),
             sockets: Vec::new(),
             unwritten: Vec::new(),
+            pending: Pending::default(),
             unflushed: 0,
             outbound: Outbound::default(),
             next_owner: 0,
@@ -248,12 +270,18 @@ impl Hub {
 
     /// Moves what a connection should write next into `into`. Where there is nothing, it has written all.
     pub(super) fn take(&self, attachment: Attachment, bytes: usize, into: &mut Vec<Outgoing>) -> Take {
+        take_next(&mut self.begin(Flush::Never), attachment, bytes, into)
+    }
+
+    /// The same for several connections, with the engine locked once. What each has to write follows that of the one
+    /// before it.
+    pub(super) fn take_each(&self, batch: &mut [Taking<'_>], bytes: usize, into: &mut Vec<Outgoing>) {
         let mut turn = self.begin(Flush::Never);
-        let take = turn.take(attachment, bytes, into);
-        if take == Take::Idle {
-            turn.written(attachment);
+        for taking in batch {
+            let before = into.len();
+            taking.take = take_next(&mut turn, taking.attachment(), bytes, into);
+            taking.count = into.len() - before;
         }
-        take
     }
 
     /// Waits until the handler has caught up with the line's client, or the line is over.
@@ -302,34 +330,47 @@ impl Hub {
         if !self.0.has_unwritten.swap(false, Ordering::Acquire) {
             return;
         }
-        let sockets: Vec<Arc<Socket>> = {
+        let lines = {
             let mut state = self.lock();
             state.unflushed = 0;
-            if state.unwritten.is_empty() {
-                return;
-            }
             let mut lines = std::mem::take(&mut state.unwritten);
+            lines.retain(|line| state.pending.add(*line));
             lines.sort_unstable();
-            lines.dedup();
-            let socket = |line: &LineId| {
-                let socket = state.sockets.get(line.index())?.as_ref()?;
-                (socket.attachment.line == *line).then(|| socket.clone())
-            };
-            let sockets = lines.iter().filter_map(socket).collect();
-            lines.clear();
-            state.unwritten = lines;
-            sockets
+            if lines.len() <= FLUSH_HERE {
+                lines.iter().for_each(|line| state.pending.remove(*line));
+                let sockets = state.sockets_of(&lines);
+                // Its capacity is used again.
+                lines.clear();
+                state.unwritten = lines;
+                drop(state);
+                self.wake_readers();
+                return sockets.iter().for_each(|socket| socket.flush());
+            }
+            lines
         };
+        self.wake_readers();
+        for chunk in lines.chunks(FLUSH_CHUNK) {
+            let (hub, chunk) = (self.clone(), chunk.to_vec());
+            self.0.runtime.spawn(async move { hub.flush_lines(&chunk) });
+        }
+    }
+
+    /// Writes the frames of these lines.
+    fn flush_lines(&self, lines: &[LineId]) {
+        let sockets = {
+            let mut state = self.lock();
+            lines.iter().for_each(|line| state.pending.remove(*line));
+            state.sockets_of(lines)
+        };
+        for batch in sockets.chunks(FLUSH_BATCH) {
+            socket::flush_together(self, batch);
+        }
+    }
+
+    /// Wakes those that wait in [`Hub::readable`].
+    fn wake_readers(&self) {
         if self.0.waiting.load(Ordering::SeqCst) > 0 {
             self.0.woken.notify_waiters();
-        }
-        if sockets.len() <= FLUSH_HERE {
-            return sockets.iter().for_each(|socket| socket.flush());
-        }
-        let mut sockets = sockets.into_iter();
-        while sockets.len() > 0 {
-            let chunk: Vec<_> = sockets.by_ref().take(FLUSH_CHUNK).collect();
-            self.0.runtime.spawn(async move { chunk.iter().for_each(|socket| socket.flush()) });
         }
     }
 
@@ -363,6 +404,14 @@ impl Hub {
     fn mailboxes(&self) -> MutexGuard<'_, HashMap<OwnerId, Mailbox>> {
         self.0.mailboxes.lock().expect("the map is only read and written")
     }
+}
+
+fn take_next(engine: &mut Engine, attachment: Attachment, bytes: usize, into: &mut Vec<Outgoing>) -> Take {
+    let take = engine.take(attachment, bytes, into);
+    if take == Take::Idle {
+        engine.written(attachment);
+    }
+    take
 }
 
 /// A caller that waits in [`Hub::readable`].

@@ -71,6 +71,10 @@ impl<'a> Turn<'a> {
                         unwritten.push(line);
                     }
                 }
+                Action::WakeAll(mut lines) => match unwritten.is_empty() {
+                    true => *unwritten = lines,
+                    false => unwritten.append(&mut lines),
+                },
                 Action::Dispatch { owner, exchange, line, event } => {
                     outbound.events.push((owner, LineEvent { exchange, line, event }));
                 }

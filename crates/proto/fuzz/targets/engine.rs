@@ -216,7 +216,7 @@ impl World {
     fn settle(&mut self) {
         for action in self.engine.actions() {
             match action {
-                Action::Wake(_) => {}
+                Action::Wake(_) | Action::WakeAll(_) => {}
                 Action::Ended(_) => self.is_over += 1,
                 Action::Dispatch { line, event, .. } => {
                     let known = self.known.get_mut(&line).expect("it was opened");

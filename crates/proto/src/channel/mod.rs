@@ -14,11 +14,13 @@ use std::time::Instant;
 
 use self::account::{Account, Charged};
 use self::presence::{Change, Changes, Count, JOINS, JOINS_AND_LEAVES, Kind, LEAVES, Notices};
+use self::receivers::Receivers;
 use crate::line::is_reserved;
 use crate::{ChannelId, Envelope, Event, Frame, LineId, MemberId, Payload};
 
 mod account;
 mod presence;
+mod receivers;
 
 pub(crate) use self::account::Place;
 
@@ -131,7 +133,7 @@ pub(crate) struct Channels {
 #[derive(Debug, Default)]
 struct Channel {
     members: BTreeMap<MemberId, Member>,
-    by_line: HashMap<LineId, MemberId>,
+    receivers: Receivers,
     by_session: HashMap<String, MemberId>,
     account: Account,
     changes: Changes,
@@ -152,7 +154,6 @@ struct Membership {
     line: LineId,
     options: JoinOptions,
     listens_to_client: bool,
-    listens_to_channel: bool,
     listens_to_presence: bool,
     /// Changes before this count are not announced to it.
     since: Count,
@@ -162,35 +163,29 @@ impl Channels {
     /// A line enters; lines of one `session` are one member. A line that is in it already stays as it is.
     pub(crate) fn enter(&mut self, id: ChannelId, line: LineId, session: Option<&str>, options: JoinOptions) {
         let channel = self.channels.entry(id.clone()).or_default();
-        if channel.by_line.contains_key(&line) {
+        if channel.receivers.contains(line) {
             return;
         }
         self.entered.entry(line).or_default().push(id.clone());
         let announcement = options.announcement.clone();
         let since = channel.changes.so_far();
-        let mut membership = Membership {
-            line,
-            options,
-            listens_to_client: false,
-            listens_to_channel: false,
-            listens_to_presence: false,
-            since,
-        };
+        let mut membership =
+            Membership { line, options, listens_to_client: false, listens_to_presence: false, since };
         let known = session.and_then(|session| channel.by_session.get(session).copied());
         if let Some(member) = known {
-            channel.by_line.insert(line, member);
+            channel.receivers.add(line, member);
             channel.members.get_mut(&member).expect("sessions name members").memberships.push(membership);
             return;
         }
         let member = MemberId(self.next_member);
         self.next_member += 1;
-        channel.by_line.insert(line, member);
+        channel.receivers.add(line, member);
         let session = session.map(str::to_owned);
         if let Some(session) = session.clone() {
             channel.by_session.insert(session, member);
         }
         if let Some(Announcement { joins: payload, .. }) = announcement {
-            let lines = channel.by_line.len();
+            let lines = channel.receivers.len();
             channel.changes.add(Change { kind: Kind::Joins, member, line, payload }, lines);
             membership.since = channel.changes.so_far();
             self.changed.push(id);
@@ -220,7 +215,7 @@ impl Channels {
 
     fn vacate(&mut self, id: &ChannelId, line: LineId) {
         let Some(channel) = self.channels.get_mut(id.as_str()) else { return };
-        let Some(member) = channel.by_line.remove(&line) else { return };
+        let Some(member) = channel.receivers.remove(line) else { return };
         let known = channel.members.get_mut(&member).expect("lines name members");
         let at = known
             .memberships
@@ -241,7 +236,7 @@ impl Channels {
             }
             self.channels.remove(id.as_str());
         } else if let Some(Announcement { leaves: payload, .. }) = membership.options.announcement {
-            let lines = channel.by_line.len();
+            let lines = channel.receivers.len();
             channel.changes.add(Change { kind: Kind::Leaves, member, line, payload }, lines);
             self.changed.push(id.clone());
         }
@@ -254,7 +249,7 @@ impl Channels {
             if channel.collects_until.is_some() || !channel.changes.is_pending() {
                 continue;
             }
-            let due = channel.changes.due(channel.by_line.len(), now);
+            let due = channel.changes.due(channel.receivers.len(), now);
             if due <= now {
                 return Some(self.announce_changes(&id, now));
             }
@@ -289,7 +284,7 @@ impl Channels {
             self.collecting.remove(&(until, id.clone()));
         }
         self.announcements += 1;
-        outcome.lines = channel.by_line.len();
+        outcome.lines = channel.receivers.len();
         let mut notices = Notices::new(id, &channel.account, &channel.changes, self.announcements);
         for membership in channel.members.values().flat_map(|member| &member.memberships) {
             let Some(notice) = notices.after(membership.since) else { continue };
@@ -311,13 +306,16 @@ impl Channels {
     /// A line's handler listens from now on.
     pub(crate) fn listen(&mut self, id: &ChannelId, line: LineId, to: Listening) {
         let Some(channel) = self.channels.get_mut(id.as_str()) else { return };
-        let Some(member) = channel.by_line.get(&line) else { return };
+        let Some(member) = channel.receivers.member(line) else { return };
+        if to == Listening::Channel {
+            return channel.receivers.listen(line);
+        }
         let memberships =
-            channel.members.get_mut(member).into_iter().flat_map(|member| &mut member.memberships);
+            channel.members.get_mut(&member).into_iter().flat_map(|member| &mut member.memberships);
         for membership in memberships.filter(|membership| membership.line == line) {
             match to {
                 Listening::Client => membership.listens_to_client = true,
-                Listening::Channel => membership.listens_to_channel = true,
+                Listening::Channel => {}
                 Listening::Presence => membership.listens_to_presence = true,
             }
         }
@@ -353,32 +351,37 @@ impl Channels {
     ) -> Outcome {
         let mut outcome = Outcome::default();
         let Some(channel) = self.channels.get(id.as_str()) else { return outcome };
-        outcome.lines = channel.by_line.len();
-        let Some(sender) = channel.by_line.get(&line) else { return outcome };
+        outcome.lines = channel.receivers.len();
+        let Some(sender) = channel.receivers.member(line) else { return outcome };
         let Message { kind, event_id, .. } = message;
         let wire_kind = format!("{}:{kind}", id.as_str());
         let envelope = Envelope { kind: &wire_kind, event_id, ..Default::default() };
-        let targets: Vec<_> = match payloads {
+        let charge = |payload: &Payload| channel.account.charge(envelope.encode(payload.as_deref()));
+        match payloads {
             Payloads::Same(payload) => {
-                let frame = channel.account.charge(envelope.encode(payload.as_deref()));
-                channel.members.iter().map(|(id, it)| (*id, it, frame.clone(), payload.clone())).collect()
+                let frame = charge(&payload);
+                outcome.frames.reserve_exact(outcome.lines);
+                for receiver in channel.receivers.iter() {
+                    if receiver.member != sender {
+                        outcome.frames.push((receiver.line, frame.clone()));
+                    }
+                    if receiver.listens {
+                        outcome.events.push((receiver.line, overheard(id, line, message, &payload)));
+                    }
+                }
             }
             Payloads::Each(payloads) => {
-                let known = payloads.into_iter().filter_map(|(id, payload)| {
-                    let member = channel.members.get(&id)?;
-                    let frame = channel.account.charge(envelope.encode(payload.as_deref()));
-                    Some((id, member, frame, payload))
-                });
-                known.collect()
-            }
-        };
-        for (member_id, member, frame, payload) in targets {
-            for membership in &member.memberships {
-                if member_id != *sender {
-                    outcome.frames.push((membership.line, frame.clone()));
-                }
-                if membership.listens_to_channel {
-                    outcome.events.push((membership.line, overheard(id, line, message, &payload)));
+                for (member_id, payload) in payloads {
+                    let Some(member) = channel.members.get(&member_id) else { continue };
+                    let frame = charge(&payload);
+                    for membership in &member.memberships {
+                        if member_id != sender {
+                            outcome.frames.push((membership.line, frame.clone()));
+                        }
+                        if channel.receivers.listens(membership.line) {
+                            outcome.events.push((membership.line, overheard(id, line, message, &payload)));
+                        }
+                    }
                 }
             }
         }
@@ -389,11 +392,10 @@ impl Channels {
     pub(crate) fn post(&self, id: &ChannelId, frame: &Frame) -> Outcome {
         let Some(channel) = self.channels.get(id.as_str()) else { return Outcome::default() };
         let frame = channel.account.charge(frame.clone());
-        let memberships = channel.members.values().flat_map(|member| &member.memberships);
         Outcome {
-            frames: memberships.map(|membership| (membership.line, frame.clone())).collect(),
+            frames: channel.receivers.iter().map(|receiver| (receiver.line, frame.clone())).collect(),
             events: Vec::new(),
-            lines: channel.by_line.len(),
+            lines: channel.receivers.len(),
         }
     }
 
@@ -406,10 +408,10 @@ impl Channels {
     /// The members of a channel. `line` marks the caller's own options.
     pub(crate) fn members(&self, id: &ChannelId, line: Option<LineId>) -> Vec<Presence> {
         let Some(channel) = self.channels.get(id.as_str()) else { return Vec::new() };
-        let own = line.and_then(|line| channel.by_line.get(&line));
+        let own = line.and_then(|line| channel.receivers.member(line));
         let presence = |(id, member): (&MemberId, &Member)| {
             let data = member.memberships.first().and_then(|membership| membership.options.presence.clone());
-            Presence { id: *id, data, is_self: Some(id) == own }
+            Presence { id: *id, data, is_self: Some(*id) == own }
         };
         channel.members.iter().map(presence).collect()
     }
@@ -456,7 +458,7 @@ impl Channels {
 
 impl Channel {
     fn membership(&self, line: LineId) -> Option<(MemberId, &Membership)> {
-        let member = *self.by_line.get(&line)?;
+        let member = self.receivers.member(line)?;
         let membership =
             self.members.get(&member)?.memberships.iter().find(|membership| membership.line == line)?;
         Some((member, membership))

@@ -492,7 +492,12 @@ impl Line {
             }
             _ => {}
         }
-        if into.len() > before { Take::Some } else { Take::Idle }
+        match into.len() > before {
+            false => Take::Idle,
+            // The close frame or `Event::Drained` follows.
+            true if self.flow.outbox.has_more() || self.flow.owes_drained() || self.is_ending() => Take::Some,
+            true => Take::Last,
+        }
     }
 
     /// Welcomes, acknowledgements and pings.

@@ -107,6 +107,10 @@ impl Outbox {
     /// Adds a frame.
     pub(super) fn push(&mut self, frame: QueuedFrame) {
         self.bytes += frame.cost();
+        if self.frames.capacity() == 0 {
+            // Most often a frame is written before the next one comes.
+            self.frames.reserve_exact(1);
+        }
         self.frames.push_back(frame);
     }
 

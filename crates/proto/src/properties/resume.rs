@@ -291,7 +291,7 @@ impl Sim {
             .collect();
         match &take {
             Take::Idle => self.engine.written(link.attachment),
-            Take::Some => {}
+            Take::Some | Take::Last => {}
             Take::Close(close) => frames.push_back(Down::Close(close.clone())),
             Take::Gone => frames.push_back(Down::Dropped),
         }

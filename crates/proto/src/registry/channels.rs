@@ -4,8 +4,8 @@ use super::Engine;
 use crate::channel::{self, Relay, RelayDecision, may_send};
 use crate::line::{Line, is_reserved};
 use crate::{
-    Action, ChannelId, Event, Frame, InboundMessage, JoinOptions, LineId, Listening, Message, Payloads,
-    Presence, envelope,
+    Action, ChannelId, Event, Frame, InboundMessage, JoinOptions, Limits, LineId, Listening, Message,
+    Payloads, Presence, envelope,
 };
 
 impl Engine {
@@ -124,10 +124,16 @@ impl Engine {
 
     fn deliver(&mut self, outcome: channel::Outcome) {
         let share = self.limits.channel_share(outcome.lines);
+        let mut woken = Vec::with_capacity(outcome.frames.len());
         for (id, frame) in outcome.frames {
             let is_over = frame.account().bytes() > self.limits.channel_queue_bytes;
-            let budget = if is_over { share } else { self.limits.queue_bytes };
-            self.apply(id, |line, cx| line.send(frame.into_queued(), budget, cx));
+            let budget = |limits: &Limits| if is_over { share } else { limits.queue_bytes };
+            if self.enqueue(id, frame.into_queued(), budget) {
+                woken.push(id);
+            }
+        }
+        if !woken.is_empty() {
+            self.actions.push(Action::WakeAll(woken));
         }
         for (id, event) in outcome.events {
             // The frame may have been too much for this line.

@@ -2,12 +2,15 @@
 
 use super::Engine;
 use crate::line::Line;
-use crate::{Close, CloseCode, LineId, OwnerId, QueuedFrame};
+use crate::{Action, Close, CloseCode, LineId, OwnerId, QueuedFrame};
 
 impl Engine {
     /// The handler sends a frame.
     pub fn send(&mut self, id: LineId, frame: QueuedFrame) {
-        self.with(id, |line, cx| line.send(frame, cx.limits.queue_bytes, cx));
+        if self.enqueue(id, frame, |limits| limits.queue_bytes) {
+            self.actions.push(Action::Wake(id));
+        }
+        self.depart();
     }
 
     /// The handler of a raw line accepts it: from now on its client's messages are dispatched.

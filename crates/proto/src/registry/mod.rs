@@ -18,8 +18,8 @@ use self::recently_closed::RecentlyClosed;
 use crate::channel::Channels;
 use crate::line::{Context, Line, LineState, Outcome};
 use crate::{
-    Action, Attachment, Caller, Close, CloseCode, Event, ExchangeId, LineId, OwnerId, Token, TransportKind,
-    Visitor,
+    Action, Attachment, Caller, Close, CloseCode, Event, ExchangeId, LineId, OwnerId, QueuedFrame, Token,
+    TransportKind, Visitor,
 };
 
 mod channels;
@@ -327,7 +327,7 @@ impl Engine {
 
     /// Runs one input on one line, and what follows from it for that line: deadlines, tokens, actions.
     fn apply(&mut self, id: LineId, input: impl FnOnce(&mut Line, Context<'_>) -> Outcome) {
-        let Engine { lines, limits, tokens, deadlines, stats, actions, now, .. } = self;
+        let Engine { lines, limits, tokens, now, .. } = self;
         let Some((_, line)) = lines.get_mut(id.index()).filter(|(known, _)| *known == id) else { return };
         let before = line.tokens();
         let outcome = input(line, Context { now: *now, limits });
@@ -337,11 +337,38 @@ impl Engine {
             }
             tokens.extend(line.tokens().into_iter().flatten().map(|token| (token, id)));
         }
+        self.conclude(id, outcome);
+    }
+
+    /// Enqueues a frame on one line. `budget` is how many bytes may wait for its client. Returns whether the line is to be
+    /// woken, which is left to the caller.
+    fn enqueue(&mut self, id: LineId, frame: QueuedFrame, budget: impl FnOnce(&Limits) -> usize) -> bool {
+        let Engine { lines, limits, stats, now, .. } = self;
+        let Some((_, line)) = lines.get_mut(id.index()).filter(|(known, _)| *known == id) else {
+            return false;
+        };
+        let outcome = line.send(frame, budget(limits), Context { now: *now, limits });
+        match outcome {
+            // A frame changes neither tokens nor deadlines unless it is too much.
+            Outcome::Wake | Outcome::Keep => {
+                stats.count(&mut line.counters);
+                matches!(outcome, Outcome::Wake)
+            }
+            _ => {
+                self.conclude(id, outcome);
+                false
+            }
+        }
+    }
+
+    /// Carries out what follows from an input for its line.
+    fn conclude(&mut self, id: LineId, outcome: Outcome) {
+        let Engine { lines, limits, deadlines, stats, actions, .. } = self;
+        let Some((_, line)) = lines.get_mut(id.index()).filter(|(known, _)| *known == id) else { return };
         if let Some(at) = line.deadline(limits) {
             deadlines.file(id, at, &mut line.filed);
         }
-        stats.dropped += u64::from(std::mem::take(&mut line.counters.dropped));
-        stats.coalesced += u64::from(std::mem::take(&mut line.counters.coalesced));
+        stats.count(&mut line.counters);
         let (owner, exchange) = (line.owner, line.exchange);
         if (line.is_ending() || matches!(outcome, Outcome::Remove(_))) && self.channels.contains(id) {
             self.departing.push(id);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::line::Counters;
 use crate::{Close, CloseCode, ExchangeId, LineId, OwnerId};
 
 /// Gauges, then counters since the start of the process.
@@ -67,6 +68,12 @@ pub struct LineSummary {
 const MAX_CODES: usize = 64;
 
 impl Stats {
+    /// Takes over what happened to a line's frames.
+    pub(super) fn count(&mut self, counters: &mut Counters) {
+        self.dropped += u64::from(std::mem::take(&mut counters.dropped));
+        self.coalesced += u64::from(std::mem::take(&mut counters.coalesced));
+    }
+
     /// A line ended.
     pub(crate) fn closed(&mut self, code: CloseCode) {
         let is_known = !matches!(code, CloseCode::Other(_));

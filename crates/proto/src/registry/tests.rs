@@ -103,7 +103,10 @@ impl World {
             } => Some(kind),
             Action::Dispatch { event: Event::Drained { stale }, .. } => Some(format!("drained {stale}")),
             Action::Dispatch { event: Event::Data { .. }, .. } => Some("data".to_owned()),
-            Action::Dispatch { event: Event::Opened, .. } | Action::Wake(_) | Action::Ended(_) => None,
+            Action::Dispatch { event: Event::Opened, .. }
+            | Action::Wake(_)
+            | Action::WakeAll(_)
+            | Action::Ended(_) => None,
         });
         events.collect()
     }

@@ -53,6 +53,7 @@ impl Pair {
         let end = loop {
             match engine.take(self.attachment, 100, &mut frames) {
                 Take::Some => {}
+                Take::Last => break None,
                 Take::Idle => {
                     engine.written(self.attachment);
                     break None;

@@ -7,6 +7,7 @@ use super::*;
 fn actions(world: &mut World) -> Vec<&'static str> {
     let name = |action| match action {
         Action::Wake(_) => "wake",
+        Action::WakeAll(_) => "wake all",
         Action::Ended(_) => "ended",
         Action::Dispatch { event, .. } => match event {
             Event::Opened => "opened",
