@@ -21,6 +21,7 @@
 //! | `metric`, `stats`, `report` | values and their limits; medians of ratios; tables |
 //! | `chart` | the same as pictures |
 //! | `smoke` | a run that checks the load generator and measures nothing |
+//! | `train` | the load for a build that is guided by what was counted |
 //! | `baseline` | the bare epoll server |
 //!
 //! A figure is the median of the ratios of each round, because the load of the machine changes from round to round
@@ -54,6 +55,7 @@ mod smoke;
 mod start;
 mod stats;
 mod topics;
+mod train;
 mod wrk;
 
 use std::fs;
@@ -130,6 +132,13 @@ pub fn bench(checkout: &Checkout, arguments: &[&str]) -> Outcome {
         [] => Ok(()),
         failed => fail(format!("not measured: {}", failed.join(", "))),
     }
+}
+
+/// Puts a load like the benchmarks' on a program that counts what it does: see `dist`.
+pub fn train(checkout: &Checkout, program: &Path) -> Outcome {
+    cores::raise_file_limit()?;
+    let plan = Plan::parse(checkout, &[])?;
+    train::run(&BenchSetup::open(checkout, &plan)?, program).while_doing("training")
 }
 
 /// Writes `ID-N.svg` for each metric; ids come more than once.

@@ -139,21 +139,7 @@ pub fn make(setup: &BenchSetup<'_>, name: &'static str) -> Outcome<Peer> {
             let launch = setup.launch(name, program, &["bench", "baseline-server"]);
             Ok(peer("bare epoll".to_owned(), Protocol::Http, launch))
         }
-        LIVELINE | NUMBERED | RAW | TREE | TOPICS => {
-            let program = liveline(setup)?;
-            let routes = setup.script(match name {
-                TREE => "fastify",
-                TOPICS => "topics",
-                _ => "routes",
-            });
-            let arguments = ["serve", &routes, "--host", "127.0.0.1", "--port", "0", "--workers", "1"];
-            let protocol = match name {
-                RAW | TREE | TOPICS => Protocol::WebSocket,
-                NUMBERED => Protocol::NumberedLine,
-                _ => Protocol::Line,
-            };
-            Ok(peer(version(&program)?, protocol, setup.launch(name, program, &arguments)))
-        }
+        LIVELINE | NUMBERED | RAW | TREE | TOPICS => of_program(setup, name, &liveline(setup)?),
         ACTORS => {
             let program = liveline(setup)?;
             let version = version(&program)?;
@@ -192,6 +178,21 @@ pub fn make(setup: &BenchSetup<'_>, name: &'static str) -> Outcome<Peer> {
         NCHAN => nchan::prepare(setup).map(|(version, launch)| peer(version, Protocol::Events, launch)),
         other => fail(format!("there is no peer `{other}`")),
     }
+}
+
+/// One of ours, of a program that is built already.
+pub fn of_program(setup: &BenchSetup<'_>, name: &'static str, program: &Path) -> Outcome<Peer> {
+    let (routes, protocol) = match name {
+        TREE => ("fastify", Protocol::WebSocket),
+        TOPICS => ("topics", Protocol::WebSocket),
+        RAW => ("routes", Protocol::WebSocket),
+        NUMBERED => ("routes", Protocol::NumberedLine),
+        _ => ("routes", Protocol::Line),
+    };
+    let routes = setup.script(routes);
+    let arguments = ["serve", &routes, "--host", "127.0.0.1", "--port", "0", "--workers", "1"];
+    let launch = setup.launch(name, program.to_owned(), &arguments);
+    Ok(Peer { name, version: version(program)?, launch, protocol })
 }
 
 fn workerd(setup: &BenchSetup<'_>) -> Outcome<PathBuf> {
