@@ -196,6 +196,91 @@ pub(crate) const NODE: &[(&str, &str, &str)] = &[
         "    handle.close(() => {",
         "    ((callback) => handle.close(Deno.inContext(callback)))(() => {",
     ),
+    // An address that is refused is an event of its socket, and no error that is thrown out of a callback.
+    (
+        "deno_node/polyfills/dgram.ts",
+        "      const err = state.handle.bind(ip, port as number || 0, flags);\n",
+        "      let err;\n      try {\n        err = state.handle.bind(ip, port as number || 0, flags);\n      } \
+         catch (refused) {\n        state.bindState = BIND_STATE_UNBOUND;\n        \
+         this.emit(\"error\", Deno.refusedToBind(refused));\n        return;\n      }\n",
+    ),
+    (
+        "deno_node/polyfills/internal_binding/udp_wrap.ts",
+        "          err = codeMap.get(\"UNKNOWN\")!;\n        }\n\n        sent = 0;",
+        "          err = ObjectPrototypeIsPrototypeOf(Deno.errors.NotCapable.prototype, e)\n            \
+         ? e : codeMap.get(\"UNKNOWN\")!;\n        }\n\n        sent = 0;",
+    ),
+    (
+        "deno_node/polyfills/dgram.ts",
+        "    ex = exceptionWithHostPort(err, \"send\", this.address, this.port);",
+        "    ex = typeof err === \"object\" ? err : exceptionWithHostPort(err, \"send\", this.address, this.port);",
+    ),
+    (
+        "deno_node/polyfills/net.ts",
+        "  if (cluster.isPrimary || exclusive) {\n    \
+         server._listen2(address, port, addressType, backlog, fd, flags);\n    return;",
+        "  if (cluster.isPrimary || exclusive) {\n    try {\n      \
+         server._listen2(address, port, addressType, backlog, fd, flags);\n    } catch (refused) {\n      \
+         nextTick(_emitErrorNT, server, Deno.refusedToBind(refused));\n    }\n    return;",
+    ),
+    (
+        "deno_node/polyfills/net.ts",
+        "      err = (socket._handle as TCP).bind(localAddress, localPort);\n    } else {\n      // addressType === 6\n      \
+         localAddress = localAddress || DEFAULT_IPV6_ADDR;\n      \
+         err = (socket._handle as TCP).bind6(localAddress, localPort, flags);\n",
+        "      err = boundTo(() => (socket._handle as TCP).bind(localAddress, localPort));\n    } else {\n      \
+         // addressType === 6\n      localAddress = localAddress || DEFAULT_IPV6_ADDR;\n      \
+         err = boundTo(() => (socket._handle as TCP).bind6(localAddress, localPort, flags));\n",
+    ),
+    (
+        "deno_node/polyfills/net.ts",
+        "    err = _checkBindError(err, localPort, socket._handle as TCP);\n\n    if (err) {\n      \
+         const ex = exceptionWithHostPort(err, \"bind\", localAddress, localPort);",
+        "    if (typeof err === \"number\") err = _checkBindError(err, localPort, socket._handle as TCP);\n\n    \
+         if (err) {\n      const ex = typeof err === \"object\"\n        \
+         ? err : exceptionWithHostPort(err, \"bind\", localAddress, localPort);",
+    ),
+    (
+        "deno_node/polyfills/net.ts",
+        "function _internalConnect(\n",
+        "/** The error number of a bind, or the error that refused it. */\nfunction boundTo(bind) {\n  try {\n    \
+         return bind();\n  } catch (refused) {\n    return Deno.refusedToBind(refused);\n  }\n}\n\n\
+         function _internalConnect(\n",
+    ),
+    (
+        "deno_node/polyfills/net.ts",
+        "      err = self._handle.bind(localAddress, localPort);\n    } else {\n      // addressType === 6\n      \
+         localAddress = DEFAULT_IPV6_ADDR;\n      err = self._handle.bind6(localAddress, localPort, flags);\n",
+        "      err = boundTo(() => self._handle.bind(localAddress, localPort));\n    } else {\n      \
+         // addressType === 6\n      localAddress = DEFAULT_IPV6_ADDR;\n      \
+         err = boundTo(() => self._handle.bind6(localAddress, localPort, flags));\n",
+    ),
+    (
+        "deno_node/polyfills/net.ts",
+        "    err = _checkBindError(err, localPort, self._handle);\n    if (err) {\n      ArrayPrototypePush(\n        \
+         context.errors,\n        exceptionWithHostPort(err, \"bind\", localAddress, localPort),",
+        "    if (typeof err === \"number\") err = _checkBindError(err, localPort, self._handle);\n    if (err) {\n      \
+         ArrayPrototypePush(\n        context.errors,\n        typeof err === \"object\"\n          \
+         ? err : exceptionWithHostPort(err, \"bind\", localAddress, localPort),",
+    ),
+    // A name that may not be looked up, or a name server that may not be reached.
+    (
+        "deno_node/polyfills/internal_binding/cares_wrap.ts",
+        "        error = codeMap.get(\"EPERM\")!;",
+        "        error = e;",
+    ),
+    (
+        "deno_node/polyfills/internal_binding/cares_wrap.ts",
+        "          // TODO(cmorten): map errors to appropriate error codes.\n          code = codeMap.get(\"UNKNOWN\")!;",
+        "          code = ObjectPrototypeIsPrototypeOf(Deno.errors.NotCapable.prototype, e)\n            \
+         ? e : codeMap.get(\"UNKNOWN\")!;",
+    ),
+    (
+        "deno_node/polyfills/internal/errors.ts",
+        "const dnsException = hideStackFrames(function (code, syscall, hostname) {\n",
+        "const dnsException = hideStackFrames(function (code, syscall, hostname) {\n  \
+         if (typeof code === \"object\") return code;\n",
+    ),
     // Compression runs on the isolate's thread. Between two blocks of output other code runs.
     (
         "deno_node/polyfills/zlib.js",

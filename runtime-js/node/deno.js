@@ -14,7 +14,10 @@ import {
   op_process_memory_usage,
 } from "ext:core/ops";
 import { errorClasses, followErrors, report } from "ext:liveline/errors/errors.js";
-import { Error, ObjectDefineProperty, ObjectKeys, ReflectApply, SafeArrayIterator } from "ext:liveline/primordials.js";
+import {
+  Error, ObjectDefineProperty, ObjectKeys, ReflectApply, SafeArrayIterator,
+  StringPrototypeReplace,
+} from "ext:liveline/primordials.js";
 import { outputs } from "./outputs.js";
 import { endedTimer, startedTimer } from "./timers.js";
 
@@ -102,7 +105,7 @@ export function provided(name) {
   return loadProvided().provided(name);
 }
 
-const { Float64Array } = primordials;
+const { Float64Array, ObjectPrototypeIsPrototypeOf } = primordials;
 const usage = new Float64Array(4);
 
 function memoryUsage() {
@@ -174,6 +177,14 @@ function checkSignal(pid, signal) {
   if (signal !== 0 && (pid <= 0 || pid === ids().pid)) refuseToEnd(`process.kill(${pid})`);
 }
 
+/** The error of a socket whose own address is refused, for its event `error`. Any other error is thrown on. */
+function refusedToBind(error) {
+  if (!ObjectPrototypeIsPrototypeOf(errorClasses.NotCapable.prototype, error)) throw error;
+  error.message = StringPrototypeReplace(error.message, "connecting to", "binding a socket to");
+  error.syscall = "bind";
+  return error;
+}
+
 // -- what Node's scripts ask for -------------------------------------------------------------------------------------
 
 /** The numbers of the server's process and of its parent. */
@@ -242,6 +253,7 @@ export const deno = {
   provided,
   refuse,
   refuseToEnd,
+  refusedToBind,
   reportError: report,
   startedTimer,
   get version() {

@@ -11,7 +11,7 @@
 //! | `machine` | programs, root, apt-get, the network |
 //! | `databases` | servers and npm packages for the tests of database drivers |
 //! | `tools` | subcommands of cargo that are installed from crates.io: cargo-deny, cargo-mutants |
-//! | `run`, `tests`, `bundle`, `npm`, `oracle`, `streams`, `graphql`, `autobahn`, `bench`, `slowhttp`, `attack` | the commands |
+//! | `run`, `tests`, `dist`, `bundle`, `npm`, `oracle`, `streams`, `graphql`, `autobahn`, `bench`, `guard`, `slowhttp`, `attack` | the commands |
 
 #[cfg(target_os = "linux")]
 mod attack;
@@ -21,9 +21,13 @@ mod bench;
 mod bundle;
 mod checkout;
 mod databases;
+#[cfg(target_os = "linux")]
+mod dist;
 mod engine;
 mod failure;
 mod graphql;
+#[cfg(target_os = "linux")]
+mod guard;
 mod libclang;
 mod machine;
 mod npm;
@@ -70,6 +74,10 @@ usage: cargo xtask COMMAND
                     --smoke: a minute's run that checks that every message comes, and measures nothing
   bench baseline-server [--port N]
                     the benchmark's baseline: a bare epoll server that parses as little as possible
+  dist [--pgo]      build liveline as it is shipped (dist profile) into target/dist, which takes several times as long;
+                    --pgo: twice, the second time for what the first one has done under load (llvm-tools of rustup)
+  guard [--renew]   count the instructions of the hot paths of crates/proto by valgrind's callgrind; fails where one has
+                    3 % more than recorded in crates/guard/counts.json; --renew: record the counts of now
   slowhttp [--seconds N]
                     run slowhttptest in its four modes, N seconds each, beside ordinary clients
   attack [NAME...]  what one client can do to the others: trips (of the CPU limit), stuck (code that V8 cannot
@@ -112,11 +120,20 @@ fn dispatch(arguments: &[String]) -> Outcome {
         ["bench", "baseline-server", rest @ ..] => bench::baseline_server(rest),
         #[cfg(target_os = "linux")]
         ["bench", rest @ ..] => bench::bench(&Checkout::find()?, rest),
+        #[cfg(target_os = "linux")]
+        ["dist", rest @ ..] => dist::dist(&Checkout::find()?, rest),
+        #[cfg(target_os = "linux")]
+        ["guard", rest @ ..] => guard::guard(&Checkout::find()?, rest),
+        #[cfg(target_os = "linux")]
         ["slowhttp", rest @ ..] => slowhttp::run(&Checkout::find()?, rest),
         #[cfg(target_os = "linux")]
         ["attack", rest @ ..] => attack::run(&Checkout::find()?, rest),
         #[cfg(not(target_os = "linux"))]
         ["slowhttp", ..] => fail("slowhttptest is a program of Debian's: run it on Linux"),
+        #[cfg(not(target_os = "linux"))]
+        ["dist", ..] => fail("`cargo xtask cargo build --profile dist --bin liveline` builds it here"),
+        #[cfg(not(target_os = "linux"))]
+        ["guard", ..] => fail("valgrind and the recorded counts are those of Linux: run the guard there"),
         #[cfg(not(target_os = "linux"))]
         ["attack", ..] => fail("the attacks read /proc: run them on Linux"),
         #[cfg(not(target_os = "linux"))]

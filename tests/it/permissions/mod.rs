@@ -15,6 +15,8 @@ const CALLS: &str = r#"
     } from "node:fs";
     import { execFileSync, execSync, spawn, spawnSync } from "node:child_process";
     import { cpus, hostname, userInfo } from "node:os";
+    import dgram from "node:dgram";
+    import dns from "node:dns";
     import http from "node:http";
     import net from "node:net";
     import process from "node:process";
@@ -31,6 +33,22 @@ const CALLS: &str = r#"
       const socket = tls.connect({ port, host, rejectUnauthorized: false });
       await settled(socket, "connect");
       socket.on("error", () => {}).destroy();
+    };
+    const listened = async (...at) => {
+      const server = net.createServer();
+      await settled(server.listen(...at), "listening");
+      server.close();
+    };
+    const bound = async (...at) => {
+      const socket = dgram.createSocket("udp4");
+      await settled(socket.bind(...at), "listening");
+      socket.close();
+    };
+    const sent = (...to) => {
+      const socket = dgram.createSocket("udp4");
+      return new Promise((resolve, reject) => {
+        socket.on("error", reject).send("text", ...to, (error) => error ? reject(error) : resolve());
+      });
     };
     const requested = async (url) => (await settled(http.get(url), "response")).resume();
     const spawned = (name) => settled(spawn(name), "exit");
@@ -248,6 +266,23 @@ fn sockets_of_the_web_reach_no_denied_address() {
     }
     listener.set_nonblocking(true).expect("a listener that does not wait");
     assert!(listener.accept().is_err(), "a denied address was reached");
+}
+
+#[test]
+fn denied_name_servers_are_not_asked() {
+    let handler = r#"
+        import dns from "node:dns";
+        export default async () => {
+          const resolver = new dns.promises.Resolver({ timeout: 100, tries: 1 });
+          resolver.setServers(["127.0.0.1:9"]);
+          const { name, code, message } = await resolver.resolve4("example.org").catch((error) => error);
+          return { name, code, message };
+        };"#;
+    let host = Site::new().file("handler.js", handler).arg("--deny-net=private").serve();
+    let answer = host.get("/").json();
+    assert_eq!(answer["name"], "NotCapable", "{answer}");
+    assert_eq!(answer["code"], "ERR_ACCESS_DENIED");
+    assert!(answer["message"].as_str().is_some_and(|message| message.contains("refused by --deny-net")));
 }
 
 #[test]

@@ -1,18 +1,17 @@
 //! A1: messages through actors, against Durable Objects on workerd. Both run the same application, `xtask/bench/actors`.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::echo::Echo;
 use super::fanout::{Fanout, Pace, full_speed};
-use super::idle::grow;
+use super::idle::{FULL, grow};
 use super::load::{LoadGenerator, Protocol, Transport};
 use super::metric::{Against, Bar, Better, Metric};
-use super::peers::{ACTORS, Peer, WORKERD};
+use super::peers::{ACTORS, OBJECTS, Peer, on_free_port};
 use super::rounds::{SATURATED, business, interleaved, saturated};
-use super::server::{Launch, Ready, Server};
+use super::server::{Launch, Server};
 use super::setup::BenchSetup;
 use crate::failure::{Outcome, While, fail};
 
@@ -40,19 +39,12 @@ pub fn launch(setup: &BenchSetup<'_>, name: &'static str, program: PathBuf) -> O
             ["serve", &site, "--host", "127.0.0.1", "--port", "0", "--workers", "1", "--data", &data];
         return Ok(setup.launch(name, program, &arguments));
     }
-    // workerd does not report the port that the system has chosen.
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr());
-    let port = port.while_doing("looking for a free port")?.port();
-    let (address, disk) =
-        (format!("--socket-addr=http=127.0.0.1:{port}"), format!("--directory-path=data={data}"));
-    let config = setup.script("actors/workerd.capnp");
-    let mut launch = setup.launch(name, program, &["serve", &config, &address, &disk]);
-    launch.ready = Ready::Accepts(port);
-    Ok(launch)
+    let disk = format!("--directory-path=data={data}");
+    on_free_port(setup, name, program, &setup.script("actors/workerd.capnp"), &[&disk])
 }
 
 pub fn measure(setup: &BenchSetup<'_>) -> Outcome<Vec<Metric>> {
-    let peers = setup.gather(&[ACTORS, WORKERD])?;
+    let peers = setup.gather(&[ACTORS, OBJECTS])?;
     let mut metrics = Vec::new();
     for (path, connections, title) in [
         ("/echo", CONNECTIONS, "messages through one actor"),
@@ -89,7 +81,7 @@ fn two(
     [thrift, rate, loader]: [Vec<super::metric::Series>; 3],
     is_bar: bool,
 ) -> [Metric; 2] {
-    let bar = is_bar.then_some(Bar { against: Against::One(WORKERD), gate: 5.0, goal: 20.0 });
+    let bar = is_bar.then_some(Bar { against: Against::One(OBJECTS), gate: 5.0, goal: 20.0 });
     let metric = |unit, series, bar, notes| Metric {
         id,
         title: title.clone(),
@@ -114,7 +106,7 @@ fn sockets(peers: &[Peer]) -> Outcome<Metric> {
         println!("\nactors: idle sockets of one actor: {}", peer.name);
         let server = Server::start_pinned(&peer.launch)?;
         let mut generator = LoadGenerator::new(server.port)?;
-        match grow(peer, &socket("/idle"), &server, &mut generator) {
+        match grow(&FULL, peer, &socket("/idle"), &server, &mut generator) {
             Ok(growth) => growths.push(growth),
             Err(failure) => println!("  {} is left out: {failure}", peer.name),
         }

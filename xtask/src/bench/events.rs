@@ -21,7 +21,13 @@ pub fn measure(setup: &BenchSetup<'_>) -> Outcome<Vec<Metric>> {
     for peer in &peers {
         println!("events: {}, idle streams", peer.name);
         let server = Server::start_pinned(&peer.launch)?;
-        growths.push(idle::grow(peer, &peer.events(), &server, &mut LoadGenerator::new(server.port)?)?);
+        growths.push(idle::grow(
+            &idle::FULL,
+            peer,
+            &peer.events(),
+            &server,
+            &mut LoadGenerator::new(server.port)?,
+        )?);
     }
     Ok(vec![
         Metric {

@@ -36,6 +36,9 @@ const SEND_EVERY: Duration = Duration::from_millis(10);
 const REQUESTS_PER_SECOND: f64 = 1000.0;
 const REQUESTERS: usize = 16;
 
+/// How long a handler may run without yielding, by default.
+const CPU_LIMIT: Duration = Duration::from_secs(1);
+
 const QUIET: &str = "quiet";
 const HOSTILE: &str = "hostile";
 
@@ -189,36 +192,41 @@ fn dribble(client: &mut Option<TcpStream>) -> bool {
 pub fn run_away(setup: &BenchSetup<'_>) -> Outcome<Vec<Metric>> {
     let Some(liveline) = setup.gather(&[LIVELINE])?.pop() else { return Ok(Vec::new()) };
     let rounds = setup.plan.rounds.min(3);
-    let duration = setup.plan.duration.max(Duration::from_secs(3));
+    // The handlers run into their limits meanwhile.
+    let beside_for = setup.plan.duration.max(Duration::from_secs(if setup.plan.quick { 2 } else { 3 }));
+    let quiet_for = if setup.plan.quick { setup.plan.duration } else { beside_for };
     let mut metrics = Vec::new();
-    for (title, path) in [("an endless loop", "/spin"), ("a heap bomb", "/bomb")] {
+    for (title, what, path, limit, gate) in [
+        ("an endless loop", "from its limit of 1 s to the end of", "/spin", CPU_LIMIT, 100.0),
+        ("a heap bomb", "time to end", "/bomb", Duration::ZERO, 500.0),
+    ] {
         println!("hostile: {title} in a handler");
         let (mut ends, mut quiet, mut beside) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..rounds {
             let server = Server::start(&liveline.launch, None)?;
             let mut room = Fanout::open(&liveline.room(), &liveline.room(), &server, LISTENERS)?;
-            room.run(Pace::Every(SEND_EVERY), duration)?;
+            room.run(Pace::Every(SEND_EVERY), quiet_for)?;
             let p99 = |room: &Fanout| percentile(&room.last_received, 0.99).unwrap_or(f64::NAN);
             quiet.push(p99(&room));
             room.last_received.clear();
             let took = thread::scope(|scope| {
                 let asked = scope.spawn(|| ended(server.port, path));
-                let received = room.run(Pace::Every(SEND_EVERY), duration);
+                let received = room.run(Pace::Every(SEND_EVERY), beside_for);
                 let took = asked.join().map_err(|_| "the asking thread panicked");
                 received.and(took.while_doing("asking")?)
             })?;
-            ends.push(took.as_secs_f64() * 1e3);
+            ends.push(took.saturating_sub(limit).as_secs_f64() * 1e3);
             beside.push(p99(&room));
             room.finish()?;
         }
         metrics.push(Metric {
             id: "R6",
-            title: format!("time to end {title} in a handler"),
+            title: format!("{what} {title} in a handler"),
             unit: "ms",
             better: Better::Less,
             ours: LIVELINE,
             series: vec![Series { name: LIVELINE, values: ends }],
-            bar: Some(Bar { against: Against::Absolute, gate: 1000.0, goal: 100.0 }),
+            bar: Some(Bar { against: Against::Absolute, gate, goal: gate }),
             notes: Vec::new(),
         });
         let title = format!("p99 of a room's last listener beside {title}");

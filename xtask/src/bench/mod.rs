@@ -21,6 +21,7 @@
 //! | `metric`, `stats`, `report` | values and their limits; medians of ratios; tables |
 //! | `chart` | the same as pictures |
 //! | `smoke` | a run that checks the load generator and measures nothing |
+//! | `train` | the load for a build that is guided by what was counted |
 //! | `baseline` | the bare epoll server |
 //!
 //! A figure is the median of the ratios of each round, because the load of the machine changes from round to round
@@ -54,19 +55,22 @@ mod smoke;
 mod start;
 mod stats;
 mod topics;
+mod train;
 mod wrk;
 
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use crate::checkout::Checkout;
 use crate::failure::{Outcome, While, fail};
 use metric::Metric;
-use peers::LIVELINE;
+use peers::{BASELINE, BUN, DENO, LIVELINE, RAW, UWS, WORKERD, WS};
 use plan::Plan;
 use setup::BenchSetup;
+use wrk::Wrk;
 
 /// What every peer serves: the handler reads the path and one header, and answers with both.
 const ROUTE: &str = "/hello";
@@ -88,9 +92,13 @@ pub fn bench(checkout: &Checkout, arguments: &[&str]) -> Outcome {
         return smoke::run(&setup);
     }
     println!("machine: {}", report::machine());
+    if plan.quick {
+        install(&setup)?;
+    }
+    let began = Instant::now();
     let (mut metrics, mut failed) = (Vec::new(), Vec::new());
     for (group, part) in
-        plan.groups.iter().flat_map(|group| parts(group).iter().map(move |part| (group, part)))
+        plan.groups.iter().flat_map(|group| parts(group, plan.quick).iter().map(move |part| (group, part)))
     {
         match part(&setup) {
             Ok(measured) => {
@@ -108,9 +116,11 @@ pub fn bench(checkout: &Checkout, arguments: &[&str]) -> Outcome {
             metrics.iter().filter(|metric| metric.ours == LIVELINE && metric.series(LIVELINE).is_none());
         failed.extend(lost.map(|metric| metric.id));
     }
+    report::summary(&metrics);
+    println!("\nmeasured in {:.0} s", began.elapsed().as_secs_f64());
     let versions = setup.versions();
     let shown = versions.iter().map(|(name, version)| format!("{name} {version}"));
-    println!("\nversions: {}", shown.collect::<Vec<_>>().join(", "));
+    println!("versions: {}", shown.collect::<Vec<_>>().join(", "));
     if let Some(file) = &plan.json {
         let text = format!("{:#}\n", report::json(&metrics, &versions));
         fs::write(file, text).while_doing(format_args!("writing {}", file.display()))?;
@@ -122,6 +132,13 @@ pub fn bench(checkout: &Checkout, arguments: &[&str]) -> Outcome {
         [] => Ok(()),
         failed => fail(format!("not measured: {}", failed.join(", "))),
     }
+}
+
+/// Puts a load like the benchmarks' on a program that counts what it does: see `dist`.
+pub fn train(checkout: &Checkout, program: &Path) -> Outcome {
+    cores::raise_file_limit()?;
+    let plan = Plan::parse(checkout, &[])?;
+    train::run(&BenchSetup::open(checkout, &plan)?, program).while_doing("training")
 }
 
 /// Writes `ID-N.svg` for each metric; ids come more than once.
@@ -138,9 +155,16 @@ fn draw(metrics: &[Metric], folder: &Path) -> Outcome {
 
 type Part = fn(&BenchSetup<'_>) -> Outcome<Vec<Metric>>;
 
-/// The measurements of a group, which are independent of each other.
-fn parts(group: &str) -> &'static [Part] {
+/// Installs and builds what the headline figures need, so that it does not count as their time.
+fn install(setup: &BenchSetup<'_>) -> Outcome {
+    setup.gather(&[BASELINE, LIVELINE, RAW, BUN, DENO, UWS, WORKERD, WS])?;
+    Wrk::find().map(drop)
+}
+
+/// The measurements of a group, which are independent of each other; with `quick` those of headline figures.
+fn parts(group: &str, quick: bool) -> &'static [Part] {
     match group {
+        "hostile" if quick => &[hostile::run_away],
         "start" => &[start::cold_starts, start::after_a_stop, start::reloads],
         "http" => &[http::measure],
         "echo" => &[echo::measure],

@@ -1,12 +1,13 @@
 //! The programs that are compared: how each is started, and over which transports it is measured.
 
 use std::env;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::load::{Protocol, Transport};
 use super::nchan;
-use super::server::Launch;
+use super::server::{Launch, Ready};
 use super::setup::BenchSetup;
 use crate::checkout::complete;
 use crate::engine;
@@ -24,6 +25,8 @@ pub const NUMBERED: &str = "liveline-v1";
 /// Liveline, measured over actors.
 pub const ACTORS: &str = "liveline-actors";
 pub const WORKERD: &str = "workerd";
+/// workerd, measured over Durable Objects.
+pub const OBJECTS: &str = "workerd-objects";
 /// Liveline, measured over topics.
 pub const TOPICS: &str = "liveline-topics";
 /// Liveline with the plugin tree that Fastify serves.
@@ -136,28 +139,19 @@ pub fn make(setup: &BenchSetup<'_>, name: &'static str) -> Outcome<Peer> {
             let launch = setup.launch(name, program, &["bench", "baseline-server"]);
             Ok(peer("bare epoll".to_owned(), Protocol::Http, launch))
         }
-        LIVELINE | NUMBERED | RAW | TREE | TOPICS => {
-            let program = liveline(setup)?;
-            let routes = setup.script(match name {
-                TREE => "fastify",
-                TOPICS => "topics",
-                _ => "routes",
-            });
-            let arguments = ["serve", &routes, "--host", "127.0.0.1", "--port", "0", "--workers", "1"];
-            let protocol = match name {
-                RAW | TREE | TOPICS => Protocol::WebSocket,
-                NUMBERED => Protocol::NumberedLine,
-                _ => Protocol::Line,
-            };
-            Ok(peer(version(&program)?, protocol, setup.launch(name, program, &arguments)))
-        }
+        LIVELINE | NUMBERED | RAW | TREE | TOPICS => of_program(setup, name, &liveline(setup)?),
         ACTORS => {
             let program = liveline(setup)?;
             let version = version(&program)?;
             Ok(peer(version, Protocol::WebSocket, super::actors::launch(setup, name, program)?))
         }
         WORKERD => {
-            let program = setup.npm_program("workerd@1.20261117.1", "@cloudflare", "bin/workerd")?;
+            let program = workerd(setup)?;
+            let launch = on_free_port(setup, name, program, &setup.script("workerd/config.capnp"), &[])?;
+            Ok(peer(version(&launch.program)?, Protocol::Http, launch))
+        }
+        OBJECTS => {
+            let program = workerd(setup)?;
             let version = version(&program)?;
             Ok(peer(version, Protocol::WebSocket, super::actors::launch(setup, name, program)?))
         }
@@ -184,6 +178,41 @@ pub fn make(setup: &BenchSetup<'_>, name: &'static str) -> Outcome<Peer> {
         NCHAN => nchan::prepare(setup).map(|(version, launch)| peer(version, Protocol::Events, launch)),
         other => fail(format!("there is no peer `{other}`")),
     }
+}
+
+/// One of ours, of a program that is built already.
+pub fn of_program(setup: &BenchSetup<'_>, name: &'static str, program: &Path) -> Outcome<Peer> {
+    let (routes, protocol) = match name {
+        TREE => ("fastify", Protocol::WebSocket),
+        TOPICS => ("topics", Protocol::WebSocket),
+        RAW => ("routes", Protocol::WebSocket),
+        NUMBERED => ("routes", Protocol::NumberedLine),
+        _ => ("routes", Protocol::Line),
+    };
+    let routes = setup.script(routes);
+    let arguments = ["serve", &routes, "--host", "127.0.0.1", "--port", "0", "--workers", "1"];
+    let launch = setup.launch(name, program.to_owned(), &arguments);
+    Ok(Peer { name, version: version(program)?, launch, protocol })
+}
+
+fn workerd(setup: &BenchSetup<'_>) -> Outcome<PathBuf> {
+    setup.npm_program("workerd@1.20261117.1", "@cloudflare", "bin/workerd")
+}
+
+/// workerd with a configuration. It does not report the port that the system has chosen.
+pub fn on_free_port(
+    setup: &BenchSetup<'_>,
+    name: &str,
+    program: PathBuf,
+    config: &str,
+    arguments: &[&str],
+) -> Outcome<Launch> {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr());
+    let port = port.while_doing("looking for a free port")?.port();
+    let address = format!("--socket-addr=http=127.0.0.1:{port}");
+    let arguments = [&["serve", config, &address], arguments].concat();
+    let launch = setup.launch(name, program, &arguments);
+    Ok(Launch { ready: Ready::Accepts(port), ..launch })
 }
 
 /// The optimised program, or for a smoke run the one that is tested.

@@ -13,7 +13,7 @@ pub const GROUPS: [&str; 12] = [
 ];
 
 /// The groups with the headline figures, for `--quick`.
-const HEADLINES: [&str; 4] = ["start", "http", "echo", "fanout"];
+const HEADLINES: [&str; 7] = ["start", "http", "echo", "fanout", "resident", "idle", "hostile"];
 
 /// How much is measured when the arguments do not set it.
 struct Extent {
@@ -41,6 +41,8 @@ pub struct Plan {
     pub chart: Option<PathBuf>,
     /// Tiny counts, our own peer, and correctness instead of figures.
     pub smoke: bool,
+    /// The headline figures alone, each against the peers that its limits name.
+    pub quick: bool,
 }
 
 impl Plan {
@@ -54,9 +56,9 @@ impl Plan {
             json: None,
             chart: None,
             smoke: false,
+            quick: false,
         };
         let (mut rounds, mut seconds, mut warmup) = (None, None, None);
-        let mut quick = false;
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             if let Some(group) = GROUPS.into_iter().find(|group| group == argument) {
@@ -68,7 +70,7 @@ impl Plan {
                 continue;
             }
             if *argument == "--quick" {
-                quick = true;
+                plan.quick = true;
                 continue;
             }
             let mut value = || match arguments.next() {
@@ -89,13 +91,13 @@ impl Plan {
                 }
             }
         }
-        let extent = match (quick, plan.groups.is_empty()) {
+        let extent = match (plan.quick, plan.groups.is_empty()) {
             (true, _) => QUICK,
             (false, true) => ALL,
             (false, false) => FULL,
         };
         if plan.groups.is_empty() {
-            plan.groups = if quick { HEADLINES.to_vec() } else { GROUPS.to_vec() };
+            plan.groups = if plan.quick { HEADLINES.to_vec() } else { GROUPS.to_vec() };
         }
         plan.rounds = rounds.unwrap_or(extent.rounds) as usize;
         plan.duration = Duration::from_secs(seconds.unwrap_or(extent.seconds).into());

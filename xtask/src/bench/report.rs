@@ -61,6 +61,33 @@ pub fn print(metric: &Metric) {
     metric.notes.iter().for_each(|note| println!("{note}"));
 }
 
+/// The figures that have limits, one in a line.
+pub fn summary(metrics: &[Metric]) {
+    println!("\n| | figure | against | ours / it (spread) | gate | goal |\n|---|---|---|---|---|---|");
+    for (metric, bar) in metrics.iter().filter_map(|metric| Some((metric, metric.bar.as_ref()?))) {
+        let verdict = metric.verdict();
+        let against = match (bar.against, metric.rival()) {
+            (Against::Absolute, _) => metric.unit,
+            (_, Some(rival)) => rival.name,
+            (Against::One(name), None) => name,
+            (Against::Best, None) => "the best peer",
+        };
+        let limit = |limit: f64| {
+            let met = verdict
+                .map_or("?", |spread| if metric.meets(spread.median, limit) { "met" } else { "missed" });
+            format!("{} {met}", number(limit))
+        };
+        let (id, title) = (metric.id, &metric.title);
+        println!(
+            "| {id} | {title}, {} | {against} | {} | {} | {} |",
+            metric.unit,
+            shown(verdict),
+            limit(bar.gate),
+            limit(bar.goal)
+        );
+    }
+}
+
 /// Everything for machines.
 pub fn json(metrics: &[Metric], versions: &[(&'static str, String)]) -> Value {
     let versions: serde_json::Map<_, _> =

@@ -9,6 +9,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::client::Connection;
 use super::cores;
 use crate::failure::{Outcome, While, fail};
@@ -140,6 +142,20 @@ impl Server {
     pub fn forget_peak(&self) -> Outcome {
         let file = format!("/proc/{}/clear_refs", self.child.id());
         fs::write(&file, "5").while_doing(format_args!("writing {file}"))
+    }
+
+    /// Ends it by SIGTERM and waits, so that it writes what it writes at its end.
+    pub fn stop(mut self) -> Outcome {
+        let id = Pid::from_child(&self.child);
+        kill_process(id, Signal::TERM).while_doing("stopping the server")?;
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            match self.child.try_wait().while_doing("waiting for the server's end")? {
+                Some(_) => return Ok(()),
+                None => thread::sleep(Duration::from_millis(10)),
+            }
+        }
+        fail(format!("the server has not ended {PATIENCE:?} after SIGTERM"))
     }
 
     fn status(&self, name: &str) -> Outcome<f64> {

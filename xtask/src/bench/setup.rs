@@ -45,6 +45,11 @@ impl<'a> BenchSetup<'a> {
         Ok(all)
     }
 
+    /// The same, only of `headline` where the headline figures alone are measured and no peers were named.
+    pub fn gather_headline(&self, names: &[&'static str], headline: &[&'static str]) -> Outcome<Vec<Peer>> {
+        self.gather(if self.plan.quick && self.plan.only.is_empty() { headline } else { names })
+    }
+
     fn make(&self, name: &'static str) -> Result<Peer, String> {
         if let Some((_, known)) = self.made.borrow().iter().find(|(known, _)| *known == name) {
             return known.clone();

@@ -10,7 +10,7 @@ use super::fanout::{Fanout, Pace};
 use super::fastify;
 use super::http::{answers, at_rate};
 use super::load::{LoadGenerator, Transport};
-use super::peers::{ACTORS, BASELINE, FASTIFY, LIVELINE, NUMBERED, Peer, RAW, TOPICS, TREE, WORKERD};
+use super::peers::{ACTORS, BASELINE, FASTIFY, LIVELINE, NUMBERED, OBJECTS, Peer, RAW, TOPICS, TREE};
 use super::server::Server;
 use super::setup::BenchSetup;
 use super::topics;
@@ -44,14 +44,14 @@ pub fn run(setup: &BenchSetup<'_>) -> Outcome {
     }
     if !setup.plan.only.is_empty() {
         // It is installed from npm, so that it has to be asked for.
-        names.push(WORKERD);
+        names.push(OBJECTS);
     }
     for peer in setup.gather(&names)? {
         match peer.name {
             BASELINE => requests(&peer)?,
             NUMBERED | RAW => state(&peer)?,
             TOPICS => topics::smoke(&peer, BRIEFLY, |what, count| passed(&peer, what, count))?,
-            ACTORS | WORKERD => actors::smoke(&peer, BRIEFLY, |what, count| passed(&peer, what, count))?,
+            ACTORS | OBJECTS => actors::smoke(&peer, BRIEFLY, |what, count| passed(&peer, what, count))?,
             _ => {
                 requests(&peer)?;
                 lines(&peer)?;

@@ -83,7 +83,13 @@ fn memory(peers: &[Peer]) -> Outcome<Metric> {
     for peer in peers {
         println!("\ntopics: {}, idle streams", peer.name);
         let server = Server::start_pinned(&peer.launch)?;
-        growths.push(idle::grow(peer, &peer.events(), &server, &mut LoadGenerator::new(server.port)?)?);
+        growths.push(idle::grow(
+            &idle::FULL,
+            peer,
+            &peer.events(),
+            &server,
+            &mut LoadGenerator::new(server.port)?,
+        )?);
     }
     Ok(Metric {
         id: "T4",

@@ -200,3 +200,20 @@ fn decision_follows_the_entry() {
     assert_eq!(decision(4, "typing"), Some((Relay::Denied, true)));
     assert_eq!(decision(5, "message"), None);
 }
+
+#[test]
+fn largest_is_in_order_and_cut_to_its_count() {
+    let mut channels = Channels::default();
+    for (line, name) in ["b", "b", "b", "c", "c", "a", "e", "e", "e", "e", "d"].into_iter().enumerate() {
+        channels.enter(name.parse().unwrap(), LineId(line as u64), None, JoinOptions::default());
+    }
+    let largest = |count| {
+        let found = channels.largest(count).into_iter();
+        found.map(|(id, members)| (id.as_str().to_owned(), members)).collect::<Vec<_>>()
+    };
+    let expected =
+        [("e", 4), ("b", 3), ("c", 2), ("a", 1), ("d", 1)].map(|(id, members)| (id.to_owned(), members));
+    for count in 0..=expected.len() + 1 {
+        assert_eq!(largest(count), expected[..count.min(expected.len())], "{count}");
+    }
+}

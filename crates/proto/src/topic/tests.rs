@@ -355,3 +355,21 @@ fn topic_that_only_wildcards_match_is_removed_like_one_without_subscribers() {
     publish(&mut topics, "a.other", "2");
     assert_eq!(take(&mut topics, all), ["2"]);
 }
+
+#[test]
+fn sign_of_life_keeps_a_connection_and_is_unknown_after_its_end() {
+    let (mut topics, room) = (topics(), name("room"));
+    assert!(!topics.alive(&room, 1), "there is no topic");
+    let times = PresenceTimes { grace: 0, expiry: Some(100) };
+    topics.enter(&room, 1, "ann", "1".into(), Some(times)).unwrap();
+    topics.at(Millis(1_000_090));
+    assert!(topics.alive(&room, 1));
+    assert!(!topics.alive(&room, 2), "it has not entered");
+    topics.at(Millis(1_000_189));
+    topics.tick();
+    assert_eq!(topics.members(&room).len(), 1);
+    topics.at(Millis(1_000_190));
+    topics.tick();
+    assert!(topics.members(&room).is_empty());
+    assert!(!topics.alive(&room, 1), "it was lost");
+}
