@@ -75,7 +75,7 @@ pub(crate) fn serve(
         writer: Mutex::new(Writer { flow: Flow::Flowing, has_closed: false, rest }),
         waker: AtomicWaker::new(),
         paused: AtomicBool::new(false),
-        is_broken: AtomicBool::new(false),
+        is_unanswered: AtomicBool::new(false),
     });
     hub.attached(&socket);
     let input = match encoding {
@@ -109,8 +109,8 @@ pub(super) struct Socket {
     waker: AtomicWaker,
     /// The task does not read, because the handler has too much to acknowledge.
     paused: AtomicBool,
-    /// The client broke the protocol, so its answer to the close frame cannot be read.
-    is_broken: AtomicBool,
+    /// The client sent its close frame or broke the protocol: it does not answer a close frame.
+    is_unanswered: AtomicBool,
 }
 
 struct Writer {
@@ -234,11 +234,11 @@ impl Socket {
         is_dropped
     }
 
-    /// Shuts down this side of the connection after the close frame where no answer to it can come: the client broke the
-    /// protocol, or waits for the end of a response.
+    /// Shuts down this side of the connection after the close frame where no answer to it can come: the client closed
+    /// first, broke the protocol, or waits for the end of a response.
     fn end_if_last(&self, writer: &Writer) {
         let is_response = matches!(self.encoding, Encoding::Events(_));
-        if writer.has_closed && (is_response || self.is_broken.load(Ordering::Acquire)) {
+        if writer.has_closed && (is_response || self.is_unanswered.load(Ordering::Acquire)) {
             // If this fails, the connection is gone.
             let _ = SockRef::from(&self.stream).shutdown(Shutdown::Write);
         }
@@ -452,7 +452,7 @@ struct Carrying {
 
 enum Input {
     Frames(Decoder),
-    /// The client may not send here, or broke the protocol.
+    /// The client may not send here, sent its close frame, or broke the protocol.
     Ignored,
 }
 
@@ -503,13 +503,13 @@ impl Carrying {
         may
     }
 
-    /// Processes bytes of the client. Returns its close frame, if it sent one.
+    /// Processes bytes of the client. Returns its close frame if the connection ends with that.
     fn take_in(&mut self, bytes: &mut [u8]) -> Option<Close> {
-        let Socket { hub, attachment, encoding, .. } = &*self.socket;
+        let Socket { hub, attachment, encoding, is_unanswered, .. } = &*self.socket;
         let Input::Frames(decoder) = &mut self.input else { return None };
         let attachment = *attachment;
         let is_raw = matches!(encoding, Encoding::Raw { .. });
-        let (mut answers, mut closed) = (Vec::new(), None);
+        let (mut answers, mut closed, mut is_closing) = (Vec::new(), None, false);
         let mut turn = hub.turn();
         let result = decoder.feed(bytes, |received| {
             match received {
@@ -528,6 +528,12 @@ impl Carrying {
                 }
                 Received::Close(code, reason) => {
                     let close = closed_by_client(code, reason, is_raw);
+                    // The handler of a raw socket first answers the messages before it.
+                    is_unanswered.store(is_raw, Ordering::Release);
+                    is_closing = is_raw && turn.close_received(attachment, close.clone());
+                    if is_closing {
+                        return ControlFlow::Break(());
+                    }
                     websocket::close_frame(close.code.number(), &close.reason, &mut answers);
                     closed = Some(close);
                 }
@@ -538,6 +544,9 @@ impl Carrying {
         let after = turn.unlock();
         self.socket.answer(&answers);
         drop(after);
+        if is_closing {
+            self.input = Input::Ignored;
+        }
         if let Err(error) = result {
             self.reject(error);
         }
@@ -546,8 +555,8 @@ impl Carrying {
 
     /// The client broke the protocol: its line ends, and later bytes are ignored.
     fn reject(&mut self, error: FrameError) {
-        let Socket { hub, attachment, is_broken, .. } = &*self.socket;
-        is_broken.store(true, Ordering::Release);
+        let Socket { hub, attachment, is_unanswered, .. } = &*self.socket;
+        is_unanswered.store(true, Ordering::Release);
         let close = Close::because(CloseCode::from(error.code()), error.to_string());
         hub.turn().reject(*attachment, close);
         self.input = Input::Ignored;

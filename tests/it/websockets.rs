@@ -1,5 +1,6 @@
 //! WebSockets that a handler serves itself, with a `WebSocketPair`.
 
+use std::io::Read as _;
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
@@ -225,6 +226,60 @@ fn the_client_closes_with_its_code() {
         assert!(answer.0 == code || (code == 1005 && answer.0 == 1000), "{answer:?}");
         assert_eq!(seen(&host, 2), json!([["close", code, reason, true], "aborted"]));
     }
+}
+
+/// The client sends its messages and its close frame in one packet, so the host reads them together.
+#[test]
+fn messages_before_the_clients_close_are_answered_before_it() {
+    let host = serving(ECHO).serve();
+    let mut socket = connect(&host);
+    for number in 0..100 {
+        socket.write(Message::text(number.to_string())).unwrap();
+    }
+    socket.write(Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: "bye".into() }))).unwrap();
+    socket.flush().unwrap();
+
+    // The library hides messages that follow its own close frame.
+    let frames = frames_of(socket.get_mut());
+    let expected: Vec<_> = (0..100).map(|number| (1, number.to_string().into_bytes())).collect();
+    assert_eq!(frames[..100], expected);
+    assert_eq!(frames[100..], [(8, [&1000_u16.to_be_bytes()[..], b"bye"].concat())]);
+    assert_eq!(seen(&host, 2), json!([["close", 1000, "bye", true], "aborted"]));
+}
+
+/// A handler that is busy with a message when its client closes.
+#[test]
+fn a_message_that_is_being_handled_is_answered_before_the_clients_close() {
+    let body = r#"server.accept();
+        server.addEventListener("message", ({ data }) => {
+          const end = Date.now() + 100;
+          while (Date.now() < end) ;
+          server.send(data);
+        });
+        return new Response(null, { status: 101, webSocket: client });"#;
+    let host = serving(body).serve();
+    let mut socket = connect(&host);
+    socket.send(Message::text("one")).unwrap();
+    socket.send(Message::text("two")).unwrap();
+    socket.close(None).unwrap();
+    socket.flush().unwrap();
+
+    let frames = frames_of(socket.get_mut());
+    assert_eq!(frames, [(1, b"one".to_vec()), (1, b"two".to_vec()), (8, Vec::new())]);
+}
+
+/// The opcodes and payloads of short frames until the connection ends.
+#[track_caller]
+fn frames_of(stream: &mut TcpStream) -> Vec<(u8, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    let (mut frames, mut rest) = (Vec::new(), &bytes[..]);
+    while let [first, length, after @ ..] = rest {
+        let (payload, later) = after.split_at(usize::from(*length));
+        frames.push((first & 15, payload.to_vec()));
+        rest = later;
+    }
+    frames
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::resume::UnpackError;
-use super::transport::Transport;
+use super::transport::{PendingEnd, Transport};
 use super::{Context, FRAME_COST, Line, Outcome, Priority, QueuedFrame, Stage};
 use crate::{CloseCode, Event, Frame, InboundMessage, Incoming, Limits, envelope};
 
@@ -86,9 +86,12 @@ impl Line {
         self.flow.acknowledge(size);
         if self.flow.in_flight() == 0
             && let Transport::Raw(raw) = &mut self.transport
-            && let Some(close) = raw.violation.take()
+            && let Some(end) = raw.pending_end.take()
         {
-            return self.cut(*close, cx);
+            return match *end {
+                PendingEnd::Violation(close) => self.cut(close, cx),
+                PendingEnd::Closed(close) => self.end_for_client(close, cx),
+            };
         }
         if was_over && self.may_read(cx.limits) { Outcome::Wake } else { Outcome::Keep }
     }

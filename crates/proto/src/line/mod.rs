@@ -24,7 +24,7 @@ use std::time::Instant;
 
 use self::flow::{Enqueued, Flow};
 use self::heartbeat::Heartbeat;
-use self::transport::Transport;
+use self::transport::{PendingEnd, Transport};
 use crate::registry::Filed;
 use crate::{
     Attachment, Close, CloseCode, ExchangeId, Limits, LineId, Outgoing, Overflow, OwnerId, Take, Token,
@@ -190,6 +190,11 @@ impl Line {
         self.ending.as_deref()
     }
 
+    /// Whether it is a socket without envelopes.
+    pub(crate) fn is_raw(&self) -> bool {
+        matches!(self.transport, Transport::Raw(_))
+    }
+
     /// Whether its end is decided.
     pub(crate) fn is_ending(&self) -> bool {
         self.ending.is_some() || matches!(self.stage, Stage::Closing { .. })
@@ -327,6 +332,7 @@ impl Line {
         if close.code == CloseCode::Abnormal && self.is_resumable() {
             return self.lost(cx);
         }
+        let close = self.take_pending_end().unwrap_or(close);
         Outcome::Remove(self.ending.is_none().then_some(close))
     }
 
@@ -348,6 +354,9 @@ impl Line {
     pub(crate) fn expired(&mut self, cx: Context<'_>) -> Outcome {
         let close = match self.stage {
             Stage::Open { until: None } => return self.beat(cx),
+            Stage::Open { .. } if self.is_raw() => {
+                self.take_pending_end().unwrap_or_else(|| CloseCode::GoingAway.into())
+            }
             // The client may only be out of reach.
             Stage::Open { .. } | Stage::Closing { .. } if self.is_resumable() => return self.lost(cx),
             Stage::Away { .. } => CloseCode::Abnormal.into(),
@@ -465,10 +474,41 @@ impl Line {
         if let Transport::Raw(raw) = &mut self.transport
             && has_earlier
         {
-            raw.violation = Some(Box::new(close));
+            raw.pending_end = Some(Box::new(PendingEnd::Violation(close)));
             return Outcome::Keep;
         }
         self.cut(close, cx)
+    }
+
+    /// The client of a raw line sent its close frame. The handler may still answer the messages before it, for as long as
+    /// a client has to answer a close frame; then the line ends.
+    pub(crate) fn close_received(&mut self, close: Close, cx: Context<'_>) -> Outcome {
+        if self.flow.in_flight() > 0
+            && let Transport::Raw(raw) = &mut self.transport
+        {
+            raw.pending_end = Some(Box::new(PendingEnd::Closed(close)));
+            if let Stage::Open { until } = &mut self.stage {
+                *until = Some(cx.grace_end());
+            }
+            return Outcome::Keep;
+        }
+        self.end_for_client(close, cx)
+    }
+
+    /// Writes what waits, then the answer to the client's close frame.
+    fn end_for_client(&mut self, close: Close, cx: Context<'_>) -> Outcome {
+        match self.finish(close.clone(), cx) {
+            Outcome::Wake => Outcome::Cut(close),
+            outcome => outcome,
+        }
+    }
+
+    /// How the client ended its raw line, if the handler has not acknowledged what came before.
+    fn take_pending_end(&mut self) -> Option<Close> {
+        let Transport::Raw(raw) = &mut self.transport else { return None };
+        raw.pending_end.take().map(|end| match *end {
+            PendingEnd::Violation(close) | PendingEnd::Closed(close) => close,
+        })
     }
 
     /// Moves what should be written next into `into`, about `bytes` of payload.

@@ -48,8 +48,17 @@ pub(super) struct Reception {
 #[derive(Debug, Default)]
 pub(super) struct Raw {
     pub reception: Reception,
-    /// The client broke a rule after messages that the handler has not acknowledged; then the line ends like this.
-    pub violation: Option<Box<Close>>,
+    /// How the line ends when the handler has acknowledged the messages that came before.
+    pub pending_end: Option<Box<PendingEnd>>,
+}
+
+/// What a client did that ends its raw line.
+#[derive(Debug)]
+pub(super) enum PendingEnd {
+    /// It broke a rule: what waits for it is dropped.
+    Violation(Close),
+    /// It sent its close frame: what waits for it is written before the answer.
+    Closed(Close),
 }
 
 impl Transport {
@@ -63,7 +72,7 @@ impl Transport {
             TransportKind::Socket => Transport::Socket,
             TransportKind::Resumable(fresh) => Transport::Resumable(Box::new(Resume::new(fresh, token))),
             TransportKind::Events => Transport::Events { token },
-            TransportKind::Raw => Transport::Raw(Raw { reception, violation: None }),
+            TransportKind::Raw => Transport::Raw(Raw { reception, pending_end: None }),
         };
     }
 

@@ -377,6 +377,67 @@ fn raw_that_breaks_a_rule_at_first_is_cut_at_once() {
 }
 
 #[test]
+fn raw_that_closes_gets_the_answers_to_its_messages_before_the_close_frame() {
+    let (mut world, id) = World::raw();
+    let attachment = world.engine.attachment(id);
+    world.engine.receive_raw(attachment, "one".into());
+    assert!(world.engine.close_received(attachment, CloseCode::Done.into()));
+    assert_eq!(world.dispatched(), ["data"]);
+    assert_eq!(world.engine.take(attachment, 100, &mut Vec::new()), Take::Idle);
+    world.send(id, "answer");
+    world.engine.acknowledge(id, FRAME_COST + 3);
+    assert_eq!(world.dispatched(), ["closed 1000"]);
+    let mut written = Vec::new();
+    assert_eq!(world.engine.take(attachment, 100, &mut written), Take::Some);
+    assert_eq!(written.iter().map(text_of).collect::<Vec<_>>(), ["answer"]);
+    let take = world.engine.take(attachment, 100, &mut Vec::new());
+    assert_eq!(take, Take::Close(CloseCode::Done.into()));
+}
+
+#[test]
+fn raw_that_closes_without_messages_is_answered_at_once() {
+    let (mut world, id) = World::raw();
+    let attachment = world.engine.attachment(id);
+    assert!(world.engine.close_received(attachment, CloseCode::Done.into()));
+    assert_eq!(world.dispatched(), ["closed 1000"]);
+    let take = world.engine.take(attachment, 100, &mut Vec::new());
+    assert_eq!(take, Take::Close(CloseCode::Done.into()));
+}
+
+#[test]
+fn raw_that_answers_the_close_of_its_handler_is_over() {
+    let (mut world, id) = World::raw();
+    let attachment = world.engine.attachment(id);
+    world.engine.finish(id, CloseCode::Done.into());
+    assert!(!world.engine.close_received(attachment, CloseCode::Done.into()));
+    world.engine.disconnected(attachment, CloseCode::Done.into());
+    assert!(world.dispatched().is_empty());
+}
+
+#[test]
+fn raw_that_closes_waits_for_its_handler_only_so_long() {
+    let (mut world, id) = World::raw();
+    let attachment = world.engine.attachment(id);
+    world.engine.receive_raw(attachment, "one".into());
+    assert!(world.engine.close_received(attachment, CloseCode::Other(4001).into()));
+    assert_eq!(world.dispatched(), ["data"]);
+    let at = world.now + world.engine.limits().close_grace;
+    world.engine.at(at).tick();
+    assert_eq!(world.dispatched(), ["closed 4001"]);
+    assert_eq!(world.engine.take(attachment, 100, &mut Vec::new()), Take::Gone);
+}
+
+#[test]
+fn raw_that_closes_and_disconnects_ends_with_its_close() {
+    let (mut world, id) = World::raw();
+    let attachment = world.engine.attachment(id);
+    world.engine.receive_raw(attachment, "one".into());
+    assert!(world.engine.close_received(attachment, CloseCode::Other(4001).into()));
+    world.engine.disconnected(attachment, CloseCode::Abnormal.into());
+    assert_eq!(world.dispatched(), ["data", "closed 4001"]);
+}
+
+#[test]
 fn open_socket_lost_dispatches() {
     let (mut world, id) = World::open();
     world.engine.disconnected(world.engine.attachment(id), CloseCode::Abnormal.into());
