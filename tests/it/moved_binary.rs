@@ -174,7 +174,7 @@ fn every_kind_of_answer_comes_from_a_snapshot() {
     assert!(shown.text().contains("own title"), "{}", shown.text());
     assert_eq!(host.get("/next").text(), "end");
     assert_eq!(host.get("/next/deeper").text(), "deeper");
-    assert_eq!(host.get("/states").text(), "2");
+    assert_eq!(host.request("GET", "/states").plain().send().text(), "2");
     assert_eq!(host.get("/throws").status, 500);
     host.log.contains("own error");
     let (mut socket, _) = host.dial("/echo").upgrade().expect("a socket");
