@@ -20,7 +20,7 @@ import { ClientPort, kOpened, kReceive, kReply, kTakes } from "./port/client_por
 import { Port } from "./port/port.js";
 import "./fetch/dial.js";
 import "./live_response/publish.js";
-import { renderPage } from "./page/page.js";
+import { forgetPage, renderPage } from "./page/page.js";
 import { bindingsOf } from "./page/binding_problems.js";
 import { BaseEvent } from "./event/base.js";
 import { HttpEvent } from "./event/event.js";
@@ -42,10 +42,11 @@ import {
   requiredFiles,
   started,
 } from "./dispatch/dialects.js";
-import { addHandler, dispatch, setNodes } from "./dispatch/dispatch.js";
+import { addHandler, dispatch, forgetHandlers, setNodes } from "./dispatch/dispatch.js";
 import {
   ArrayPrototypeFilter,
   ArrayPrototypeMap,
+  ArrayPrototypePush,
   FunctionPrototypeToString,
   giveOwnCall,
   globalThis,
@@ -102,6 +103,24 @@ function warm() {
 }
 
 let isWarm = false;
+
+/**
+ * For the host, before it keeps the heap: these modules are handlers until {@link rehearsed}, each of a node of its own;
+ * with the last two, the next node is that of a path.
+ */
+function rehearse(modules) {
+  pin();
+  for (let i = 0; i < modules.length; i++) addHandler("webflo", i, "/", "ext:liveline/rehearsal.js", modules[i]);
+  const nodes = ArrayPrototypeMap(modules, (_module, i) => [-1, i, 0]);
+  ArrayPrototypePush(nodes, [-1, modules.length - 2, 0, modules.length - 1, 1]);
+  setNodes(nodes);
+}
+
+/** For the host: the requests of the rehearsal are over; `page` is the page that it had. */
+function rehearsed(page) {
+  forgetHandlers();
+  forgetPage(page);
+}
 
 /** For the host: the client joined the line of an exchange. */
 function opened(exchange) {
@@ -193,12 +212,21 @@ function asynchronousOps() {
   });
 }
 
-/** For the host, which calls it before handlers run: removes everything of the embedding that they could reach. */
-function begin() {
-  countMemory();
+/** Takes in what handlers must not change. */
+function pin() {
+  if (isPinned) return;
+  isPinned = true;
   const pinned = [BaseEvent, ClientPort, HttpEvent, LiveResponse, Port, WebSocket];
   for (const Class of new SafeArrayIterator(pinned)) pinMembers(Class);
   giveOwnCall(asynchronousOps());
+}
+
+let isPinned = false;
+
+/** For the host, which calls it before handlers run: removes everything of the embedding that they could reach. */
+function begin() {
+  countMemory();
+  pin();
   delete globalThis.__bootstrap;
   delete globalThis.Deno;
   delete globalThis.bootstrap;
@@ -224,6 +252,8 @@ globalThis.__liveline = {
   overhear,
   problems,
   receive,
+  rehearse,
+  rehearsed,
   relay,
   render: renderPage,
   reply,

@@ -97,6 +97,12 @@ export function setNodes(tree) {
   });
 }
 
+/** The handlers and nodes so far get no more requests. */
+export function forgetHandlers() {
+  handlers.clear();
+  nodes = [];
+}
+
 /**
  * For the host: a request came. `pathname` is still percent-encoded, `length` is how many segments it has; `page` is
  * what shows the answer, -1 for none; `show` is how a state leaves.

@@ -73,6 +73,11 @@ export function renderPage(number, json, status) {
   return before + after;
 }
 
+/** The page is read anew when it is next rendered. */
+export function forgetPage(number) {
+  pages.delete(number);
+}
+
 function render(number, json, status, method) {
   let page = pages.get(number);
   if (page === undefined) {

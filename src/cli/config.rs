@@ -166,6 +166,26 @@ fn place_of_environment(host: Option<&str>) -> BindHost {
 
 /// The configuration of one isolate with default limits, for `check` and `routes`.
 pub(super) fn to_check(folder: &Folder) -> Result<Config, CliError> {
+    for_one_isolate(folder.layout()?, &folder.access)
+}
+
+/// The same for an isolate that runs no code of a folder, for `snapshot`.
+pub(super) fn to_rehearse() -> Result<Config, CliError> {
+    let folder = std::env::temp_dir();
+    let layout = Layout {
+        root: folder.clone(),
+        project: folder.clone(),
+        routes: folder,
+        public: None,
+        has_tree: false,
+        wrangler: None,
+        environment: None,
+        entry: None,
+    };
+    for_one_isolate(layout, &AccessFlags::default())
+}
+
+fn for_one_isolate(layout: Layout, access: &AccessFlags) -> Result<Config, CliError> {
     let limits = LimitFlags::parse_from([""]);
     let sessions = Sessions::new(Arc::<MemorySessions>::default(), &random_key(), false);
     let data = Data {
@@ -176,7 +196,7 @@ pub(super) fn to_check(folder: &Folder) -> Result<Config, CliError> {
         topic_store: None,
         hub: Switch::Off,
     };
-    config(folder.layout()?, Mode::Production, &limits, Origins::default(), data, &folder.access)
+    config(layout, Mode::Production, &limits, Origins::default(), data, access)
 }
 
 /// Where data is stored.

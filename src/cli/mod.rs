@@ -76,7 +76,7 @@ pub fn main() -> ExitCode {
             args::Command::Check(args) => check::run(args).await,
             args::Command::Types(args) => types::run(&args),
             args::Command::Top(args) => top::run(args).await,
-            args::Command::Snapshot => snapshot::run(),
+            args::Command::Snapshot => snapshot::run().await,
         }
     });
     // A thread that is still blocked must not keep the process running.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -17,6 +18,7 @@ use deno_core::{
 };
 use deno_error::JsErrorBox;
 
+use super::compiled;
 use super::half::Half;
 #[cfg(feature = "node")]
 use super::half::need_node;
@@ -310,7 +312,9 @@ impl Loader {
                 if let Some(source_map) = source_map {
                     self.source_maps.borrow_mut().insert(instance.to_string(), source_map);
                 }
-                module(ModuleType::JavaScript, ModuleSourceCode::String(code.into()))
+                let compiled = compiled::of(url, &code);
+                let code = ModuleSourceCode::String(code.into());
+                Ok(ModuleSource::new(ModuleType::JavaScript, code, instance, compiled))
             }
             #[cfg(feature = "node")]
             Source::Requires(code) => {
@@ -595,6 +599,16 @@ impl ModuleLoader for Loader {
             JsErrorBox::generic(message)
         });
         ModuleLoadResponse::Sync(source)
+    }
+
+    fn code_cache_ready(
+        &self,
+        _url: ModuleSpecifier,
+        hash: u64,
+        code: &[u8],
+    ) -> Pin<Box<dyn Future<Output = ()>>> {
+        compiled::keep(hash, code);
+        Box::pin(std::future::ready(()))
     }
 
     fn get_source_map(&self, specifier: &str) -> Option<Cow<'_, [u8]>> {

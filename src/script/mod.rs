@@ -11,6 +11,7 @@
 //! **Invariant:** one `JsRuntime` per thread, made and dropped there.
 
 mod border;
+mod compiled;
 mod configs;
 mod declared;
 mod embedded;

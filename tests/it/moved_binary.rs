@@ -11,8 +11,10 @@ use std::sync::mpsc;
 
 use notify::{Event, EventKind, RecursiveMode, Watcher};
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{PATIENCE, Site, executable};
+use crate::websockets::next;
 
 #[test]
 fn a_copy_runs_without_its_build_folder() {
@@ -100,16 +102,84 @@ fn a_copy_starts_from_a_snapshot_beside_it() {
     assert_eq!(line.expect_body(), json!({ "timer": true, "random": 36 }));
     line.done();
     assert!(host.get("/?fail").text().contains("as asked"));
+    // The host has answered requests before it kept the heap. Nothing of them is left.
+    assert_eq!(host.get("/rehearsal/0").status, 404);
+    assert!(!host.log.text().contains("rehears"), "{}", host.log.text());
     assert!(!host.log.text().contains("liveline.snapshot"), "it is used");
 
-    // What is damaged is passed over.
-    let mut bytes = fs::read(&snapshot).expect("the snapshot");
-    bytes[4096] ^= 1;
-    fs::write(&snapshot, bytes).expect("the snapshot can be written");
-    let site = Site::new().run_by(&copy, &[]).file("handler.js", "export default () => 'served';");
-    let host = site.dev();
-    assert_eq!(host.get("/").text(), "served");
-    host.log.contains("liveline.snapshot");
+    // What is damaged is passed over: a head of another build, and a file that was not written to its end.
+    let whole = fs::read(&snapshot).expect("the snapshot");
+    let mut other = whole.clone();
+    other[0] ^= 1;
+    for bytes in [&other[..], &whole[..whole.len() - 4096], &whole[..10]] {
+        // Replaced, as it has to be.
+        fs::remove_file(&snapshot).expect("the snapshot can be replaced");
+        fs::write(&snapshot, bytes).expect("the snapshot can be written");
+        let site = Site::new().run_by(&copy, &[]).file("handler.js", "export default () => 'served';");
+        let host = site.dev();
+        assert_eq!(host.get("/").text(), "served");
+        if bytes.len() > 10 {
+            host.log.contains("liveline.snapshot");
+        }
+    }
+}
+
+#[test]
+#[cfg(feature = "v8")]
+fn every_kind_of_answer_comes_from_a_snapshot() {
+    let away = Site::new();
+    let copy = away.path("liveline");
+    copy_executable(&copy);
+    let made = Command::new(&copy).arg("snapshot").output().expect("the copy runs");
+    assert_eq!(String::from_utf8_lossy(&made.stderr), "", "what the host rehearses is not reported");
+    let page = r##"<p render="#text: data?.title">-</p>"##;
+    let host = Site::new()
+        .run_by(&copy, &[])
+        .file("text/handler.js", "export default () => 'text';")
+        .file("json/handler.js", "export const GET = async () => ({ json: true });")
+        .file(
+            "url/handler.js",
+            "export default (event) => new Response(event.url.pathname + event.url.search);",
+        )
+        .file(
+            "post/handler.js",
+            "export const POST = async (event) => Response.json(await event.request.json());",
+        )
+        .file("page/handler.js", "export default () => ({ title: 'own title' });")
+        .file("page/index.html", page)
+        .file(
+            "next/handler.js",
+            "export default async (event, next) => next.stepname ? await next() : 'end';",
+        )
+        .file("next/deeper/handler.js", "export default () => 'deeper';")
+        .file("states/handler.js", "export default async function* () { yield 1; yield 2; }")
+        .file("throws/handler.js", "export default () => { throw new TypeError('own error'); };")
+        .file(
+            "echo/handler.js",
+            r#"export default () => {
+              const [client, server] = Object.values(new WebSocketPair());
+              server.accept();
+              server.addEventListener("message", ({ data }) => server.send(`own ${data}`));
+              return new Response(null, { status: 101, webSocket: client });
+            };"#,
+        )
+        .dev();
+
+    assert_eq!(host.get("/text").text(), "text");
+    assert_eq!(host.get("/json").json(), json!({ "json": true }));
+    assert_eq!(host.get("/url?q=2").text(), "/url?q=2");
+    let posted = host.request("POST", "/post").header("content-type", "application/json").body("[1]").send();
+    assert_eq!(posted.json(), json!([1]));
+    let shown = host.request("GET", "/page").header("accept", "text/html").send();
+    assert!(shown.text().contains("own title"), "{}", shown.text());
+    assert_eq!(host.get("/next").text(), "end");
+    assert_eq!(host.get("/next/deeper").text(), "deeper");
+    assert_eq!(host.request("GET", "/states").plain().send().text(), "2");
+    assert_eq!(host.get("/throws").status, 500);
+    host.log.contains("own error");
+    let (mut socket, _) = host.dial("/echo").upgrade().expect("a socket");
+    socket.send(Message::text("hello")).expect("an open socket");
+    assert_eq!(next(&mut socket), Some(Message::text("own hello")));
 }
 
 /// Copies the executable by another process. A program that another test starts inherits the files of this process for a

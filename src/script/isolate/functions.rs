@@ -34,6 +34,8 @@ functions! {
     Overhear = "overhear",
     Problems = "problems",
     Receive = "receive",
+    Rehearse = "rehearse",
+    Rehearsed = "rehearsed",
     Relay = "relay",
     Render = "render",
     Reply = "reply",
@@ -43,6 +45,9 @@ functions! {
     Warm = "warm",
 }
 
+/// The object of the functions, which `main.js` makes a global.
+const GLOBAL: &str = "__liveline";
+
 /// Handles on the functions, and the context in which they run.
 pub(super) struct Functions {
     pub context: v8::Global<v8::Context>,
@@ -51,24 +56,30 @@ pub(super) struct Functions {
 }
 
 impl Functions {
-    /// Reads the functions that `main.js` has set for the host, before any other code runs.
+    /// Reads the functions that `main.js` has set for the host.
     pub(super) fn of(runtime: &mut JsRuntime) -> Functions {
         let context = runtime.main_context();
         deno_core::scope!(scope, runtime);
         let global = scope.get_current_context().global(scope);
-        let key = string(scope, "__liveline");
+        let key = string(scope, GLOBAL);
         let exports = global.get(scope, key).and_then(|value| value.to_object(scope));
         let exports = exports.expect("main.js sets it");
-        global.delete(scope, key);
         let table = NAMES.iter().map(|name| {
             let key = string(scope, name);
             let value = exports.get(scope, key).expect("main.js sets it");
             let function = v8::Local::<v8::Function>::try_from(value).expect("main.js sets functions");
             v8::Global::new(scope, function)
         });
-        let functions = Functions { context, table: table.collect() };
-        functions.call(scope, Function::Begin, &[]);
-        functions
+        Functions { context, table: table.collect() }
+    }
+
+    /// Removes what handlers must not reach. Call it before any other code runs.
+    pub(super) fn begin(&self, runtime: &mut JsRuntime) {
+        deno_core::scope!(scope, runtime);
+        let global = scope.get_current_context().global(scope);
+        let key = string(scope, GLOBAL);
+        global.delete(scope, key);
+        self.call(scope, Function::Begin, &[]);
     }
 
     /// Calls a function. The function reports its own errors; one that it throws is a defect of runtime-js.

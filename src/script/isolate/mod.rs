@@ -6,7 +6,9 @@ mod dispatch;
 mod functions;
 mod load;
 mod recover;
+mod rehearsal;
 mod renewal;
+mod runtime;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -18,13 +20,14 @@ use std::time::Duration;
 
 use deno_core::error::{CoreError, CoreErrorKind};
 use deno_core::v8;
-use deno_core::{JsRuntime, OpState, PollEventLoopOptions, RuntimeOptions};
+use deno_core::{JsRuntime, JsRuntimeForSnapshot, OpState, PollEventLoopOptions, RuntimeOptions};
 use tokio::sync::Notify;
 
 pub(crate) use dispatch::Dispatched;
 
 use self::functions::{Function, Functions};
 use self::recover::guard_heap;
+use self::runtime::Runtime;
 use super::engine::{self, Microtasks, Terminator};
 use super::half::Half;
 use super::inspector::{DebugTime, Listed};
@@ -57,7 +60,7 @@ pub(crate) struct Isolate {
     /// The isolate as a target of debuggers.
     listed: RefCell<Option<Listed>>,
     debug_time: DebugTime,
-    runtime: RefCell<JsRuntime>,
+    runtime: RefCell<Runtime>,
     state: Rc<RefCell<OpState>>,
     loader: Rc<Loader>,
     /// The project's folder.
@@ -116,32 +119,65 @@ impl Isolate {
         lost: impl Fn(Option<ExchangeId>) + Send + 'static,
     ) -> Result<Isolate, CoreError> {
         let half = Half::next();
+        let start = Start { half, access, limits, exchanges, databases, is_for_snapshot: false };
+        Isolate::start_engine(start, lost)
+    }
+
+    /// Starts a runtime whose heap [`Isolate::into_heap`] keeps, for `half`. Its functions stay where later isolates find
+    /// them.
+    pub(super) fn for_snapshot(
+        half: Half,
+        access: &Access,
+        limits: IsolateLimits,
+        exchanges: Exchanges,
+        databases: Databases,
+    ) -> Result<Isolate, CoreError> {
+        let start = Start { half, access, limits, exchanges, databases, is_for_snapshot: true };
+        Isolate::start_engine(start, |_| ())
+    }
+
+    fn start_engine(
+        start: Start<'_>,
+        lost: impl Fn(Option<ExchangeId>) + Send + 'static,
+    ) -> Result<Isolate, CoreError> {
+        let Start { half, access, limits, exchanges, databases, is_for_snapshot } = start;
         let loader = Rc::new(Loader::of(access, half));
         let lazy = embedded::lazy(half);
         let watched = Flushing { hub: exchanges.hub(), lost };
-        let snapshot = snapshot::kept(half);
         let memory = Memory::new(limits.heap);
-        let mut runtime = JsRuntime::try_new(RuntimeOptions {
+        let options = RuntimeOptions {
             module_loader: Some(loader.clone()),
             extensions: embedded::extensions(exchanges, databases, memory.clone(), access, &loader, half),
             residual_lazy_js_sources: lazy.scripts,
             residual_lazy_esm_sources: lazy.modules,
-            startup_snapshot: snapshot,
-            skip_op_registration: snapshot.is_some(),
-            create_params: Some(engine::params(limits.heap, &memory)),
             ..Default::default()
-        })?;
+        };
+        let mut runtime = if is_for_snapshot {
+            Runtime::Kept(JsRuntimeForSnapshot::try_new(options)?)
+        } else {
+            let snapshot = snapshot::kept(half);
+            Runtime::Serving(JsRuntime::try_new(RuntimeOptions {
+                startup_snapshot: snapshot,
+                skip_op_registration: snapshot.is_some(),
+                create_params: Some(engine::params(limits.heap, &memory)),
+                ..options
+            })?)
+        };
         let counter = Arc::new(ExecutionCounter::default());
         let (terminator, microtasks) = engine::prepare(&mut runtime, &counter);
         let debug_time = DebugTime::default();
-        let run_limits = RunLimits::new(limits.cpu);
-        watchdog::watch(&counter, terminator.clone(), run_limits, debug_time.clone(), watched);
-        let stopping = terminator.clone();
-        memory.on_full(move || stopping.heap_is_full());
-        engine::follow_memory(&mut runtime, &memory);
         let near_limit = Rc::default();
-        guard_heap(&mut runtime, &terminator, &near_limit, &memory);
         let functions = Functions::of(&mut runtime);
+        // The host's own requests before a snapshot need no watch, and nothing else may hold the kept heap.
+        if !is_for_snapshot {
+            let run_limits = RunLimits::new(limits.cpu);
+            watchdog::watch(&counter, terminator.clone(), run_limits, debug_time.clone(), watched);
+            let stopping = terminator.clone();
+            memory.on_full(move || stopping.heap_is_full());
+            engine::follow_memory(&mut runtime, &memory);
+            guard_heap(&mut runtime, &terminator, &near_limit, &memory);
+            functions.begin(&mut runtime);
+        }
         let state = runtime.op_state();
         state.borrow_mut().put(Provided::of(access.project()));
         Ok(Isolate {
@@ -380,6 +416,16 @@ impl Isolate {
     fn with_exchanges<R>(&self, f: impl FnOnce(&mut Exchanges) -> R) -> R {
         f(self.state.borrow_mut().borrow_mut::<Exchanges>())
     }
+}
+
+/// What an isolate is started with.
+struct Start<'a> {
+    half: Half,
+    access: &'a Access,
+    limits: IsolateLimits,
+    exchanges: Exchanges,
+    databases: Databases,
+    is_for_snapshot: bool,
 }
 
 /// The watchdog's further duties for an isolate.

@@ -27,6 +27,9 @@ pub(crate) use self::reload::{Code, Reloaded, Trigger};
 /// How many generations may finish their live lines at a time. The oldest beyond that is closed with 1012.
 const MAX_RETIRED: usize = 8;
 
+/// How long after a load the next spare worker starts.
+const SPARE_DELAY: Duration = Duration::from_millis(50);
+
 /// All workers of the server.
 pub(crate) struct Pool {
     config: Arc<Config>,
@@ -157,10 +160,35 @@ impl Pool {
         Ok((Arc::new(worker), loading))
     }
 
-    /// Starts a spare worker, in development.
+    /// Starts a spare worker, in development: later, because it would take processor time from the first answers of the
+    /// code that has just been loaded.
     fn prepare_spare(&self) {
-        if self.config.mode == Mode::Development && lock(&self.spare).is_none() {
-            *lock(&self.spare) = worker_thread::spawn(self.config.clone(), self.itself.clone()).ok();
+        if self.config.mode != Mode::Development {
+            return;
+        }
+        let pool = self.itself.clone();
+        self.runtime.spawn(async move {
+            tokio::time::sleep(SPARE_DELAY).await;
+            if let Some(pool) = pool.upgrade() {
+                pool.start_spare();
+            }
+        });
+    }
+
+    /// Starts a worker that the next load takes, if there is none.
+    fn start_spare(&self) {
+        let mut spare = lock(&self.spare);
+        if spare.is_none() && !self.draining.load(Ordering::Relaxed) {
+            *spare = worker_thread::spawn(self.config.clone(), self.itself.clone()).ok();
+        }
+    }
+
+    /// Ends the spare worker of a load that did not come to take it. In development the next load follows soon.
+    fn end_unused_spare(&self) {
+        if self.config.mode != Mode::Development
+            && let Some(spare) = lock(&self.spare).take()
+        {
+            let _ = spare.mailbox.send(Mail::Stop);
         }
     }
 

@@ -108,7 +108,9 @@ impl Pool {
 
     async fn next_generation(&self, trigger: &Trigger<'_>) -> Result<Reloaded, Vec<Diagnostic>> {
         let began = Instant::now();
-        let code = self.read()?;
+        // Its isolate starts while the code is read.
+        self.start_spare();
+        let code = self.read().inspect_err(|_| self.end_unused_spare())?;
         let handlers = code.routes.handlers().iter().filter(|handler| handler.layer == Layer::Server).count();
         let check = || match trigger {
             Trigger::Change(is_complete) if !is_complete(code.sources.has_empty()) => {
