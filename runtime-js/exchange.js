@@ -54,10 +54,19 @@ const WORK_ENDED = 6;
 /** The exchange whose first turn runs. The host receives its object after that turn, which it may terminate before. */
 let beginning = null;
 
-/** Runs the first turn of an exchange. Returns the exchange to the host, which passes it to later calls. */
-export function beginExchange(exchange, run) {
+/**
+ * Runs the first turn of an exchange, which is `run(exchange, length)`. Returns the exchange to the host, which passes
+ * it to later calls.
+ */
+export function beginExchange(exchange, run, length) {
   beginning = exchange;
-  inContextOf(exchange, run);
+  const outer = core.getAsyncContext();
+  core.setAsyncContext(new Context(exchange));
+  try {
+    run(exchange, length);
+  } finally {
+    core.setAsyncContext(outer);
+  }
   beginning = null;
   return exchange;
 }

@@ -8,12 +8,11 @@ import {
   op_request_headers,
   op_request_peer,
   op_request_read,
+  op_request_whole,
 } from "ext:core/ops";
 import { answerForIllBodies } from "./form/form_data.js";
 import {
   ArrayPrototypePush,
-  ObjectDefineProperty,
-  ObjectGetOwnPropertyDescriptor,
   ReadableByteStreamControllerPrototypeClose,
   ReadableByteStreamControllerPrototypeEnqueue,
   ReadableByteStreamControllerPrototypeGetByobRequest,
@@ -39,7 +38,11 @@ let fromInnerRequest = null;
 export function prepareRequests() {
   if (fromInnerRequest !== null) return;
   const script = core.loadExtScript("ext:deno_fetch/23_request.js");
-  answerForIllBodies(script.RequestPrototype);
+  const { toInnerRequest } = script;
+  answerForIllBodies(script.RequestPrototype, (request) => {
+    const inner = request === null || typeof request !== "object" ? undefined : toInnerRequest(request);
+    return inner instanceof ReceivedRequest ? inner.takeText() : null;
+  });
   fromInnerRequest = script.fromInnerRequest;
 }
 
@@ -104,6 +107,11 @@ class ReceivedRequest {
     return this.#body;
   }
 
+  /** Reads the body as a text, if it has arrived and is not read; else null. */
+  takeText() {
+    return this.body?.takeText?.() ?? null;
+  }
+
   /** The request's signal aborts with the exchange, or when its client leaves. */
   onCancel(callback) {
     if (this.#isForClient) this.#exchange.onLeave(callback);
@@ -133,29 +141,38 @@ function bodyOf(id) {
 
 let ReceivedBody = null;
 
+/** What Deno's constructor is called with, in place of the body that it would make. */
+const UNREAD = { body: "", consumed: false };
+
 /** A body that the host collects where a handler wants it whole, and a stream only where a handler wants that. */
 function defineBody(InnerBody) {
   return class ReceivedBody extends InnerBody {
     #id;
     #isTaken = false;
+    /** Made when it is first read, and afterwards what Deno's code makes of it. */
+    #streamOrStatic = null;
 
     constructor(id) {
-      super(null);
+      super(UNREAD);
       this.#id = id;
-      const streamOrStatic = () => this.#isTaken ? { body: "", consumed: true } : nativeStream(() => op_request_read(id));
-      // Made when it is first asked for, and afterwards what Deno's code makes of it.
-      ObjectDefineProperty(this, "streamOrStatic", {
-        __proto__: null,
-        configurable: true,
-        get: () => this.streamOrStatic = streamOrStatic(),
-        set: (value) => {
-          ObjectDefineProperty(this, "streamOrStatic", { __proto__: null, configurable: true, value, writable: true });
-        },
-      });
+    }
+
+    get streamOrStatic() {
+      return this.#streamOrStatic ??= this.#isTaken ? { body: "", consumed: true } : this.#stream();
+    }
+
+    set streamOrStatic(value) {
+      // Deno's constructor sets it before this class has its own fields.
+      if (#id in this) this.#streamOrStatic = value;
+    }
+
+    #stream() {
+      const id = this.#id;
+      return nativeStream(() => op_request_read(id));
     }
 
     #isWhole() {
-      return "get" in ObjectGetOwnPropertyDescriptor(this, "streamOrStatic");
+      return this.#streamOrStatic === null;
     }
 
     unusable() {
@@ -166,10 +183,19 @@ function defineBody(InnerBody) {
       return this.#isWhole() ? this.#isTaken : super.consumed();
     }
 
-    consume() {
+    takeText() {
+      if (!this.#isWhole() || this.#isTaken) return null;
+      const text = op_request_whole(this.#id, true);
+      if (text !== null) this.#isTaken = true;
+      return text;
+    }
+
+    /** @param {string} [type] what is made of the body, by Deno's names */
+    consume(type) {
       if (!this.#isWhole() || this.#isTaken) return super.consume();
       this.#isTaken = true;
-      return op_request_collect(this.#id);
+      const isText = type === "JSON" || type === "text";
+      return op_request_whole(this.#id, isText) ?? op_request_collect(this.#id);
     }
   };
 }

@@ -24,6 +24,55 @@ pub(crate) const WEB: &[(&str, &str, &str)] = &[
 
 function getSerialization("##,
     ),
+    // Few headers are sorted and joined without a table and without calls of a function that compares two.
+    (
+        "deno_fetch/20_headers.js",
+        "    const seenHeaders = { __proto__: null };\n",
+        "    if (list.length <= 32) return this[_iterableHeadersCache] = entriesOfFew(list);\n    \
+         const seenHeaders = { __proto__: null };\n",
+    ),
+    (
+        "deno_fetch/20_headers.js",
+        "class Headers {\n",
+        r#"function entriesOfFew(list) {
+  const entries = [];
+  for (let i = 0; i < list.length; i++) {
+    const name = byteLowerCase(list[i][0]);
+    const value = list[i][1];
+    let at = entries.length;
+    while (at > 0 && entries[at - 1][0] > name) at--;
+    const before = at > 0 ? entries[at - 1] : null;
+    if (before !== null && before[0] === name && name !== "set-cookie") {
+      before[1] = before[1].length > 0 ? before[1] + "\x2C\x20" + value : value;
+      continue;
+    }
+    const entry = [name, value];
+    ArrayPrototypePush(entries, entry);
+    for (let j = entries.length - 1; j > at; j--) entries[j] = entries[j - 1];
+    entries[at] = entry;
+  }
+  return entries;
+}
+
+class Headers {
+"#,
+    ),
+    // Names of letters, digits and hyphens need no entry in the table of names.
+    (
+        "deno_fetch/20_headers.js",
+        "  const fromCache = HEADER_NAME_CACHE[name];\n",
+        r"  let at = 0;
+  for (; at < name.length; at++) {
+    const unit = StringPrototypeCharCodeAt(name, at);
+    const letter = unit | 0x20;
+    if ((letter < 0x61 || letter > 0x7a) && unit !== 0x2d && (unit < 0x30 || unit > 0x39)) break;
+  }
+  if (at > 0 && at === name.length) return true;
+  const fromCache = HEADER_NAME_CACHE[name];
+",
+    ),
+    // A body that is there already is passed as what is wanted.
+    ("deno_fetch/22_body.js", "await object[bodySymbol].consume()", "await object[bodySymbol].consume(type)"),
     // Read when first used, since most isolates never do.
     (
         "deno_web/15_performance.js",

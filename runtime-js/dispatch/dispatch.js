@@ -1,6 +1,6 @@
 // Which handlers run for a request, in what order, and what becomes of what they return.
 
-import { op_asks_for_rest, op_file_before, op_request_is_own, op_route } from "ext:core/ops";
+import { op_asks_for_rest, op_file_before, op_request_is_own, op_request_path, op_route } from "ext:core/ops";
 import { isPromise } from "../errors/exceptions.js";
 import { beginExchange, COMPLETE, currentExchange, Exchange, WAITING } from "../exchange.js";
 import { Answered } from "../keyval.js";
@@ -14,6 +14,7 @@ import { answerTopic, isByLine, isTopic, statesOfTopic } from "../topic/answer.j
 import { BaseEvent } from "../event/base.js";
 import { HttpEvent, kExchange } from "../event/event.js";
 import { load } from "./dialects.js";
+import { takesOnlyEvent } from "./parameters.js";
 import { isElsewhere, Trail, walk } from "./routing.js";
 import { handlerFor, methodsOf } from "./steps.js";
 import { noteThrower, throwerOf } from "./throwers.js";
@@ -47,8 +48,14 @@ const FAVICON = "/favicon.ico";
 const EXPORTS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "default"];
 
 /**
- * A handler's file: its module's namespace, and which of its functions do not ask for what is left of the path.
- * @typedef {{ module: object, dirname: string, filename: string, greedy: Set<Function> }} Handler
+ * A handler's file: its module's namespace, which of its functions do not ask for what is left of the path, and which
+ * are called with the event alone.
+ * @typedef {object} Handler
+ * @property {object} module
+ * @property {string} dirname
+ * @property {string} filename
+ * @property {Set<Function>} greedy
+ * @property {Set<Function>} ofEvent
  */
 
 /** By id. @type {Map<number, Handler>} */
@@ -78,12 +85,15 @@ export function addHandler(dialect, id, dirname, filename, namespace) {
 
 function add(id, dirname, filename, module) {
   const greedy = new SafeSet();
+  const ofEvent = new SafeSet();
   for (const name of new SafeArrayIterator(EXPORTS)) {
     const handler = module[name];
     if (typeof handler !== "function") continue;
-    if (!op_asks_for_rest(FunctionPrototypeToString(handler), dirname === "/")) greedy.add(handler);
+    const source = FunctionPrototypeToString(handler);
+    if (!op_asks_for_rest(source, dirname === "/")) greedy.add(handler);
+    if (takesOnlyEvent(handler, source)) ofEvent.add(handler);
   }
-  handlers.set(id, { module, dirname, filename, greedy });
+  handlers.set(id, { module, dirname, filename, greedy, ofEvent });
 }
 
 /** For the host, once all handlers are loaded: each node of the tree, as `[ownPage, handler, depth, handler, depth]`. */
@@ -104,31 +114,44 @@ export function forgetHandlers() {
 }
 
 /**
- * For the host: a request came. `pathname` is still percent-encoded, `length` is how many segments it has; `page` is
- * what shows the answer, -1 for none; `show` is how a state leaves.
+ * For the host: a request came. `length` is how many segments its path has, or {@link USER}; `page` is what shows the
+ * answer, -1 for none; `show` is how a state leaves.
  */
-export function dispatch(id, node, pathname, length, method, page, show, canJoin) {
-  const exchange = new Exchange(id, node, method, page, show, canJoin);
-  return beginExchange(exchange, () => {
-    const event = exchange.event = new HttpEvent(exchange);
-    try {
-      const isUser = pathname === USER && method === "GET";
-      const result = isUser
-        ? userValues(event)
-        : walk(SERVER, event, new Trail(pathTo(node, pathname, length, null, -1), method), 0);
-      if (isPromise(result) && !(result instanceof LiveResponse)) {
-        PromisePrototypeThen(PromiseResolve(result), finishCurrent, throwCurrent);
-      } else {
-        finish(event, result);
-      }
-    } catch (error) {
-      thrown(event, error);
-    }
-  });
+export function dispatch(id, node, length, method, page, show, canJoin) {
+  return beginExchange(new Exchange(id, node, method, page, show, canJoin), runHandlers, length);
 }
 
-/** Where pages read the values of the user. */
-const USER = "/.liveline/user";
+/** In place of a length: the page reads the values of the user. The number is the host's, too. */
+const USER = -1;
+
+function runHandlers(exchange, length) {
+  const event = exchange.event = new HttpEvent(exchange);
+  try {
+    const result = length === USER ? userValues(event) : resultOf(exchange, event, length);
+    if (isPromise(result) && !(result instanceof LiveResponse)) {
+      PromisePrototypeThen(PromiseResolve(result), finishCurrent, throwCurrent);
+    } else {
+      finish(event, result);
+    }
+  } catch (error) {
+    thrown(event, error);
+  }
+}
+
+/** Walks along the steps of the request's path. Most first handlers need nothing of that walk but the event. */
+function resultOf(exchange, event, length) {
+  const { id, node, method } = exchange;
+  const { steps } = nodes[node];
+  for (let i = 0; i < steps.length; i++) {
+    const { depth, greedy, module, ofEvent } = steps[i];
+    const handler = handlerFor(module, method);
+    if (handler === undefined) continue;
+    const isAfterFiles = depth < length && greedy.has(handler);
+    if (ofEvent.has(handler) && !isAfterFiles) return handler(event);
+    break;
+  }
+  return walk(SERVER, event, new Trail(pathTo(node, op_request_path(id), length, null, -1), method), 0);
+}
 
 /** The values of `event.user`, for the user's own pages. */
 async function userValues(event) {

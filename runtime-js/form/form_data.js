@@ -6,6 +6,7 @@ import { currentExchange } from "../exchange.js";
 import {
   ArrayPrototypePush,
   FunctionPrototypeCall,
+  JSONParse,
   ObjectDefineProperty,
   ObjectKeys,
   SafeArrayIterator,
@@ -46,8 +47,10 @@ core.loadExtScript("ext:deno_web/00_url.js").parseUrlEncoded = parseUrlEncoded;
 /**
  * A handler that does not handle a form or JSON that cannot be read answers what was wrong with it: that is no defect
  * of the handler.
+ * @param {object} RequestPrototype
+ * @param {(request: Request) => string | null} takeText the text of a body that is there already
  */
-export function answerForIllBodies(RequestPrototype) {
+export function answerForIllBodies(RequestPrototype, takeText) {
   const { formData: readForm, json: readJson } = RequestPrototype;
   const readers = {
     async formData() {
@@ -65,6 +68,8 @@ export function answerForIllBodies(RequestPrototype) {
     async json() {
       const exchange = currentExchange();
       try {
+        const text = takeText(this);
+        if (text !== null) return JSONParse(text);
         return await FunctionPrototypeCall(readJson, this);
       } catch (error) {
         if (error instanceof SyntaxError) blameClient(exchange, `body is not JSON: ${error.message}`, false);

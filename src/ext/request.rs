@@ -13,7 +13,7 @@ use hyper::body::{Body as _, Frame};
 use hyper::header::{HOST, HeaderMap, HeaderValue};
 
 use super::bodies::Held;
-use super::exchange::{BodyFault, ExchangeState};
+use super::exchange::{BodyFault, ExchangeState, Slot};
 use super::{BodyLimits, Memory, OpError};
 use crate::http::{ReceivedBody, StallTimeout, within};
 use crate::trust::Authority;
@@ -31,6 +31,13 @@ pub(crate) fn op_request_url<'s>(
         true => byte_string(scope, url.as_bytes()),
         false => v8::String::new(scope, &url).map_or_else(|| v8::null(scope).into(), Into::into),
     })
+}
+
+/// The path of the request, still percent-encoded.
+#[op2]
+#[string]
+pub(crate) fn op_request_path(state: &mut OpState, id: f64) -> Result<String, OpError> {
+    Ok(state.exchange(id).slot()?.request.parts().uri.path().to_owned())
 }
 
 /// The full URL of an exchange's request.
@@ -136,6 +143,55 @@ pub(crate) async fn op_request_collect(state: Rc<RefCell<OpState>>, id: f64) -> 
     let memory = state.borrow().borrow::<Memory>().clone();
     let (bytes, held) = collect(&state, id).await?;
     Ok(Received { bytes, memory, held })
+}
+
+/// A small body that has arrived as a whole and was not read: as bytes, or decoded as UTF-8. Null for others, which
+/// [`op_request_collect`] waits for.
+#[op2]
+pub(crate) fn op_request_whole<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    id: f64,
+    is_text: bool,
+) -> Result<v8::Local<'s, v8::Value>, OpError> {
+    let memory = state.borrow::<Memory>().clone();
+    let BodyLimits { size: limit, ref budget, .. } = state.exchanges().host.bodies;
+    let budget = budget.clone();
+    let Slot { body, requester, .. } = state.exchange(id).slot()?;
+    let Some(data) = body.left.as_ref().and_then(|left| left.as_whole(SMALL_BODY)) else {
+        return Ok(v8::null(scope).into());
+    };
+    let now = Instant::now();
+    if body.read + data.len() > limit || budget.begin(requester.address, now).grow(data.len(), now).is_err() {
+        return Ok(v8::null(scope).into());
+    }
+    let value = match is_text {
+        true => decoded(scope, data),
+        // What is refused here is refused again by what waits for bodies, which has the error for it.
+        false if memory.make_room(scope, data.len()).is_err() => None,
+        false => {
+            let store = v8::ArrayBuffer::new_backing_store_from_vec(data.to_vec()).make_shared();
+            let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
+            v8::Uint8Array::new(scope, buffer, 0, data.len()).map(Into::into)
+        }
+    };
+    let Some(value) = value else { return Ok(v8::null(scope).into()) };
+    body.read += data.len();
+    body.left = None;
+    Ok(value)
+}
+
+/// Bodies up to this length, in bytes, are passed on in the turn in which they are asked for.
+const SMALL_BODY: usize = 64 * 1024;
+
+/// Text as `TextDecoder` reads it: without a byte order mark, and with replacements for what is not UTF-8.
+fn decoded<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: &[u8]) -> Option<v8::Local<'s, v8::Value>> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let string = match bytes.is_ascii() {
+        true => v8::String::new_from_one_byte(scope, bytes, v8::NewStringType::Normal),
+        false => v8::String::new_from_utf8(scope, bytes, v8::NewStringType::Normal),
+    };
+    string.map(Into::into)
 }
 
 /// The rest of a body, and its count in the budget of all bodies.

@@ -48,6 +48,11 @@ impl ReceivedBody {
     pub(crate) fn whole(data: Bytes) -> ReceivedBody {
         ReceivedBody { data, rest: None }
     }
+
+    /// The rest of the body, if it is there and at most `limit` bytes long.
+    pub(crate) fn as_whole(&self, limit: usize) -> Option<&[u8]> {
+        (self.rest.is_none() && self.data.len() <= limit).then_some(&*self.data)
+    }
 }
 
 impl BodyFeed {

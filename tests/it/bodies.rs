@@ -281,6 +281,68 @@ fn a_request_body_can_be_the_answer() {
 }
 
 #[test]
+fn a_body_is_the_same_whether_it_comes_with_the_head_or_after_it() {
+    let host = Site::new()
+        .file(
+            "handler.js",
+            r#"const again = async (request) => {
+                 const error = await request.text().catch((error) => error);
+                 return `${request.bodyUsed} ${error.name}`;
+               };
+               export const POST = async ({ request, url }) => {
+                 const way = url.search.slice(1);
+                 const used = request.bodyUsed;
+                 const read = await request[way]();
+                 const value = way === "arrayBuffer" ? [...new Uint8Array(read)] : way === "bytes" ? [...read] : read;
+                 return { used, value, again: await again(request) };
+               };"#,
+        )
+        .arg("--max-body")
+        .arg("100")
+        .serve();
+    let long = format!("{:?}", "x".repeat(200));
+    let cases: [(&str, &[u8], &str); 7] = [
+        ("text", b"plain", r#""plain""#),
+        ("text", b"\xef\xbb\xbf\xc3\xa9\xff", "\"\u{e9}\u{fffd}\""),
+        ("json", b"\xef\xbb\xbf[1,\"\xc3\xa9\"]", "[1,\"\u{e9}\"]"),
+        ("bytes", b"\xef\xbb\xbf\xff", "[239,187,191,255]"),
+        ("arrayBuffer", b"ab", "[97,98]"),
+        ("json", b"[1,", "400"),
+        ("text", long.as_bytes(), "413"),
+    ];
+    for (way, body, value) in cases {
+        let head = format!(
+            "POST /?{way} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let answers = [true, false].map(|is_together| {
+            let mut stream = host.connect();
+            let mut heard = Vec::new();
+            if is_together {
+                stream.write_all(&[head.as_bytes(), body].concat()).expect("the host reads");
+            } else {
+                // The answer to a request before shows that the head was read without the body.
+                let before = "GET /none HTTP/1.1\r\nHost: x\r\n\r\n";
+                stream.write_all(&[before, &head].concat().into_bytes()).expect("the host reads");
+                heard = read_until(&mut stream, "\r\n\r\n").into_bytes();
+                // What is too large is refused by its head.
+                let _ = stream.write_all(body);
+            }
+            // A client whose body is not read sees the connection reset.
+            let _ = stream.read_to_end(&mut heard);
+            String::from_utf8_lossy(&heard).into_owned()
+        });
+        for answer in answers {
+            let expected = match value {
+                "400" | "413" => format!("HTTP/1.1 {value} "),
+                value => format!(r#"{{"used":false,"value":{value},"again":"true TypeError"}}"#),
+            };
+            assert!(answer.contains(&expected), "{way}: {answer} has no {expected}");
+        }
+    }
+}
+
+#[test]
 fn the_signal_does_not_abort_while_a_body_is_sent() {
     let host = serve(
         r#"

@@ -26,6 +26,10 @@ pub(in crate::ext) fn head(status: u16, reason: &str, headers: &str) -> Result<A
         if [CONNECTION, TRANSFER_ENCODING, UPGRADE].contains(&header) || header == "keep-alive" {
             continue;
         }
+        if value.is_ascii() && header != LOCATION {
+            answer.headers.append(header, HeaderValue::from_str(value).map_err(|_| invalid())?);
+            continue;
+        }
         // A JavaScript byte string: one byte for each UTF-16 unit.
         let mut bytes: Vec<u8> =
             value.chars().map(|c| u8::try_from(c).map_err(|_| invalid())).collect::<Result<_, _>>()?;

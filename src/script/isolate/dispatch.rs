@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use deno_core::v8;
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 
 use super::Isolate;
 use super::functions::Function;
 use crate::ext::{Begun, Call, Unanswered};
-use crate::http::Answer;
+use crate::http::{Answer, USER_PATH};
 use crate::router::{NodeId, PageId, segments};
-use crate::script::values::{method_name, string};
+use crate::script::values::string;
 use liveline_proto::ExchangeId;
 
 /// The result of the first turn of a request.
@@ -24,8 +24,10 @@ impl Isolate {
     /// Runs the handlers for a request, until they have answered or wait for a promise.
     pub(crate) fn dispatch(&self, request: Call, node: NodeId) -> Dispatched {
         let method = request.parts.method.clone();
-        let uri = request.parts.uri.clone();
-        let path = uri.path();
+        let path = request.parts.uri.path();
+        let is_user = path == USER_PATH && method == Method::GET;
+        // `dispatch.js` has the number, too.
+        let length = if is_user { -1 } else { segments(path).count() as i32 };
         let page = request.shown.page.map_or(-1, u32::cast_signed);
         let show = request.shown.show as i32;
         let Begun { id: exchange, can_join } = self.with_exchanges(|exchanges| exchanges.begin(request));
@@ -33,13 +35,12 @@ impl Isolate {
         self.enter(|scope, functions| {
             let id = v8::Number::new(scope, exchange.0 as f64).into();
             let node = v8::Integer::new_from_unsigned(scope, node.0).into();
-            let length = v8::Integer::new_from_unsigned(scope, segments(path).count() as u32).into();
-            let path = string(scope, path);
-            let method = method_name(scope, &method);
+            let length = v8::Integer::new(scope, length).into();
+            let method = functions.method(scope, &method);
             let page = v8::Integer::new(scope, page).into();
             let show = v8::Integer::new(scope, show).into();
             let can_join = v8::Boolean::new(scope, can_join).into();
-            let arguments = [id, node, path, length, method, page, show, can_join];
+            let arguments = [id, node, length, method, page, show, can_join];
             let object = functions.call(scope, Function::Dispatch, &arguments);
             if let Some(object) = object.and_then(|object| v8::Local::<v8::Object>::try_from(object).ok()) {
                 self.with_exchanges(|exchanges| {

@@ -1,9 +1,10 @@
 //! The functions of `runtime-js/main.js` that the host calls.
 
 use deno_core::{JsRuntime, v8};
+use hyper::Method;
 
 use crate::ext::from_exception;
-use crate::script::values::string;
+use crate::script::values::{method_name, string};
 
 /// One list for the functions' names in Rust and in the object `__liveline` that `main.js` sets.
 macro_rules! functions {
@@ -53,7 +54,13 @@ pub(super) struct Functions {
     pub context: v8::Global<v8::Context>,
     /// In the order of [`NAMES`].
     table: Vec<v8::Global<v8::Function>>,
+    /// The names of [`METHODS`], in their order.
+    methods: Vec<v8::Global<v8::Value>>,
 }
+
+/// Methods whose names are not made anew for each request.
+const METHODS: &[Method] =
+    &[Method::GET, Method::POST, Method::HEAD, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS];
 
 impl Functions {
     /// Reads the functions that `main.js` has set for the host.
@@ -70,7 +77,12 @@ impl Functions {
             let function = v8::Local::<v8::Function>::try_from(value).expect("main.js sets functions");
             v8::Global::new(scope, function)
         });
-        Functions { context, table: table.collect() }
+        let table = table.collect();
+        let methods = METHODS.iter().map(|method| {
+            let name = method_name(scope, method);
+            v8::Global::new(scope, name)
+        });
+        Functions { context, table, methods: methods.collect() }
     }
 
     /// Removes what handlers must not reach. Call it before any other code runs.
@@ -80,6 +92,18 @@ impl Functions {
         let key = string(scope, GLOBAL);
         global.delete(scope, key);
         self.call(scope, Function::Begin, &[]);
+    }
+
+    /// The name of a request's method.
+    pub(super) fn method<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        method: &Method,
+    ) -> v8::Local<'s, v8::Value> {
+        match METHODS.iter().position(|known| known == method) {
+            Some(at) => v8::Local::new(scope, &self.methods[at]),
+            None => method_name(scope, method),
+        }
     }
 
     /// Calls a function. The function reports its own errors; one that it throws is a defect of runtime-js.
