@@ -1,8 +1,8 @@
 //! The start of isolates: from a heap in which the host's own JavaScript has already run, if such a snapshot was kept.
 //!
-//! `liveline snapshot` writes it to a file beside the executable, which is mapped into memory, as the executable is. Write
-//! access to that file is worth as much as write access to the executable, so the file is trusted as much. A file that is
-//! not complete, or that another build wrote, is not used.
+//! `liveline snapshot` writes it to a file beside the executable, which is mapped into memory, as the executable is.
+//! Write access to that file is worth as much as write access to the executable, so the file is trusted as much. A file
+//! that is not complete, or that another build wrote, is not used.
 
 use std::fs::File;
 use std::io::Read;
@@ -125,8 +125,8 @@ fn map(file: File, start: u64, length: usize) -> std::io::Result<&'static [u8]> 
     if mapped == libc::MAP_FAILED {
         return Err(std::io::Error::last_os_error());
     }
-    // SAFETY: the mapping has this length, and nothing removes it. Its file is replaced, and not written, as an executable
-    // is: see `keep`.
+    // SAFETY: the mapping has this length, and nothing removes it. Its file is replaced and not overwritten, as an
+    // executable is: see `keep`.
     Ok(unsafe { std::slice::from_raw_parts(mapped.cast(), length) })
 }
 
