@@ -217,3 +217,14 @@ fn largest_is_in_order_and_cut_to_its_count() {
         assert_eq!(largest(count), expected[..count.min(expected.len())], "{count}");
     }
 }
+
+#[test]
+fn changes_of_one_turn_are_announced_together_and_once() {
+    let mut channels = three();
+    channels.enter(room(), LineId(4), None, loud());
+    channels.enter(room(), LineId(5), None, loud());
+    let now = Instant::now();
+    let outcome = channels.announce(now).expect("the channel has changed");
+    assert_eq!(lines(&outcome), [1, 2, 3, 4]);
+    assert!(channels.announce(now).is_none(), "everything is announced");
+}
