@@ -81,9 +81,9 @@ impl Engine {
     /// The client of a raw line sent its close frame. Returns whether the answer to it comes with [`Take::Close`], when the
     /// owner has acknowledged what came before; if not, the connection is over.
     pub fn close_received(&mut self, attachment: Attachment, close: Close) -> bool {
-        let answers = self.line(attachment.line).is_some_and(|line| {
-            line.is_attached(attachment) && line.is_raw() && !line.is_ending()
-        });
+        let answers = self
+            .line(attachment.line)
+            .is_some_and(|line| line.is_attached(attachment) && line.is_raw() && !line.is_ending());
         if answers {
             self.with(attachment.line, |line, cx| line.close_received(close, cx));
         }
