@@ -219,8 +219,15 @@ impl Lines {
 
     /// The lines that are to be written.
     fn woken(&mut self) -> Vec<LineId> {
-        let wake = |action: Action| if let Action::Wake(line) = action { Some(line) } else { None };
-        self.engine.actions().filter_map(wake).collect()
+        let mut woken = Vec::new();
+        for action in self.engine.actions() {
+            match action {
+                Action::Wake(line) => woken.push(line),
+                Action::WakeAll(lines) => woken.extend(lines),
+                Action::Dispatch { .. } | Action::Ended(_) => {}
+            }
+        }
+        woken
     }
 }
 
