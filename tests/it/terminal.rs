@@ -142,7 +142,7 @@ fn stacks_show_what_was_written_and_each_place_on_a_line_of_its_own() {
         );
         // What the handler printed itself has its place as editors open it.
         assert!(
-            shown.contains("Error: shown\n    at StepContext.default (loud/handler.js:5:17)\n"),
+            shown.contains("Error: shown\n    at default (loud/handler.js:5:17)\n"),
             "{shown}"
         );
         let expected = "  --> loud/handler.js:2:25\n    |\n\
