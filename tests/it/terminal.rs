@@ -141,10 +141,7 @@ fn stacks_show_what_was_written_and_each_place_on_a_line_of_its_own() {
             "{shown}"
         );
         // What the handler printed itself has its place as editors open it.
-        assert!(
-            shown.contains("Error: shown\n    at default (loud/handler.js:5:17)\n"),
-            "{shown}"
-        );
+        assert!(shown.contains("Error: shown\n    at default (loud/handler.js:5:17)\n"), "{shown}");
         let expected = "  --> loud/handler.js:2:25\n    |\n\
             2 | function deep() { throw new Error(\"boom\", { cause: new TypeError(\"behind it\") });";
         let compact = |text: &str| text.split('\n').map(str::trim).collect::<Vec<_>>().join("\n");

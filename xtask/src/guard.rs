@@ -2,8 +2,8 @@
 //! with those in `crates/guard/counts.json`.
 //!
 //! A count says nothing about time, but it is the same on a busy machine: a path that has become longer is found without
-//! a quiet one. It depends on the compiler, on the C library and on valgrind, which are recorded with it. Where they
-//! differ there is nothing to compare with, and the counts are only printed.
+//! a quiet one. It depends on the compiler, on the C library, on valgrind and on the kind of processor, which are recorded
+//! with it. Where they differ there is nothing to compare with, and the counts are only printed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -125,8 +125,18 @@ fn tools(valgrind: &Path) -> Outcome<Tools> {
         ("target", Machine.triple()?),
         ("libc", libc.unwrap_or_else(|_| "not glibc".to_owned())),
         ("valgrind", output(Command::new(valgrind).arg("--version"))?),
+        ("processor", processor(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default())),
     ];
     Ok(tools.into_iter().map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect())
+}
+
+/// The kind of processor: libraries choose their code by what it can do. `cpuinfo` is /proc/cpuinfo.
+fn processor(cpuinfo: &str) -> String {
+    let of = |name: &str| {
+        let mut fields = cpuinfo.lines().filter_map(|line| line.split_once(':'));
+        fields.find(|(field, _)| field.trim() == name).map_or("unknown", |(_, value)| value.trim())
+    };
+    format!("{}, family {}, model {}", of("model name"), of("cpu family"), of("model"))
 }
 
 fn output(command: &mut Command) -> Outcome<String> {
@@ -255,6 +265,14 @@ mod tests {
         let cases: Vec<_> =
             now.instructions.keys().map(|name| Case { name: name.clone(), operations: 1.0 }).collect();
         judge(&cases, &counts("1.95", &[("echo", 1000.0), ("parser", 100.0)]), now)
+    }
+
+    #[test]
+    fn processor_names_the_first_of_cpuinfo() {
+        let cpuinfo =
+            "processor\t: 0\ncpu family\t: 6\nmodel\t\t: 143\nmodel name\t: Some CPU\n\nmodel\t\t: 1\n";
+        assert_eq!(processor(cpuinfo), "Some CPU, family 6, model 143");
+        assert_eq!(processor(""), "unknown, family unknown, model unknown");
     }
 
     #[test]
