@@ -320,7 +320,7 @@ pub(crate) const NODE: &[(&str, &str, &str)] = &[
     ),
     (
         "deno_node/polyfills/internal_binding/cares_wrap.ts",
-        "          // TODO(cmorten): map errors to appropriate error codes.\n          code = codeMap.get(\"UNKNOWN\")!;",
+        "          code = codeMap.get(\"UNKNOWN\")!;",
         "          code = ObjectPrototypeIsPrototypeOf(Deno.errors.NotCapable.prototype, e)\n            \
          ? e : codeMap.get(\"UNKNOWN\")!;",
     ),

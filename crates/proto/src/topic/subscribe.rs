@@ -63,7 +63,7 @@ impl Topics {
     }
 
     /// A subscriber with patterns begins in every topic that they match.
-    pub(super) fn join_all(
+    fn join_all(
         &mut self,
         id: SubscriberId,
         from: From,
@@ -121,7 +121,7 @@ impl Topics {
     }
 
     /// The retained value of a topic comes first, unless the subscriber will receive it or has received it.
-    pub(super) fn retained(&self, key: usize, offset: u64, subscription: &mut Subscription) {
+    fn retained(&self, key: usize, offset: u64, subscription: &mut Subscription) {
         let topic = &self.topics[key];
         let Some(retained) = &topic.retained else { return };
         let comes = retained.id.offset > offset;
@@ -131,7 +131,7 @@ impl Topics {
         }
     }
 
-    pub(super) fn gap(&self, key: usize, from: From, error: &TopicError) -> Gap {
+    fn gap(&self, key: usize, from: From, error: &TopicError) -> Gap {
         let topic = &self.topics[key];
         let missed = match (from, error) {
             (From::After(position), TopicError::Gone { oldest }) if position.epoch == oldest.epoch => {
