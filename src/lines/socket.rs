@@ -3,26 +3,31 @@
 //! An idle connection has no buffer. Bytes are read into a buffer of the thread. Frames are taken from the engine and
 //! written, many in one system call, by the thread that flushes the hub. Only bytes that the system did not accept are
 //! kept; the connection's task then waits until it does.
+//!
+//! A raw socket is read by its isolate's thread, so that a message and its answer need no change of threads. While that
+//! thread runs JavaScript for long, the watchdog's thread reads the socket now and then, and when that thread ends or is
+//! lost, the connection [moves](move_to_hub) to the runtime of the hub.
 
 use std::cell::RefCell;
 use std::fmt::Debug;
 use std::future::Future;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind, IoSlice, Read as _};
 use std::net::Shutdown;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::Hub;
 use liveline_proto::websocket::{self, Decoder, FrameError, Kind, Received};
-use liveline_proto::{Attachment, Close, CloseCode, Format, Frame, Outgoing, Take};
+use liveline_proto::{Attachment, Close, CloseCode, Format, Frame, Outgoing, OwnerId, Take};
 
 /// Bytes of payload that are taken from the engine at a time.
 const BATCH_BYTES: usize = 32 * 1024;
@@ -55,48 +60,82 @@ pub(crate) struct Connection {
     /// Bytes to be written before all frames: the head of the response.
     pub head: Vec<u8>,
     pub encoding: Encoding,
+    /// The owner on whose thread it is read; `None`: on the runtime of the hub.
+    pub reader: Option<OwnerId>,
     /// Dropped with the connection: its place under the limit of connections.
     pub place: Box<dyn Debug + Send>,
 }
 
-/// Carries the line of `attachment` until the line or the connection ends.
+/// Carries the line of `attachment` until the line or the connection ends. Belongs on the runtime that the connection's
+/// stream was made on.
 pub(crate) fn serve(
     hub: &Hub,
     attachment: Attachment,
     connection: Connection,
 ) -> impl Future<Output = ()> + Send + use<> {
-    let Connection { stream, read: first, head, encoding, place } = connection;
+    let Connection { stream, read: first, head, encoding, reader, place } = connection;
     let rest = (!head.is_empty()).then(|| Box::new(Rest { bytes: head, tail: None, at: 0 }));
+    let input = match encoding {
+        Encoding::WebSocket { limit } | Encoding::Raw { limit } => Input::Frames(Decoder::new(limit)),
+        Encoding::Events(_) => Input::Ignored,
+    };
     let socket = Arc::new(Socket {
         hub: hub.clone(),
         attachment,
         encoding,
         stream,
+        reader,
+        moved: OnceLock::new(),
+        input: Mutex::new(input),
+        place: Mutex::new(Some(place)),
         writer: Mutex::new(Writer { flow: Flow::Flowing, has_closed: false, rest }),
         waker: AtomicWaker::new(),
         paused: AtomicBool::new(false),
         is_unanswered: AtomicBool::new(false),
     });
     hub.attached(&socket);
-    let input = match encoding {
-        Encoding::WebSocket { limit } | Encoding::Raw { limit } => Input::Frames(Decoder::new(limit)),
-        Encoding::Events(_) => Input::Ignored,
+    let over = match first.is_empty() {
+        true => None,
+        false => socket.take_in(&mut socket.input(), &mut first.to_vec()),
     };
-    let mut carrying = Carrying { socket, input, _place: place };
-    let over = (!first.is_empty()).then(|| carrying.take_in(&mut first.to_vec())).flatten();
-    carrying.socket.flush();
-    async move {
-        let close = match over {
-            Some(close) => close,
-            None => (&mut carrying).await,
-        };
-        let Carrying { socket, .. } = carrying;
-        socket.hub.detached(&socket, close);
+    socket.flush();
+    carry(Carrying { socket, has_moved: false }, over)
+}
+
+/// Carries a line until it or its connection ends, which `over` says if it has happened already.
+async fn carry(mut carrying: Carrying, over: Option<Close>) {
+    let over = match over {
+        Some(close) => Some(close),
+        None => (&mut carrying).await,
+    };
+    let Carrying { socket, .. } = carrying;
+    if let Some(close) = over {
+        socket.over(close);
+    }
+}
+
+/// Reads a connection on the runtime of the hub from now on: the thread that read it ends or is lost.
+pub(super) fn move_to_hub(socket: Arc<Socket>) {
+    let _entered = socket.hub.runtime().enter();
+    match duplicate(&socket.stream) {
+        Ok(stream) => {
+            // Whoever moved it first has begun the task.
+            if socket.moved.set(Box::new(stream)).is_ok() {
+                let runtime = socket.hub.runtime().clone();
+                runtime.spawn(carry(Carrying { socket, has_moved: true }, None));
+            }
+        }
+        Err(error) => {
+            tracing::warn!("a connection ends, because the isolate that it belongs to has ended: {error}");
+            // If this fails, the connection is gone.
+            let _ = SockRef::from(&socket.stream).shutdown(Shutdown::Both);
+            socket.over(CloseCode::Abnormal.into());
+        }
     }
 }
 
 // Besides the socket, this is the memory of an idle connection's task.
-const _: () = assert!(size_of::<Carrying>() <= 48);
+const _: () = assert!(size_of::<Carrying>() <= 16);
 
 /// A line's connection, as the threads that write to it share it.
 pub(super) struct Socket {
@@ -104,6 +143,13 @@ pub(super) struct Socket {
     pub(super) attachment: Attachment,
     encoding: Encoding,
     stream: TcpStream,
+    /// The owner on whose thread it is read.
+    pub(super) reader: Option<OwnerId>,
+    /// The same connection on the runtime of the hub, when that reads it in place of `reader`.
+    moved: OnceLock<Box<TcpStream>>,
+    /// Locked while bytes are read and decoded, so that two threads cannot exchange the order of what they read.
+    input: Mutex<Input>,
+    place: Mutex<Option<Box<dyn Debug + Send>>>,
     writer: Mutex<Writer>,
     /// The task that reads, and that waits until more can be written.
     waker: AtomicWaker,
@@ -138,7 +184,16 @@ struct Rest {
     at: usize,
 }
 
+fn duplicate(stream: &TcpStream) -> io::Result<TcpStream> {
+    TcpStream::from_std(SockRef::from(stream).try_clone()?.into())
+}
+
 impl Socket {
+    /// The connection on the runtime whose tasks read it.
+    fn stream(&self) -> &TcpStream {
+        self.moved.get().map_or(&self.stream, |stream| stream)
+    }
+
     /// Writes the line's frames, as far as the system accepts them.
     pub(super) fn flush(&self) {
         self.wake_if_paused();
@@ -166,7 +221,7 @@ impl Socket {
 
     fn write_out(&self, writer: &mut Writer) -> Flow {
         if let Some(mut rest) = writer.rest.take() {
-            match write(&self.stream, &rest.bytes, rest.tail.as_ref(), &mut rest.at) {
+            match write(self.stream(), &rest.bytes, rest.tail.as_ref(), &mut rest.at) {
                 Ok(true) => self.end_if_last(writer),
                 Ok(false) => {
                     writer.rest = Some(rest);
@@ -208,7 +263,7 @@ impl Socket {
             }
         };
         let mut at = 0;
-        match write(&self.stream, bytes, tail.as_ref(), &mut at) {
+        match write(self.stream(), bytes, tail.as_ref(), &mut at) {
             Ok(true) => {
                 self.end_if_last(writer);
                 is_last.then_some(Flow::Flowing)
@@ -256,7 +311,7 @@ impl Socket {
             _ => return,
         };
         let mut at = 0;
-        match write(&self.stream, bytes, None, &mut at) {
+        match write(self.stream(), bytes, None, &mut at) {
             Ok(true) => {}
             Ok(false) => {
                 *rest = Some(Box::new(Rest { bytes: bytes.to_vec(), tail: None, at }));
@@ -275,17 +330,33 @@ impl Socket {
                 Flow::Over => return Poll::Ready(()),
                 Flow::Blocked => {}
             }
-            let writable = ready!(self.stream.poll_write_ready(cx));
+            let writable = ready!(self.stream().poll_write_ready(cx));
             let mut writer = self.writer();
             writer.flow = if writable.is_ok() { self.write_out(&mut writer) } else { Flow::Over };
         }
     }
 
     fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let stream = self.stream();
         loop {
-            ready!(self.stream.poll_read_ready(cx))?;
-            match self.stream.try_read(buffer) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            ready!(stream.poll_read_ready(cx))?;
+            let mut short = None;
+            let read = stream.try_io(Interest::READABLE, || {
+                match (&*SockRef::from(stream)).read(buffer)? {
+                    // Everything was read: without this, tokio would have the system say so in another call.
+                    read if (1..buffer.len()).contains(&read) => {
+                        short = Some(read);
+                        Err(ErrorKind::WouldBlock.into())
+                    }
+                    read => Ok(read),
+                }
+            });
+            match read {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if let Some(read) = short {
+                        return Poll::Ready(Ok(read));
+                    }
+                }
                 read => return Poll::Ready(read),
             }
         }
@@ -293,6 +364,41 @@ impl Socket {
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().expect("writing does not panic")
+    }
+
+    fn input(&self) -> MutexGuard<'_, Input> {
+        self.input.lock().expect("decoding does not panic")
+    }
+
+    /// The line or the connection is over.
+    fn over(self: &Arc<Socket>, close: Close) {
+        self.hub.detached(self, close);
+        drop(self.place.lock().expect("nothing panics while this is locked").take());
+    }
+
+    /// Reads and writes as far as the system allows at once, in place of the thread that otherwise does. That the
+    /// connection is over is left to that thread.
+    pub(super) fn meanwhile(&self) {
+        let mut writer = self.writer();
+        if writer.flow == Flow::Blocked {
+            let flow = self.write_out(&mut writer);
+            self.wrote(&mut writer, flow);
+        }
+        drop(writer);
+        INPUT.with_borrow_mut(|buffer| {
+            buffer.resize(READ_BYTES, 0);
+            for _ in 0..READS_PER_TURN {
+                let mut input = self.input();
+                if !matches!(*input, Input::Frames(_)) || !self.may_read() {
+                    return;
+                }
+                let Ok(read @ 1..) = (&*SockRef::from(self.stream())).read(buffer) else { return };
+                if let Some(close) = self.take_in(&mut input, &mut buffer[..read]) {
+                    *input = Input::Over(close);
+                    self.waker.wake();
+                }
+            }
+        });
     }
 
     /// The line has another connection now.
@@ -446,36 +552,46 @@ fn frame(outgoing: Outgoing, out: &mut Vec<u8>) -> Option<Frame> {
 /// The task of a connection: reads, and waits until more can be written.
 struct Carrying {
     socket: Arc<Socket>,
-    input: Input,
-    _place: Box<dyn Debug + Send>,
+    /// It has [moved](move_to_hub) to the runtime of the hub.
+    has_moved: bool,
 }
 
 enum Input {
     Frames(Decoder),
     /// The client may not send here, sent its close frame, or broke the protocol.
     Ignored,
+    /// The connection ended with the client's close frame, which another thread than that of the task has read.
+    Over(Close),
 }
 
 impl Future for Carrying {
-    type Output = Close;
+    /// Nothing if another task carries the line now.
+    type Output = Option<Close>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Close> {
-        let this = self.get_mut();
-        this.socket.waker.register(cx.waker());
-        if this.socket.poll_flow(cx).is_ready() {
-            return Poll::Ready(CloseCode::Abnormal.into());
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Close>> {
+        let Carrying { socket, has_moved } = self.get_mut();
+        if !*has_moved && socket.moved.get().is_some() {
+            return Poll::Ready(None);
+        }
+        socket.waker.register(cx.waker());
+        if socket.poll_flow(cx).is_ready() {
+            return Poll::Ready(Some(CloseCode::Abnormal.into()));
         }
         INPUT.with_borrow_mut(|buffer| {
             buffer.resize(READ_BYTES, 0);
             for _ in 0..READS_PER_TURN {
-                if !this.may_read() {
+                if !socket.may_read() {
                     return Poll::Pending;
                 }
-                match ready!(this.socket.poll_read(cx, buffer)) {
-                    Ok(0) | Err(_) => return Poll::Ready(CloseCode::Abnormal.into()),
+                let mut input = socket.input();
+                if let Input::Over(close) = &*input {
+                    return Poll::Ready(Some(close.clone()));
+                }
+                match ready!(socket.poll_read(cx, buffer)) {
+                    Ok(0) | Err(_) => return Poll::Ready(Some(CloseCode::Abnormal.into())),
                     Ok(read) => {
-                        if let Some(close) = this.take_in(&mut buffer[..read]) {
-                            return Poll::Ready(close);
+                        if let Some(close) = socket.take_in(&mut input, &mut buffer[..read]) {
+                            return Poll::Ready(Some(close));
                         }
                     }
                 }
@@ -486,10 +602,10 @@ impl Future for Carrying {
     }
 }
 
-impl Carrying {
+impl Socket {
     /// Whether the handler has kept up with the client.
     fn may_read(&self) -> bool {
-        let Socket { hub, attachment, paused, .. } = &*self.socket;
+        let Socket { hub, attachment, paused, .. } = self;
         if hub.engine().may_read(*attachment) {
             paused.store(false, Ordering::Relaxed);
             return true;
@@ -504,9 +620,9 @@ impl Carrying {
     }
 
     /// Processes bytes of the client. Returns its close frame if the connection ends with that.
-    fn take_in(&mut self, bytes: &mut [u8]) -> Option<Close> {
-        let Socket { hub, attachment, encoding, is_unanswered, .. } = &*self.socket;
-        let Input::Frames(decoder) = &mut self.input else { return None };
+    fn take_in(&self, input: &mut Input, bytes: &mut [u8]) -> Option<Close> {
+        let Socket { hub, attachment, encoding, is_unanswered, .. } = self;
+        let Input::Frames(decoder) = input else { return None };
         let attachment = *attachment;
         let is_raw = matches!(encoding, Encoding::Raw { .. });
         let (mut answers, mut closed, mut is_closing) = (Vec::new(), None, false);
@@ -542,24 +658,24 @@ impl Carrying {
         });
         // Pongs and the close frame go out before the owner receives anything.
         let after = turn.unlock();
-        self.socket.answer(&answers);
+        self.answer(&answers);
         drop(after);
         if is_closing {
-            self.input = Input::Ignored;
+            *input = Input::Ignored;
         }
         if let Err(error) = result {
+            *input = Input::Ignored;
             self.reject(error);
         }
         closed
     }
 
     /// The client broke the protocol: its line ends, and later bytes are ignored.
-    fn reject(&mut self, error: FrameError) {
-        let Socket { hub, attachment, is_unanswered, .. } = &*self.socket;
+    fn reject(&self, error: FrameError) {
+        let Socket { hub, attachment, is_unanswered, .. } = self;
         is_unanswered.store(true, Ordering::Release);
         let close = Close::because(CloseCode::from(error.code()), error.to_string());
         hub.turn().reject(*attachment, close);
-        self.input = Input::Ignored;
     }
 }
 

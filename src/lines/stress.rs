@@ -62,6 +62,7 @@ async fn connect(hub: &Hub, listener: &TcpListener, attachment: Attachment) -> T
         read: Bytes::new(),
         head: Vec::new(),
         encoding,
+        reader: None,
         place: Box::new(()),
     };
     tokio::spawn(socket::serve(hub, attachment, connection));

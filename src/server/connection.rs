@@ -35,8 +35,8 @@ const LINGER_IDLE: Duration = Duration::from_secs(1);
 /// Bytes that are read at a time while the connection lingers.
 const LINGER_BYTES: usize = 8 * 1024;
 
-/// Serves a connection. Idle connections of a retiring worker move on to the next generation, upgraded ones to the
-/// runtime of the live lines.
+/// Serves a connection. Idle connections of a retiring worker move on to the next generation. For upgraded ones see
+/// [`Upgrade::serve`](super::reply::Upgrade::serve).
 pub(super) async fn serve(worker: Rc<Worker>, connection: Accepted<TableEntry>) {
     if let Err(error) = serve_connection(worker, connection).await {
         tracing::debug!("connection: {error}");
@@ -75,7 +75,7 @@ async fn serve_connection(
         (Ended::Http(End::Upgraded), Some(upgrade)) => {
             // Where another thread has ended the connection, it has ended the line, too.
             let Some(permit) = entry.leave() else { return Ok(()) };
-            upgrade.serve(&worker.config.hub, stream, read, permit, limits.frame)?;
+            upgrade.serve(&worker.config.hub, worker.owner, stream, read, permit, limits.frame)?;
         }
         // Where the client closed at the same moment, the next worker sees the end of the stream.
         (Ended::Http(End::Served(Ok(()))), _) if is_reusable => {

@@ -1,4 +1,5 @@
-//! Connections that leave HTTP: they move from their worker's thread to the runtime of the live lines.
+//! Connections that leave HTTP. Raw WebSockets stay on their worker's thread; all others move to the runtime of the live
+//! lines.
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
@@ -6,56 +7,59 @@ use tokio::net::TcpStream;
 use super::limiter::Permit;
 use super::reply::{Protocol, Upgrade};
 use crate::lines::Hub;
-use crate::lines::socket::{self, Encoding};
-use liveline_proto::{CloseCode, Format, TransportKind};
+use crate::lines::socket::{self, Connection, Encoding};
+use liveline_proto::{CloseCode, Format, OwnerId, TransportKind};
 
 impl Upgrade {
-    /// Serves the protocol on its connection, of which `read` was received already. Messages of a client may be `limit`
-    /// bytes long.
+    /// Serves the protocol on its connection, of which `read` was received already. `owner` is the worker of this thread.
+    /// Messages of a client may be `limit` bytes long.
     pub(super) fn serve(
         self,
         hub: &Hub,
+        owner: OwnerId,
         stream: TcpStream,
         read: Bytes,
         permit: Permit,
         limit: usize,
     ) -> std::io::Result<()> {
         let Upgrade { head, protocol } = self;
-        let stream = stream.into_std()?;
+        let place = Box::new(permit);
         let (attachment, encoding) = match protocol {
+            Protocol::Raw(line, longest) => {
+                let encoding = Encoding::Raw { limit: longest.unwrap_or(limit) };
+                let attachment = hub.turn().attach(line, TransportKind::Raw);
+                // Without an attachment the line is over already.
+                if let Some(attachment) = attachment {
+                    let connection = Connection { stream, read, head, encoding, reader: Some(owner), place };
+                    tokio::task::spawn_local(socket::serve(hub, attachment, connection));
+                }
+                return Ok(());
+            }
             Protocol::Dev(socket) => {
-                let _entered = hub.runtime().enter();
-                let stream = TcpStream::from_std(stream)?;
+                let stream = moved(hub, stream)?;
                 hub.runtime().spawn(async move {
                     socket.serve(stream, head).await;
-                    drop(permit);
+                    drop(place);
                 });
                 return Ok(());
             }
             Protocol::Carried(carrier) => {
-                let _entered = hub.runtime().enter();
-                let stream = TcpStream::from_std(stream)?;
-                hub.runtime().spawn(carrier.serve(stream, head, read, Box::new(permit)));
+                hub.runtime().spawn(carrier.serve(moved(hub, stream)?, head, read, place));
                 return Ok(());
             }
             Protocol::Line(attachment) => (Some(attachment), Encoding::WebSocket { limit }),
             Protocol::Events(attachment) => (Some(attachment), Encoding::Events(Format::Envelopes)),
-            Protocol::Raw(line, longest) => {
-                let encoding = Encoding::Raw { limit: longest.unwrap_or(limit) };
-                (hub.turn().attach(line, TransportKind::Raw), encoding)
-            }
             Protocol::Stream(line, format) => {
                 (hub.turn().attach(line, TransportKind::Events), Encoding::Events(format))
             }
         };
         // A client may have joined the line of an answer in the meantime.
         let Some(attachment) = attachment else { return Ok(()) };
-        let _entered = hub.runtime().enter();
-        match TcpStream::from_std(stream) {
+        match moved(hub, stream) {
             Ok(stream) => {
-                let permit = Box::new(permit);
-                let connection = socket::Connection { stream, read, head, encoding, place: permit };
+                let connection = Connection { stream, read, head, encoding, reader: None, place };
                 // The task consists of this alone: it lasts as long as the line.
+                let _entered = hub.runtime().enter();
                 hub.runtime().spawn(socket::serve(hub, attachment, connection));
             }
             Err(error) => tracing::warn!("a connection could not carry its line: {error}"),
@@ -69,4 +73,11 @@ impl Upgrade {
             hub.turn().disconnected(attachment, CloseCode::Abnormal.into());
         }
     }
+}
+
+/// The connection on the runtime of the live lines.
+fn moved(hub: &Hub, stream: TcpStream) -> std::io::Result<TcpStream> {
+    let stream = stream.into_std()?;
+    let _entered = hub.runtime().enter();
+    TcpStream::from_std(stream)
 }

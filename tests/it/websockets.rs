@@ -546,6 +546,39 @@ fn a_handler_that_spins_is_stopped_and_its_socket_closed() {
     assert_eq!(closed(&mut socket).0, 4002);
 }
 
+/// The thread of the isolate reads its sockets; while it runs a handler for long, the host reads them all the same.
+#[test]
+fn pings_are_answered_and_messages_read_while_a_handler_runs() {
+    let host = serving(
+        r#"const { existsSync } = await import("node:fs");
+        server.accept();
+        server.addEventListener("message", ({ data }) => {
+          server.send(`began ${data}`);
+          while (data.startsWith("until") && !existsSync(import.meta.dirname + "/" + data));
+          server.send(`ended ${data}`);
+        });
+        return new Response(null, { status: 101, webSocket: client });"#,
+    )
+    .arg("--workers=1")
+    .arg("--cpu-timeout=1m")
+    .serve();
+    let (mut busy, mut other) = (connect(&host), connect(&host));
+    let text = |text: &str| Some(Message::text(text.to_owned()));
+
+    busy.send(Message::text("until-there")).expect("a host");
+    assert_eq!(next(&mut busy), text("began until-there"));
+    other.send(Message::text("waits")).expect("a host");
+    other.send(Message::Ping("alive".into())).expect("a host");
+    let pong = other.read().expect("a pong");
+    // The handler runs until this file is there, so the pong came while it ran.
+    host.site.write("until-there", "");
+
+    assert_eq!(pong, Message::Pong("alive".into()));
+    assert_eq!(next(&mut busy), text("ended until-there"));
+    assert_eq!(next(&mut other), text("began waits"));
+    assert_eq!(next(&mut other), text("ended waits"));
+}
+
 #[test]
 fn two_handlers_talk_to_each_other() {
     let host = Site::new()

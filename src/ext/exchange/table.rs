@@ -193,6 +193,11 @@ impl Exchanges {
         self.host.hub.clone()
     }
 
+    /// The isolate as the owner of lines.
+    pub(crate) fn owner(&self) -> OwnerId {
+        self.host.owner
+    }
+
     // -- from the request to its answer ---------------------------------------------------------------------
 
     /// Creates the exchange of a request. After its first turn, the answer is in

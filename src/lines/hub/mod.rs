@@ -175,9 +175,10 @@ impl Hub {
         owner
     }
 
-    /// Removes an owner. Lines that it had not finished are closed with `code`.
+    /// Removes an owner, whose thread ends or is lost. Lines that it had not finished are closed with `code`.
     pub(crate) fn unregister(&self, owner: OwnerId, code: CloseCode) {
         self.mailboxes().remove(&owner);
+        self.read_by(owner).into_iter().for_each(socket::move_to_hub);
         self.turn().disown(owner, code);
     }
 
@@ -266,6 +267,17 @@ impl Hub {
         if let Some(attached) = state.sockets.get_mut(index) {
             attached.take_if(|known| Arc::ptr_eq(known, socket));
         }
+    }
+
+    /// Reads and writes the connections that an owner's thread reads, which runs JavaScript for long.
+    pub(crate) fn meanwhile(&self, owner: OwnerId) {
+        self.read_by(owner).iter().for_each(|socket| socket.meanwhile());
+    }
+
+    /// The connections that an owner's thread reads.
+    fn read_by(&self, owner: OwnerId) -> Vec<Arc<Socket>> {
+        let state = self.lock();
+        state.sockets.iter().flatten().filter(|socket| socket.reader == Some(owner)).cloned().collect()
     }
 
     /// Moves what a connection should write next into `into`. Where there is nothing, it has written all.

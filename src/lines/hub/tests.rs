@@ -92,8 +92,14 @@ async fn nothing_is_left_of_lines_however_they_end() {
             let joined = joined.expect("a new line");
             let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
             let (stream, _) = far.expect("it listens");
-            let connection =
-                Connection { stream, read: Bytes::new(), head: Vec::new(), encoding, place: Box::new(()) };
+            let connection = Connection {
+                stream,
+                read: Bytes::new(),
+                head: Vec::new(),
+                encoding,
+                reader: None,
+                place: Box::new(()),
+            };
             tasks.spawn(socket::serve(&hub, joined, connection));
             client = Some(near.expect("it listens"));
             attachment = Some(joined);
