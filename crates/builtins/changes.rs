@@ -73,6 +73,54 @@ class Headers {
     ),
     // A body that is there already is passed as what is wanted.
     ("deno_fetch/22_body.js", "await object[bodySymbol].consume()", "await object[bodySymbol].consume(type)"),
+    // The list of no ports is the same for all messages.
+    (
+        "deno_web/02_event.js",
+        "      // exposed array must be read-only.\n      this.ports = ObjectFreeze([]);",
+        "      this.ports = NO_PORTS;",
+    ),
+    (
+        "deno_web/02_event.js",
+        "class MessageEvent extends Event {",
+        "const NO_PORTS = ObjectFreeze([]);\n\nclass MessageEvent extends Event {",
+    ),
+    // A target outside of trees is the whole path of its event.
+    (
+        "deno_web/02_event.js",
+        "  let clearTargets = false;\n  let activationTarget = null;\n",
+        "  if (targetOverride === undefined && eventImpl.relatedTarget === undefined && !isNode(targetImpl)) {\n    \
+         return dispatchOutsideOfTrees(targetImpl, eventImpl);\n  }\n  \
+         let clearTargets = false;\n  let activationTarget = null;\n",
+    ),
+    (
+        "deno_web/02_event.js",
+        "function dispatch(\n",
+        r"function dispatchOutsideOfTrees(target, event) {
+  const attributes = event[_attributes];
+  event[_dispatched] = true;
+  event[_path] = [{ item: target, rootOfClosedTree: false, slotInClosedTree: false }];
+  attributes.target = target;
+  if (!event[_stopPropagationFlag]) {
+    attributes.eventPhase = 2;
+    attributes.currentTarget = target;
+    try {
+      innerInvokeEventListeners(event, getListeners(target));
+    } catch (error) {
+      reportException(error);
+    }
+    attributes.eventPhase = 0;
+    attributes.currentTarget = null;
+  }
+  event[_path] = [];
+  event[_dispatched] = false;
+  event[_stopPropagationFlag] = false;
+  event[_stopImmediatePropagationFlag] = false;
+  return !event[_canceledFlag];
+}
+
+function dispatch(
+",
+    ),
     // Read when first used, since most isolates never do.
     (
         "deno_web/15_performance.js",

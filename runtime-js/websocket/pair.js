@@ -14,7 +14,6 @@ import {
   op_actor_set_attachment,
   op_answer_socket,
   op_answer_socket_end,
-  op_messages_heard,
   op_websocket_accept,
   op_websocket_bytes,
   op_websocket_close,
@@ -48,7 +47,6 @@ import {
   ArrayBufferViewPrototypeGetByteOffset,
   ArrayPrototypeIncludes,
   ArrayPrototypePush,
-  DateNow,
   Error,
   FunctionPrototypeCall,
   HeadersPrototypeEntries,
@@ -637,17 +635,8 @@ export function abandonSocket(response) {
   given.get(response)?.abandonClient();
 }
 
-/**
- * For the host: messages came, as `[exchange, message, exchange, message]`. The host delivers those again that are not
- * dispatched within `turn` milliseconds.
- */
-export function heard(messages, turn) {
-  const end = DateNow() + turn;
-  for (let i = 0; i < messages.length && (i === 0 || DateNow() <= end); i += 2) {
-    // Each message has a turn of its own: promises settle before the next.
-    if (i > 0) core.runMicrotasks();
-    op_messages_heard(i / 2 + 1);
-    const exchange = messages[i];
-    if (exchange?.socket) inContextOf(exchange, () => exchange.socket.receive(messages[i + 1]));
-  }
+/** For the host: a message came from the client of an exchange. */
+export function heard(exchange, message) {
+  const { socket } = exchange;
+  if (socket !== null) inContextOf(exchange, () => socket.receive(message));
 }

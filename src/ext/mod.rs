@@ -179,7 +179,6 @@ deno_core::extension!(
         exchange::op_exchange_navigated,
         exchange::op_exchange_phase,
         exchange::op_exchange_plain,
-        exchange::op_messages_heard,
         files::op_file_open,
         files::op_file_read,
         form::op_form_multipart,

@@ -78,12 +78,8 @@ pub(super) fn json_or_null<'s>(
 
 /// A raw socket's message as arguments for `websocket/pair.js`: its exchange and its payload. The payload of a ping or
 /// a pong stands in a list, behind whether it is a pong.
-pub(super) fn message<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    exchange: Option<&v8::Global<v8::Object>>,
-    event: &LineEvent,
-) -> [v8::Local<'s, v8::Value>; 2] {
-    let payload = match &event.event {
+pub(super) fn message<'s>(scope: &mut v8::PinScope<'s, '_>, event: &LineEvent) -> v8::Local<'s, v8::Value> {
+    match &event.event {
         Event::Data { frame: Frame::Text(text), .. } => string(scope, text),
         Event::Data { frame: Frame::Binary(bytes), .. } => {
             let bytes = v8::ArrayBuffer::new_backing_store_from_vec(bytes.to_vec()).make_shared();
@@ -96,10 +92,7 @@ pub(super) fn message<'s>(
             v8::Array::new_with_elements(scope, &[is_pong, bytes]).into()
         }
         _ => v8::undefined(scope).into(),
-    };
-    let exchange = exchange
-        .map_or_else(|| v8::undefined(scope).into(), |exchange| v8::Local::new(scope, exchange).into());
-    [exchange, payload]
+    }
 }
 
 /// The name of a method, as an internalized string: V8 copies no name that it has already.

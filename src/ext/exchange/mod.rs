@@ -197,10 +197,3 @@ pub(crate) fn op_exchange_lost(state: &mut OpState, id: f64, #[string] reason: S
 pub(crate) fn op_exchange_navigated(state: &mut OpState, id: f64) {
     state.exchange(id).finish(CloseCode::Navigated.into());
 }
-
-/// The delivery of one more message of a batch begins. `count`: number of messages of the batch that have
-/// begun.
-#[op2(fast)]
-pub(crate) fn op_messages_heard(state: &mut OpState, #[smi] count: u32) {
-    state.exchanges().begin_messages(count);
-}

@@ -89,8 +89,6 @@ pub(super) struct Turn {
     ended: Vec<Ended>,
     /// The answer of the exchange that began in this turn, if it was sent before a task could wait for it.
     pub answered: Option<Answer>,
-    /// Number of messages of a batch of raw-socket messages that have begun.
-    messages_begun: u32,
     /// Another turn follows at once, and the frames of both are flushed together.
     is_followed: bool,
 }
@@ -229,6 +227,16 @@ impl Exchanges {
         self.slots.get(id)?.script.object.clone()
     }
 
+    /// The same object, in a scope.
+    pub(crate) fn object_in<'s>(
+        &mut self,
+        scope: &mut v8::PinScope<'s, '_, ()>,
+        id: ExchangeId,
+    ) -> Option<v8::Local<'s, v8::Object>> {
+        let object = self.slots.get(id)?.script.object.as_ref()?;
+        Some(v8::Local::new(scope, object))
+    }
+
     /// The answer of the exchange that has just begun, if its first turn sent one, as with most handlers.
     pub(crate) fn answered(&mut self) -> Option<Answer> {
         self.turn.answered.take()
@@ -287,15 +295,6 @@ impl Exchanges {
     /// Whether the exchange exists and has not ended.
     pub(crate) fn knows(&mut self, id: ExchangeId) -> bool {
         self.slots.get(id).is_some()
-    }
-
-    /// Number of raw-socket messages that the last turn has begun, even if the turn was stopped.
-    pub(crate) fn take_begun_messages(&mut self) -> usize {
-        std::mem::take(&mut self.turn.messages_begun) as usize
-    }
-
-    pub(super) fn begin_messages(&mut self, count: u32) {
-        self.turn.messages_begun = count;
     }
 
     /// Whether there are no exchanges.

@@ -98,7 +98,7 @@ struct State {
 const MAX_UNFLUSHED: usize = 64;
 
 /// Up to this many lines are written to by the thread that flushes; more are left to the runtime.
-const FLUSH_HERE: usize = 8;
+const FLUSH_HERE: usize = 64;
 
 /// This many lines are written to by one task of the runtime.
 const FLUSH_CHUNK: usize = 512;
@@ -356,7 +356,12 @@ impl Hub {
                 state.unwritten = lines;
                 drop(state);
                 self.wake_readers();
-                return sockets.iter().for_each(|socket| socket.flush());
+                return match &*sockets {
+                    [only] => only.flush(),
+                    several => {
+                        several.chunks(FLUSH_BATCH).for_each(|batch| socket::flush_together(self, batch))
+                    }
+                };
             }
             lines
         };

@@ -1,12 +1,12 @@
 //! Delivers the events of lines and the ends of exchanges to JavaScript.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deno_core::v8;
 
 use super::Isolate;
 use super::functions::Function;
-use crate::ext::{Ended, Exchanges};
+use crate::ext::Ended;
 use crate::lines::LineEvent;
 use crate::script::values::{json_or_null, message, string};
 use liveline_proto::{Close, Event, ExchangeId};
@@ -84,23 +84,31 @@ impl Isolate {
         });
     }
 
-    /// Delivers messages of raw sockets, as many in one turn as are handled within five milliseconds. Returns their
-    /// number.
+    /// Delivers messages of raw sockets in one entry into JavaScript, as many as are handled within five milliseconds.
+    /// Returns their number.
     pub(crate) fn deliver_messages(&self, events: &[LineEvent]) -> usize {
+        let (began, mut count) = (Instant::now(), 0);
         self.enter(|scope, functions| {
-            let messages: Vec<_> = events
-                .iter()
-                .flat_map(|event| {
-                    let object = self.with_exchanges(|exchanges| exchanges.object(event.exchange));
-                    message(scope, object.as_ref(), event)
-                })
-                .collect();
-            let messages = v8::Array::new_with_elements(scope, &messages);
-            let turn = v8::Number::new(scope, TURN.as_millis() as f64).into();
-            functions.call(scope, Function::Heard, &[messages.into(), turn]);
+            for event in events {
+                if count > 0 {
+                    // Each message has a turn of its own: promises settle before the next.
+                    scope.perform_microtask_checkpoint();
+                    if scope.is_execution_terminating() || began.elapsed() >= TURN {
+                        return;
+                    }
+                }
+                count += 1;
+                self.counter.is_for(Some(event.exchange.0));
+                v8::scope!(let scope, scope);
+                let exchange = self.with_exchanges(|exchanges| exchanges.object_in(scope, event.exchange));
+                if let Some(exchange) = exchange {
+                    let message = message(scope, event);
+                    functions.call(scope, Function::Heard, &[exchange.into(), message]);
+                }
+            }
         });
         // If not even the first was begun, the isolate is being stopped.
-        self.with_exchanges(Exchanges::take_begun_messages).clamp(1, events.len())
+        count.max(1)
     }
 
     /// Ends an exchange from outside: its line closed, its client left, or its time limit passed.
