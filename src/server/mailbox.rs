@@ -36,6 +36,8 @@ pub(super) struct Inbox {
     mail: mpsc::UnboundedReceiver<Mail>,
     /// Received ahead of its turn.
     next: Option<Mail>,
+    /// The list of [`Inbox::messages`], whose memory is used again.
+    messages: Vec<LineEvent>,
 }
 
 /// How many messages of raw sockets are delivered together at most.
@@ -43,7 +45,7 @@ const MESSAGES: usize = 256;
 
 impl Inbox {
     pub(super) fn new(mail: mpsc::UnboundedReceiver<Mail>) -> Inbox {
-        Inbox { mail, next: None }
+        Inbox { mail, next: None, messages: Vec::new() }
     }
 
     pub(super) async fn next(&mut self) -> Option<Mail> {
@@ -54,16 +56,17 @@ impl Inbox {
     }
 
     /// The messages of raw sockets that are next, from `first` on.
-    pub(super) fn messages(&mut self, first: LineEvent) -> Vec<LineEvent> {
-        let mut messages = vec![first];
-        while messages.len() < MESSAGES && self.next.is_none() {
+    pub(super) fn messages(&mut self, first: LineEvent) -> &[LineEvent] {
+        self.messages.clear();
+        self.messages.push(first);
+        while self.messages.len() < MESSAGES && self.next.is_none() {
             match self.mail.try_recv() {
-                Ok(Mail::LineEvent(event)) if event.is_message() => messages.push(event),
+                Ok(Mail::LineEvent(event)) if event.is_message() => self.messages.push(event),
                 Ok(other) => self.next = Some(other),
                 Err(_) => break,
             }
         }
-        messages
+        &self.messages
     }
 
     /// Whether the next message is one more event of a line.

@@ -1,5 +1,7 @@
 //! WebSockets that handlers serve. Half of `runtime-js/websocket/pair.js`.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use deno_core::{OpState, op2};
 use hyper::StatusCode;
@@ -52,8 +54,13 @@ pub(crate) fn op_websocket_accept(state: &mut OpState, id: f64) {
 
 /// Sends a text message.
 #[op2(fast)]
-pub(crate) fn op_websocket_text(state: &mut OpState, id: f64, #[string] text: String) {
-    send(state, id, Frame::Text(text.into()));
+pub(crate) fn op_websocket_text(state: &mut OpState, id: f64, #[string] text: Cow<'_, str>) {
+    let text = match text {
+        // Copied into memory of its length.
+        Cow::Borrowed(text) => text.into(),
+        Cow::Owned(text) => text.into(),
+    };
+    send(state, id, Frame::Text(text));
 }
 
 /// Sends a binary message.

@@ -60,8 +60,9 @@ pub(crate) struct Hub(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     mailboxes: Mutex<HashMap<OwnerId, Mailbox>>,
-    /// Held while events are dispatched, so that mailboxes receive them in order.
-    dispatching: Mutex<()>,
+    /// Locked while events are dispatched, so that mailboxes receive them in order. Its lists are empty otherwise, and
+    /// their memory is used again.
+    dispatching: Mutex<Outbound>,
     runtime: tokio::runtime::Handle,
     /// The earliest deadline is now earlier than the timer's.
     deadline_moved: Notify,
@@ -95,7 +96,7 @@ struct State {
 }
 
 /// After this many turns whose frames wait for the next flush, the last one flushes itself.
-const MAX_UNFLUSHED: usize = 64;
+const MAX_UNFLUSHED: usize = 256;
 
 /// Up to this many lines are written to by the thread that flushes; more are left to the runtime.
 const FLUSH_HERE: usize = 64;
@@ -314,12 +315,13 @@ impl Hub {
     /// Dispatches the events that wait, and logs the lines that ended. Whichever threads dispatch, mailboxes receive events
     /// in the order in which they happened: one thread dispatches at a time.
     fn dispatch(&self) {
-        let dispatching = self.0.dispatching.lock().expect("mailboxes do not panic");
-        let Outbound { events, ended } = std::mem::take(&mut self.lock().outbound);
-        ended.iter().for_each(log_end);
+        let mut dispatching = self.0.dispatching.lock().expect("mailboxes do not panic");
+        std::mem::swap(&mut *dispatching, &mut self.lock().outbound);
+        let Outbound { events, ended } = &mut *dispatching;
+        ended.drain(..).for_each(|summary| log_end(&summary));
         let mut known: Option<(OwnerId, Option<Mailbox>)> = None;
         let mut undelivered = Vec::new();
-        for (owner, event) in events {
+        for (owner, event) in events.drain(..) {
             if known.as_ref().is_none_or(|(known, _)| *known != owner) {
                 known = Some((owner, self.mailboxes().get(&owner).cloned()));
             }
