@@ -239,11 +239,12 @@ export class Responder {
  * open is known then; only then is it worth following the data's changes.
  */
 export function answerPlain(exchange, value) {
-  if (value instanceof Response) answerResponse(exchange, value, true);
+  const isResponse = value instanceof Response;
+  if (isResponse) answerResponse(exchange, value, true);
   else answerValue(exchange, value, PLAIN, true);
   exchange.isLive();
   exchange.returned();
-  if (isPlain(value) && !exchange.ended) new Responder(exchange, true).observeFirst(value, PLAIN);
+  if (!isResponse && isPlain(value) && !exchange.ended) new Responder(exchange, true).observeFirst(value, PLAIN);
 }
 
 /** Sends changes of a body or of a live message. Where they cannot be sent, the client's copy would differ. */

@@ -79,8 +79,8 @@ class Close {
   }
 }
 
-/** The end behind each socket of a pair. @type {WeakMap<PairedSocket, End>} */
-const ends = new SafeWeakMap();
+/** The end behind a socket of a pair; undefined of anything else. @type {(socket: unknown) => End | undefined} */
+let endOf;
 
 /** The ends of pipes that this isolate receives messages for, by number. @type {Map<number, End>} */
 const attached = new SafeMap();
@@ -117,8 +117,7 @@ class End {
   #context = undefined;
 
   constructor() {
-    this.socket = new PairedSocket();
-    ends.set(this.socket, this);
+    this.socket = new PairedSocket(this);
     if (settings.binaryType === "arraybuffer") takesBuffers(this.socket);
   }
 
@@ -217,8 +216,9 @@ class End {
 
   /** Puts a pipe between this end and the other one, which is in this isolate. */
   #openPipe() {
-    const pipe = op_actor_pipe();
     const far = this.#far;
+    if (far === null) throw new TypeError("The other end of this WebSocketPair went to a client, so this one stays here.");
+    const pipe = op_actor_pipe();
     const held = this.#held ?? [];
     far.bePiped(pipe);
     for (const message of new SafeArrayIterator(held)) sendHeld(far, pipe, message);
@@ -334,6 +334,8 @@ class End {
     exchange.canJoin = false;
     exchange.socket = near;
     near.#exchange = exchange;
+    // What was sent is out of use here, so that its memory is free.
+    near.#far = this.#far = null;
     const line = new Line(exchange);
     near.socket[kCarry](line);
     for (const message of new SafeArrayIterator(held)) line.send(message);
@@ -404,22 +406,30 @@ const UNSENDABLE = [1004, 1005, 1006, 1015];
 
 /** The socket of one end. */
 class PairedSocket extends WebSocket {
-  constructor() {
+  #end;
+
+  /** @param {End} end */
+  constructor(end) {
     super(kUnaddressed);
+    if (end instanceof End) this.#end = end;
+  }
+
+  static {
+    endOf = (socket) => typeof socket === "object" && socket !== null && #end in socket ? socket.#end : undefined;
   }
 
   /** Begins to dispatch messages, those that came before first. */
   accept(_options = undefined) {
-    ends.get(this).accept();
+    this.#end.accept();
   }
 
   send(data) {
-    ends.get(this).checkOpen();
+    this.#end.checkOpen();
     FunctionPrototypeCall(sendOn, this, data);
   }
 
   close(code = undefined, reason = undefined) {
-    ends.get(this).checkHere("close");
+    this.#end.checkHere("close");
     if (code === undefined && reason !== undefined) {
       throw domException("InvalidAccessError", "close(): a reason needs a code before it.");
     }
@@ -435,11 +445,11 @@ class PairedSocket extends WebSocket {
   /** Attaches a value, at most 16 KB, which lasts while the socket's actor hibernates. */
   serializeAttachment(value) {
     if (arguments.length === 0) throw new TypeError("Failed to execute 'serializeAttachment': it takes a value.");
-    ends.get(this).attach(value);
+    this.#end.attach(value);
   }
 
   deserializeAttachment() {
-    return ends.get(this).attachment;
+    return this.#end.attachment;
   }
 }
 
@@ -530,7 +540,7 @@ defineLazy("Response", () => {
     if (typeof init === "object" && init !== null) dropStaleLength(response, body, init, Plain, toInnerResponse);
     const socket = init?.webSocket ?? null;
     if (socket === null) return response;
-    const end = ends.get(socket);
+    const end = endOf(socket);
     if (end === undefined) throw new TypeError("The webSocket of a Response is an end of a WebSocketPair.");
     const status = ResponsePrototypeGetStatus(response);
     if (status !== 101) throw new RangeError(`A Response with a webSocket has status 101, not ${status}.`);
@@ -563,7 +573,7 @@ export function socketOf(response) {
 
 /** The number by which a socket that nobody accepted passes to another isolate. */
 export function exportSocket(socket) {
-  return ends.get(socket).leave();
+  return endOf(socket).leave();
 }
 
 /** The socket that another isolate has sent. */
@@ -575,18 +585,18 @@ export function importSocket(pipe) {
 
 /** A socket that is the body of a request; null for other bodies. */
 export function socketOfBody(body) {
-  return typeof body === "object" && body !== null && ends.has(body) ? body : null;
+  return endOf(body) !== undefined ? body : null;
 }
 
 /** Joins the other end of a socket with the one that a Response has, if it has one. */
 export function spliceSockets(socket, response) {
   const behind = given.get(response);
-  if (behind !== undefined) ends.get(socket).beJoined(behind);
+  if (behind !== undefined) endOf(socket).beJoined(behind);
 }
 
 /** For an actor: accepts a socket, with which the actor may hibernate. */
 export function acceptSocket(instance, socket, tags) {
-  const end = ends.get(socket);
+  const end = endOf(socket);
   if (end === undefined) {
     throw new TypeError("Failed to execute 'acceptWebSocket': parameter 1 is not of type 'WebSocket'.");
   }
@@ -595,7 +605,7 @@ export function acceptSocket(instance, socket, tags) {
 
 /** The number of a socket's end of a pipe. */
 export function pipeOf(socket) {
-  return ends.get(socket)?.pipe ?? -1;
+  return endOf(socket)?.pipe ?? -1;
 }
 
 /** The end of a pipe with which an actor hibernates. */
