@@ -73,6 +73,25 @@ class Headers {
     ),
     // A body that is there already is passed as what is wanted.
     ("deno_fetch/22_body.js", "await object[bodySymbol].consume()", "await object[bodySymbol].consume(type)"),
+    // Listeners take the memory of those that there are. An object without a prototype would be a hash table, and a list
+    // that begins empty has room for seventeen.
+    (
+        "deno_web/02_event.js",
+        "    listeners: ObjectCreate(null),\n",
+        "    listeners: new Listeners(),\n",
+    ),
+    (
+        "deno_web/02_event.js",
+        "function getDefaultTargetData() {\n",
+        "function Listeners() {}\nListeners.prototype = ObjectFreeze(ObjectCreate(null));\n\nfunction getDefaultTargetData() {\n",
+    ),
+    (
+        "deno_web/02_event.js",
+        "    ArrayPrototypePush(listeners[type], {\n      callback,\n      options,\n      signal,\n      abortListener,\n    });\n",
+        "    const listener = { callback, options, signal, abortListener };\n    \
+         if (listenerList.length === 0) listeners[type] = [listener];\n    \
+         else ArrayPrototypePush(listenerList, listener);\n",
+    ),
     // The list of no ports is the same for all messages.
     (
         "deno_web/02_event.js",
