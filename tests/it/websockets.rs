@@ -579,6 +579,38 @@ fn pings_are_answered_and_messages_read_while_a_handler_runs() {
     assert_eq!(next(&mut other), text("ended waits"));
 }
 
+/// What a client sends while the thread that reads its socket runs a handler is a sign of life all the same.
+#[test]
+fn a_client_that_answers_pings_is_alive_while_a_handler_runs() {
+    let host = serving(
+        r#"const { existsSync } = await import("node:fs");
+        server.accept();
+        server.addEventListener("message", ({ data }) => {
+          server.send("began");
+          while (!existsSync(import.meta.dirname + "/" + data));
+          server.send("ended");
+        });
+        return new Response(null, { status: 101, webSocket: client });"#,
+    )
+    .arg("--workers=1")
+    .arg("--cpu-timeout=1m")
+    .arg("--ping-interval=500ms")
+    .arg("--ping-timeout=2500ms")
+    .serve();
+    let mut socket = connect(&host);
+
+    socket.send(Message::text("there")).expect("a host");
+    assert_eq!(socket.read().expect("a message"), Message::text("began"));
+    // Reading a ping answers it. Twelve of them take longer than the host waits for a client that is silent.
+    for _ in 0..12 {
+        let ping = socket.read().expect("a ping");
+        assert!(ping.is_ping(), "{ping}");
+    }
+    host.site.write("there", "");
+
+    assert_eq!(next(&mut socket), Some(Message::text("ended")));
+}
+
 #[test]
 fn two_handlers_talk_to_each_other() {
     let host = Site::new()
