@@ -126,7 +126,8 @@ pub(super) fn move_to_hub(socket: Arc<Socket>) {
             }
         }
         Err(error) => {
-            tracing::warn!("a connection ends, because the isolate that it belongs to has ended: {error}");
+            // With many of them there may be no descriptor left. Why their isolate has ended was logged.
+            tracing::debug!("a connection ends with its isolate, because it cannot move: {error}");
             // If this fails, the connection is gone.
             let _ = SockRef::from(&socket.stream).shutdown(Shutdown::Both);
             socket.over(CloseCode::Abnormal.into());
