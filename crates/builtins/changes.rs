@@ -71,6 +71,80 @@ class Headers {
   const fromCache = HEADER_NAME_CACHE[name];
 ",
     ),
+    // What a new list is filled with from Headers that may change is made for it, since it is made anew each time.
+    (
+        "deno_fetch/20_headers.js",
+        "    const entries = object[_iterableHeaders];\n",
+        "    const entries = object[_iterableHeaders];\n    if (list.length === 0 && object[_guard] !== \"immutable\") {\n      \
+         object[_iterableHeadersCache] = undefined;\n      \
+         for (let i = 0; i < entries.length; i++) list[i] = entries[i];\n      return;\n    }\n",
+    ),
+    // Headers and Requests of a class of the host's, whose fields are set at once: no class is derived from for each of
+    // them, and none gets its prototype later.
+    (
+        "deno_fetch/20_headers.js",
+        "function headersFromHeaderListLazyTarget(",
+        "function headersOfPrototype(prototype) {
+  function ReceivedHeaders(target, guard) {
+    this[_headerList] = null;
+    this[_lowerNames] = null;
+    this[_headerListGetter] = null;
+    this[_headerGet] = null;
+    this[_headerTarget] = target;
+    this[_guard] = guard;
+    this[_iterableHeadersCache] = undefined;
+    this[_brand] = _brand;
+  }
+  ReceivedHeaders.prototype = prototype;
+  return ReceivedHeaders;
+}
+
+function headersFromHeaderListLazyTarget(",
+    ),
+    (
+        "deno_fetch/20_headers.js",
+        "  headersFromHeaderListLazyTarget,\n};",
+        "  headersFromHeaderListLazyTarget,\n  headersOfPrototype,\n  headerTargetKey: _headerTarget,\n};",
+    ),
+    (
+        "deno_fetch/23_request.js",
+        "          this[_headersCache] = headersFromHeaderListLazyTarget(inner, guard);\n",
+        "          this[_headersCache] = inner.headersOf?.(guard) ?? headersFromHeaderListLazyTarget(inner, guard);\n",
+    ),
+    (
+        "deno_fetch/23_request.js",
+        "function fromInnerRequest(",
+        "function requestsOfPrototype(prototype) {
+  function ReceivedRequest(inner, guard) {
+    this[_request] = inner;
+    this[_headersCache] = undefined;
+    this[_getHeaders] = undefined;
+    this[_headersGuard] = guard;
+    this[_signalCache] = undefined;
+    this[_url] = undefined;
+    this[_method] = undefined;
+    this[_brand] = _brand;
+  }
+  ReceivedRequest.prototype = prototype;
+  return ReceivedRequest;
+}
+
+function fromInnerRequest(",
+    ),
+    (
+        "deno_fetch/23_request.js",
+        "  fromInnerRequest,\n",
+        "  fromInnerRequest,\n  requestsOfPrototype,\n",
+    ),
+    // Responses have no second, native form, which Deno's own server would send: where Node's half is loaded, each
+    // Response with headers would be copied into one.
+    (
+        "deno_fetch/23_response.js",
+        "  if (opHttpNewResponseNativeHeaders === undefined) return;\n  \
+         const native = opHttpNewResponseNativeHeaders(body, status, headers);\n  \
+         setServeNativeResponse(response, native);\n",
+        "",
+    ),
     // A body that is there already is passed as what is wanted.
     ("deno_fetch/22_body.js", "await object[bodySymbol].consume()", "await object[bodySymbol].consume(type)"),
     // Read when first used, since most isolates never do.

@@ -18,8 +18,8 @@ import {
 import { COMPLETE, WAITING } from "../exchange.js";
 import { writeHeaders } from "../request.js";
 import { answerSocket } from "../websocket/pair.js";
-import { kHasHeaders, kIsLast, kRaw } from "../live_response/frame.js";
-import { GOOD_ENDS } from "../live_response/states.js";
+import { kHasHeaders, kIsLast, kRaw, LINE_HEADERS } from "../live_response/frame.js";
+import { GOOD_ENDS, isAttached } from "../live_response/states.js";
 import { EMPTY, encodeJson, isPlain, JSON_BODY, plainKind, responseOf, TEXT_BODY } from "./values.js";
 import { encodeFrame, encodeRecords } from "../port/frames.js";
 import { discard, nobodyLeft } from "./discard.js";
@@ -38,7 +38,6 @@ import {
   ArrayPrototypePush,
   EventTargetPrototypeAddEventListener,
   HeadersPrototypeEntries,
-  HeadersPrototypeHas,
   JSONStringify,
   ObjectEntries,
   ObjectHasOwn,
@@ -51,9 +50,9 @@ import {
   ReadableStreamPrototypeGetReader,
   Response,
   ResponsePrototypeGetBodyUsed,
-  ResponsePrototypeGetHeaders,
   SafeArrayIterator,
   SafeSet,
+  StringPrototypeToLowerCase,
   TextEncoder,
   TextEncoderPrototypeEncode,
   TypeError,
@@ -310,9 +309,11 @@ function answerValue(exchange, body, head, last) {
     return op_answer_data(exchange.id, kind, text, last);
   }
   // An error without a word is no state that a page could show.
-  const isState = isShown(head.status, head.headers) && (kind !== EMPTY || head.status < 400);
-  let headers = head.headers === null ? "" : writeHeaders(HeadersPrototypeEntries(head.headers));
-  if (kind !== EMPTY && !hasHeader(head.headers, "content-type")) headers += `content-type\n${CONTENT_TYPES[kind]}\n`;
+  const list = head.headers === null ? [] : HeadersPrototypeEntries(head.headers);
+  const type = valueIn(list, "content-type");
+  const isState = isShown(head.status, type, valueIn(list, "location") !== null) && (kind !== EMPTY || head.status < 400);
+  let headers = writeHeaders(list);
+  if (kind !== EMPTY && type === null) headers += `content-type\n${CONTENT_TYPES[kind]}\n`;
   if (isInPage && isState) {
     const json = kind === EMPTY ? "null" : kind === TEXT_BODY ? JSONStringify(text) : text;
     return answerPage(exchange, head, headers, json, text, last);
@@ -320,9 +321,29 @@ function answerValue(exchange, body, head, last) {
   op_answer(exchange.id, head.status, head.statusText, headers, text, last, isState);
 }
 
-function hasHeader(headers, name) {
-  return headers !== null && HeadersPrototypeHas(headers, name);
+/** The value of a header in a list, as `Headers.get()` gives it; null: there is none. `name` is in lower case. */
+function valueIn(list, name) {
+  let value = null;
+  for (let i = 0; i < list.length; i++) {
+    const { 0: key, 1: text } = list[i];
+    if (key.length !== name.length || (key !== name && StringPrototypeToLowerCase(key) !== name)) continue;
+    value = value === null ? text : `${value}, ${text}`;
+  }
+  return value;
 }
+
+/** Whether a Response has a line of its own. Its Headers are not made for that. */
+export function hasLine(response) {
+  if (isAttached(response)) return true;
+  const inner = responses().toInnerResponse(response);
+  if (inner === undefined) throw new TypeError("The result is no Response, though it has the prototype of one.");
+  for (let i = 0; i < LINE_NAMES.length; i++) {
+    if (valueIn(inner.headerList, LINE_NAMES[i]) !== null) return true;
+  }
+  return false;
+}
+
+const LINE_NAMES = ArrayPrototypeMap(LINE_HEADERS, (name) => StringPrototypeToLowerCase(name));
 
 const CONTENT_TYPES = [null, "application/json", "text/plain;charset=UTF-8"];
 /** For the host: the text of a Response, which is no state. */
@@ -404,9 +425,9 @@ function answerResponse(exchange, response, last, isOnly = last) {
     if (part !== null) return answerPart(exchange, part, response, last);
   }
   if (typeof source.body === "string") {
-    const shown = ResponsePrototypeGetHeaders(response);
-    const isState = hasHeader(shown, "content-type") && isShown(status, shown) &&
-      (exchange.show === AS_DATA || isData(shown, source.body));
+    const type = valueIn(list, "content-type");
+    const isState = type !== null && isShown(status, type, valueIn(list, "location") !== null) &&
+      (exchange.show === AS_DATA || isData(type, source.body));
     if (isState && exchange.show !== AS_DATA) {
       return answerPage(exchange, { status, statusText: statusMessage }, headers, source.body, source.body, last);
     }

@@ -5,8 +5,8 @@ import { isPromise } from "../errors/exceptions.js";
 import { beginExchange, COMPLETE, currentExchange, Exchange, WAITING } from "../exchange.js";
 import { Answered } from "../keyval.js";
 import { LiveResponse } from "../live_response/live_response.js";
-import { hasPort, isAttached, kindOf, setBackground, statesOf } from "../live_response/states.js";
-import { answerAtOnce, answerPlain, isUntouched } from "../answer/answer.js";
+import { isAttached, kindOf, setBackground, statesOf } from "../live_response/states.js";
+import { answerAtOnce, answerPlain, hasLine, isUntouched } from "../answer/answer.js";
 import { discard } from "../answer/discard.js";
 import { staticResponse } from "../files.js";
 import { kTap } from "../port/client_port.js";
@@ -229,7 +229,7 @@ function isFinal(value) {
   if (value === null || typeof value !== "object") return true;
   const kind = kindOf(value);
   if (kind !== "Response") return kind === "Default";
-  return isUntouched(value) ? !isAttached(value) : !hasPort(value);
+  return isUntouched(value) ? !isAttached(value) : !hasLine(value);
 }
 
 /** A path that ends at a node. `query` follows it where it is not what the client asked for. */
