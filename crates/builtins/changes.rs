@@ -57,6 +57,14 @@ function getSerialization("##,
 class Headers {
 "#,
     ),
+    // A header that is set is found before anything is moved.
+    (
+        "deno_fetch/20_headers.js",
+        "    let added = false;\n    for (let i = 0; i < lowerNames.length; i++) {\n",
+        "    let added = false;\n    \
+         while (writeIdx < lowerNames.length && lowerNames[writeIdx] !== lowercaseName) writeIdx++;\n    \
+         for (let i = writeIdx; i < lowerNames.length; i++) {\n",
+    ),
     // Names of letters, digits and hyphens need no entry in the table of names.
     (
         "deno_fetch/20_headers.js",

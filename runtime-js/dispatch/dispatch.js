@@ -24,6 +24,8 @@ import {
   ArrayPrototypeMap,
   ArrayPrototypePush,
   FunctionPrototypeToString,
+  ObjectGetPrototypeOf,
+  ObjectPrototype,
   Promise,
   PromisePrototypeThen,
   PromiseResolve,
@@ -171,7 +173,7 @@ function finish(event, value) {
       BaseEvent.returned(event);
       return exchange.returned();
     }
-    if (exchange.carried !== null || isTopic(value)) {
+    if (exchange.carried !== null || mayBeTopic(value)) {
       if (exchange.carried !== null || !isByLine(exchange)) return finishTopic(event, exchange, value);
       value = statesOfTopic(exchange, value);
     }
@@ -192,6 +194,12 @@ function finish(event, value) {
   } catch (error) {
     exchange.fail(error);
   }
+}
+
+/** Whether a result is a topic. Those that most handlers return are told by their prototype, which costs less. */
+function mayBeTopic(value) {
+  if (value === null || typeof value !== "object" || value instanceof Response) return false;
+  return ObjectGetPrototypeOf(value) !== ObjectPrototype && isTopic(value);
 }
 
 /** The host answers with a topic; the handler counts as running until then. */

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use deno_core::{OpState, ToV8, op2, v8};
 use deno_error::JsErrorBox;
 use hyper::body::{Body as _, Frame};
-use hyper::header::{HOST, HeaderMap, HeaderValue};
+use hyper::header::{HOST, HeaderMap};
 
 use super::bodies::Held;
 use super::exchange::{BodyFault, ExchangeState, Slot};
@@ -94,8 +94,9 @@ pub(crate) fn op_request_header<'s>(
     #[string] name: &str,
 ) -> Result<v8::Local<'s, v8::Value>, OpError> {
     let head = state.exchange(id).slot()?.request.parts();
-    let headers = &head.headers;
-    let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    // A walk over a list as short as that of most requests costs less than the hash of a name.
+    let named = head.headers.iter().filter(|(known, _)| known.as_str().eq_ignore_ascii_case(name));
+    let mut values = named.map(|(_, value)| value.as_bytes());
     // Most headers have one value, which is then copied only once.
     Ok(match (values.next(), values.next()) {
         (None, _) if !is_token(name) => v8::undefined(scope).into(),
