@@ -24,6 +24,46 @@ pub(crate) const WEB: &[(&str, &str, &str)] = &[
 
 function getSerialization("##,
     ),
+    // The origin of an address is mostly that of the address before.
+    (
+        "deno_web/00_url.js",
+        "function parseSimpleSpecialUrl(href) {\n  let schemeEnd;\n",
+        "function parseSimpleOrigin(href) {\n  let schemeEnd;\n",
+    ),
+    (
+        "deno_web/00_url.js",
+        "  if (!isSimpleSpecialHostCanonical(href, hostStart, hostEnd)) {\n    return false;\n  }\n\n  let queryStart = 0;\n",
+        "  if (!isSimpleSpecialHostCanonical(href, hostStart, hostEnd)) return false;
+
+  knownOrigin = StringPrototypeSlice(href, 0, pathStart + 1);
+  knownSchemeEnd = schemeEnd;
+  knownHostEnd = hostEnd;
+  knownPort = port;
+  return true;
+}
+
+/** A simple origin with the slash after it, and its components. */
+let knownOrigin = \"\";
+let knownSchemeEnd = 0;
+let knownHostEnd = 0;
+let knownPort = NO_PORT;
+
+function parseSimpleSpecialUrl(href) {
+  const isKnown = knownOrigin !== \"\" && StringPrototypeStartsWith(href, knownOrigin);
+  if (!isKnown && !parseSimpleOrigin(href)) return false;
+
+  const len = href.length;
+  const pathStart = knownOrigin.length - 1;
+  let queryStart = 0;
+",
+    ),
+    (
+        "deno_web/00_url.js",
+        "  componentsBuf[0] = schemeEnd;\n  componentsBuf[1] = hostStart;\n  componentsBuf[2] = hostStart;\n  \
+         componentsBuf[3] = hostEnd;\n  componentsBuf[4] = port;\n",
+        "  componentsBuf[0] = knownSchemeEnd;\n  componentsBuf[1] = knownSchemeEnd + 3;\n  \
+         componentsBuf[2] = knownSchemeEnd + 3;\n  componentsBuf[3] = knownHostEnd;\n  componentsBuf[4] = knownPort;\n",
+    ),
     // Few headers are sorted and joined without a table and without calls of a function that compares two.
     (
         "deno_fetch/20_headers.js",

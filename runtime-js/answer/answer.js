@@ -8,6 +8,7 @@ import {
   op_answer_file,
   op_answer_plain,
   op_answer_stream,
+  op_answer_whole,
   op_port_delta,
   op_port_frame,
   op_port_state,
@@ -376,7 +377,7 @@ export function answerAtOnce(exchange, value) {
   if (exchange.show !== AS_DATA) return false;
   let kind, text;
   if (value instanceof Response) {
-    if (!isUntouched(value)) return false;
+    if (!isUntouched(value)) return answerTextAtOnce(exchange, value);
     const { serveFastBodyKey, serveFastContentTypeKey, serveFastHeaderKindKey, SERVE_FAST_HEADER_DEFAULT_TEXT } = inside;
     text = value[serveFastBodyKey];
     if (typeof text !== "string") return false;
@@ -392,6 +393,27 @@ export function answerAtOnce(exchange, value) {
   exchange.isLive();
   if (taken === KEPT && isPlain(value)) new Responder(exchange, true).observeFirst(value, PLAIN);
   return true;
+}
+
+/** The same for a Response of a text, or of nothing, with a head of its own. */
+function answerTextAtOnce(exchange, response) {
+  if (ResponsePrototypeGetBodyUsed(response) || fileOf(response, exchange) !== undefined) return false;
+  const inner = responses().toInnerResponse(response);
+  const { status, statusMessage, body } = inner;
+  const text = body === null ? "" : body.streamOrStatic.body;
+  if (status === 101 || typeof text !== "string") return false;
+  const list = responses().wireHeaderList(inner);
+  const isState = body !== null && isStateOf(status, valueIn(list, "content-type"), list);
+  const canBePart = body !== null && status === 200 && exchange.method === "GET";
+  const taken = op_answer_whole(exchange.id, status, statusMessage, writeHeaders(list), text, isState, canBePart);
+  if (taken === REFUSED) return false;
+  exchange.isLive();
+  return true;
+}
+
+/** Whether the text of a Response is a state. @param {string | null} type the `Content-Type` in `list` */
+function isStateOf(status, type, list) {
+  return type !== null && isShown(status, type, valueIn(list, "location") !== null);
 }
 
 /** What a body of this kind is on the wire. */
@@ -426,8 +448,7 @@ function answerResponse(exchange, response, last, isOnly = last) {
   }
   if (typeof source.body === "string") {
     const type = valueIn(list, "content-type");
-    const isState = type !== null && isShown(status, type, valueIn(list, "location") !== null) &&
-      (exchange.show === AS_DATA || isData(type, source.body));
+    const isState = isStateOf(status, type, list) && (exchange.show === AS_DATA || isData(type, source.body));
     if (isState && exchange.show !== AS_DATA) {
       return answerPage(exchange, { status, statusText: statusMessage }, headers, source.body, source.body, last);
     }
