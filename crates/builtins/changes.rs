@@ -97,6 +97,50 @@ function parseSimpleSpecialUrl(href) {
 class Headers {
 "#,
     ),
+    // Most names and values are plain: each is looked through once.
+    (
+        "deno_fetch/20_headers.js",
+        "    name = webidl.converters[\"ByteString\"](name, prefix, \"Argument 1\");\n    \
+         value = webidl.converters[\"ByteString\"](value, prefix, \"Argument 2\");\n\n    \
+         value = normalizeHeaderValue(value);\n\n    // 2.\n    \
+         if (!checkHeaderNameForHttpTokenCodePoint(name)) {\n      \
+         throw new TypeError(`Invalid header name: \"${name}\"`);\n    }\n    \
+         if (!checkForInvalidValueChars(value)) {\n      \
+         throw new TypeError(`Invalid header value: \"${value}\"`);\n    }\n",
+        "    if (!isPlainName(name) || !isPlainValue(value)) {
+      name = webidl.converters[\"ByteString\"](name, prefix, \"Argument 1\");
+      value = normalizeHeaderValue(webidl.converters[\"ByteString\"](value, prefix, \"Argument 2\"));
+      if (!checkHeaderNameForHttpTokenCodePoint(name)) throw new TypeError(`Invalid header name: \"${name}\"`);
+      if (!checkForInvalidValueChars(value)) throw new TypeError(`Invalid header value: \"${value}\"`);
+    }
+",
+    ),
+    (
+        "deno_fetch/20_headers.js",
+        "function checkForInvalidValueChars(",
+        "/** Whether a value is a name of letters, digits and hyphens. */
+function isPlainName(name) {
+  if (typeof name !== \"string\" || name.length === 0) return false;
+  for (let i = 0; i < name.length; i++) {
+    const unit = StringPrototypeCharCodeAt(name, i);
+    const letter = unit | 0x20;
+    if ((letter < 0x61 || letter > 0x7a) && unit !== 0x2d && (unit < 0x30 || unit > 0x39)) return false;
+  }
+  return true;
+}
+
+/** Whether a value is a text of printable ASCII without spaces around it. */
+function isPlainValue(value) {
+  if (typeof value !== \"string\" || value.length === 0) return false;
+  for (let i = 0; i < value.length; i++) {
+    const unit = StringPrototypeCharCodeAt(value, i);
+    if (unit < 0x20 || unit > 0x7e) return false;
+  }
+  return value[0] !== \" \" && value[value.length - 1] !== \" \";
+}
+
+function checkForInvalidValueChars(",
+    ),
     // A header that is set is found before anything is moved.
     (
         "deno_fetch/20_headers.js",
@@ -109,15 +153,7 @@ class Headers {
     (
         "deno_fetch/20_headers.js",
         "  const fromCache = HEADER_NAME_CACHE[name];\n",
-        r"  let at = 0;
-  for (; at < name.length; at++) {
-    const unit = StringPrototypeCharCodeAt(name, at);
-    const letter = unit | 0x20;
-    if ((letter < 0x61 || letter > 0x7a) && unit !== 0x2d && (unit < 0x30 || unit > 0x39)) break;
-  }
-  if (at > 0 && at === name.length) return true;
-  const fromCache = HEADER_NAME_CACHE[name];
-",
+        "  if (isPlainName(name)) return true;\n  const fromCache = HEADER_NAME_CACHE[name];\n",
     ),
     // What a new list is filled with from Headers that may change is made for it, since it is made anew each time.
     (

@@ -1,5 +1,6 @@
 //! The URL, headers and body of a request. Half of `runtime-js/request.js`.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -94,8 +95,11 @@ pub(crate) fn op_request_header<'s>(
     #[string] name: &str,
 ) -> Result<v8::Local<'s, v8::Value>, OpError> {
     let head = state.exchange(id).slot()?.request.parts();
-    // A walk over a list as short as that of most requests costs less than the hash of a name.
-    let named = head.headers.iter().filter(|(known, _)| known.as_str().eq_ignore_ascii_case(name));
+    // A walk over a list as short as that of most requests costs less than the hash of a name. The list has the names in
+    // lower case.
+    let is_lower = !name.bytes().any(|byte| byte.is_ascii_uppercase());
+    let wanted: Cow<'_, str> = if is_lower { name.into() } else { name.to_ascii_lowercase().into() };
+    let named = head.headers.iter().filter(|(known, _)| known.as_str() == wanted);
     let mut values = named.map(|(_, value)| value.as_bytes());
     // Most headers have one value, which is then copied only once.
     Ok(match (values.next(), values.next()) {
