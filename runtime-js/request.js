@@ -10,6 +10,7 @@ import {
   op_request_read,
   op_request_whole,
 } from "ext:core/ops";
+import { fetchPlusClasses, readFieldsBy } from "./fetch/fetch_plus.js";
 import { answerForIllBodies } from "./form/form_data.js";
 import {
   ArrayPrototypePush,
@@ -30,6 +31,30 @@ import {
 export function requestOf(exchange, isForClient = false) {
   prepareRequests();
   return fromInnerRequest(new ReceivedRequest(exchange, isForClient), "immutable");
+}
+
+/**
+ * The same as a RequestPlus, for the event of a handler.
+ * @param {import("./exchange.js").Exchange} exchange
+ * @returns {RequestPlus}
+ */
+export function requestOfEvent(exchange) {
+  if (RequestOfEvent === null) prepareEvents();
+  return new RequestOfEvent(new ReceivedRequest(exchange, false), "immutable");
+}
+
+/** What makes Requests and Headers of events, by `new`: of the classes of `fetch/fetch_plus.js`, without their constructors. */
+let RequestOfEvent = null;
+let HeadersOfEvent = null;
+
+function prepareEvents() {
+  prepareRequests();
+  const { HeadersPlus, RequestPlus } = fetchPlusClasses();
+  const { headersOfPrototype, headerTargetKey } = core.loadExtScript("ext:deno_fetch/20_headers.js");
+  const { requestsOfPrototype } = core.loadExtScript("ext:deno_fetch/23_request.js");
+  readFieldsBy((headers, name) => ReceivedRequest.read(headers?.[headerTargetKey], name));
+  HeadersOfEvent = headersOfPrototype(HeadersPlus.prototype);
+  RequestOfEvent = requestsOfPrototype(RequestPlus.prototype);
 }
 
 let fromInnerRequest = null;
@@ -53,16 +78,35 @@ class ReceivedRequest {
   #headerList = null;
   #body = undefined;
 
-  redirectMode;
-  redirectCount = 0;
-  clientRid = null;
-  blobUrlEntry = null;
-
   constructor(exchange, isForClient) {
     this.#exchange = exchange;
     this.#isForClient = isForClient;
+  }
+
+  /**
+   * The text of a header; undefined if that is no text, or `target` no request of the host's.
+   * @param {ReceivedRequest | unknown} target
+   */
+  static read(target, name) {
+    if (typeof name !== "string" || typeof target !== "object" || target === null) return undefined;
+    return #exchange in target && !target.#isForClient ? op_request_header(target.#exchange.id, name) : undefined;
+  }
+
+  get redirectMode() {
     // Workers pass redirects of other servers on.
-    this.redirectMode = isForClient ? "manual" : "follow";
+    return this.#isForClient ? "manual" : "follow";
+  }
+
+  get redirectCount() {
+    return 0;
+  }
+
+  get clientRid() {
+    return null;
+  }
+
+  get blobUrlEntry() {
+    return null;
   }
 
   get method() {
@@ -93,12 +137,17 @@ class ReceivedRequest {
     return this.#headerList;
   }
 
+  /** Headers that a handler reads. */
+  headersOf(guard) {
+    return this.#isForClient || HeadersOfEvent === null ? undefined : new HeadersOfEvent(this, guard);
+  }
+
   /** One header, without the others. */
   header(name) {
-    if (!this.#isForClient) return op_request_header(this.#exchange.id, name);
+    if (!this.#isForClient) return op_request_header(this.#exchange.id, name) ?? null;
     const key = StringPrototypeToLowerCase(name);
     if (key === ADDRESS) return op_request_peer(this.#exchange.id);
-    const value = op_request_header(this.#exchange.id, key);
+    const value = op_request_header(this.#exchange.id, key) ?? null;
     return key === "upgrade" && value !== null ? StringPrototypeToLowerCase(value) : value;
   }
 

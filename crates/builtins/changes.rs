@@ -24,6 +24,46 @@ pub(crate) const WEB: &[(&str, &str, &str)] = &[
 
 function getSerialization("##,
     ),
+    // The origin of an address is mostly that of the address before.
+    (
+        "deno_web/00_url.js",
+        "function parseSimpleSpecialUrl(href) {\n  let schemeEnd;\n",
+        "function parseSimpleOrigin(href) {\n  let schemeEnd;\n",
+    ),
+    (
+        "deno_web/00_url.js",
+        "  if (!isSimpleSpecialHostCanonical(href, hostStart, hostEnd)) {\n    return false;\n  }\n\n  let queryStart = 0;\n",
+        "  if (!isSimpleSpecialHostCanonical(href, hostStart, hostEnd)) return false;
+
+  knownOrigin = StringPrototypeSlice(href, 0, pathStart + 1);
+  knownSchemeEnd = schemeEnd;
+  knownHostEnd = hostEnd;
+  knownPort = port;
+  return true;
+}
+
+/** A simple origin with the slash after it, and its components. */
+let knownOrigin = \"\";
+let knownSchemeEnd = 0;
+let knownHostEnd = 0;
+let knownPort = NO_PORT;
+
+function parseSimpleSpecialUrl(href) {
+  const isKnown = knownOrigin !== \"\" && StringPrototypeStartsWith(href, knownOrigin);
+  if (!isKnown && !parseSimpleOrigin(href)) return false;
+
+  const len = href.length;
+  const pathStart = knownOrigin.length - 1;
+  let queryStart = 0;
+",
+    ),
+    (
+        "deno_web/00_url.js",
+        "  componentsBuf[0] = schemeEnd;\n  componentsBuf[1] = hostStart;\n  componentsBuf[2] = hostStart;\n  \
+         componentsBuf[3] = hostEnd;\n  componentsBuf[4] = port;\n",
+        "  componentsBuf[0] = knownSchemeEnd;\n  componentsBuf[1] = knownSchemeEnd + 3;\n  \
+         componentsBuf[2] = knownSchemeEnd + 3;\n  componentsBuf[3] = knownHostEnd;\n  componentsBuf[4] = knownPort;\n",
+    ),
     // Few headers are sorted and joined without a table and without calls of a function that compares two.
     (
         "deno_fetch/20_headers.js",
@@ -57,19 +97,137 @@ function getSerialization("##,
 class Headers {
 "#,
     ),
+    // Most names and values are plain: each is looked through once.
+    (
+        "deno_fetch/20_headers.js",
+        "    name = webidl.converters[\"ByteString\"](name, prefix, \"Argument 1\");\n    \
+         value = webidl.converters[\"ByteString\"](value, prefix, \"Argument 2\");\n\n    \
+         value = normalizeHeaderValue(value);\n\n    // 2.\n    \
+         if (!checkHeaderNameForHttpTokenCodePoint(name)) {\n      \
+         throw new TypeError(`Invalid header name: \"${name}\"`);\n    }\n    \
+         if (!checkForInvalidValueChars(value)) {\n      \
+         throw new TypeError(`Invalid header value: \"${value}\"`);\n    }\n",
+        "    if (!isPlainName(name) || !isPlainValue(value)) {
+      name = webidl.converters[\"ByteString\"](name, prefix, \"Argument 1\");
+      value = normalizeHeaderValue(webidl.converters[\"ByteString\"](value, prefix, \"Argument 2\"));
+      if (!checkHeaderNameForHttpTokenCodePoint(name)) throw new TypeError(`Invalid header name: \"${name}\"`);
+      if (!checkForInvalidValueChars(value)) throw new TypeError(`Invalid header value: \"${value}\"`);
+    }
+",
+    ),
+    (
+        "deno_fetch/20_headers.js",
+        "function checkForInvalidValueChars(",
+        "/** Whether a value is a name of letters, digits and hyphens. */
+function isPlainName(name) {
+  if (typeof name !== \"string\" || name.length === 0) return false;
+  for (let i = 0; i < name.length; i++) {
+    const unit = StringPrototypeCharCodeAt(name, i);
+    const letter = unit | 0x20;
+    if ((letter < 0x61 || letter > 0x7a) && unit !== 0x2d && (unit < 0x30 || unit > 0x39)) return false;
+  }
+  return true;
+}
+
+/** Whether a value is a text of printable ASCII without spaces around it. */
+function isPlainValue(value) {
+  if (typeof value !== \"string\" || value.length === 0) return false;
+  for (let i = 0; i < value.length; i++) {
+    const unit = StringPrototypeCharCodeAt(value, i);
+    if (unit < 0x20 || unit > 0x7e) return false;
+  }
+  return value[0] !== \" \" && value[value.length - 1] !== \" \";
+}
+
+function checkForInvalidValueChars(",
+    ),
+    // A header that is set is found before anything is moved.
+    (
+        "deno_fetch/20_headers.js",
+        "    let added = false;\n    for (let i = 0; i < lowerNames.length; i++) {\n",
+        "    let added = false;\n    \
+         while (writeIdx < lowerNames.length && lowerNames[writeIdx] !== lowercaseName) writeIdx++;\n    \
+         for (let i = writeIdx; i < lowerNames.length; i++) {\n",
+    ),
     // Names of letters, digits and hyphens need no entry in the table of names.
     (
         "deno_fetch/20_headers.js",
         "  const fromCache = HEADER_NAME_CACHE[name];\n",
-        r"  let at = 0;
-  for (; at < name.length; at++) {
-    const unit = StringPrototypeCharCodeAt(name, at);
-    const letter = unit | 0x20;
-    if ((letter < 0x61 || letter > 0x7a) && unit !== 0x2d && (unit < 0x30 || unit > 0x39)) break;
+        "  if (isPlainName(name)) return true;\n  const fromCache = HEADER_NAME_CACHE[name];\n",
+    ),
+    // What a new list is filled with from Headers that may change is made for it, since it is made anew each time.
+    (
+        "deno_fetch/20_headers.js",
+        "    const entries = object[_iterableHeaders];\n",
+        "    const entries = object[_iterableHeaders];\n    if (list.length === 0 && object[_guard] !== \"immutable\") {\n      \
+         object[_iterableHeadersCache] = undefined;\n      \
+         for (let i = 0; i < entries.length; i++) list[i] = entries[i];\n      return;\n    }\n",
+    ),
+    // Headers and Requests of a class of the host's, whose fields are set at once: no class is derived from for each of
+    // them, and none gets its prototype later.
+    (
+        "deno_fetch/20_headers.js",
+        "function headersFromHeaderListLazyTarget(",
+        "function headersOfPrototype(prototype) {
+  function ReceivedHeaders(target, guard) {
+    this[_headerList] = null;
+    this[_lowerNames] = null;
+    this[_headerListGetter] = null;
+    this[_headerGet] = null;
+    this[_headerTarget] = target;
+    this[_guard] = guard;
+    this[_iterableHeadersCache] = undefined;
+    this[_brand] = _brand;
   }
-  if (at > 0 && at === name.length) return true;
-  const fromCache = HEADER_NAME_CACHE[name];
-",
+  ReceivedHeaders.prototype = prototype;
+  return ReceivedHeaders;
+}
+
+function headersFromHeaderListLazyTarget(",
+    ),
+    (
+        "deno_fetch/20_headers.js",
+        "  headersFromHeaderListLazyTarget,\n};",
+        "  headersFromHeaderListLazyTarget,\n  headersOfPrototype,\n  headerTargetKey: _headerTarget,\n};",
+    ),
+    (
+        "deno_fetch/23_request.js",
+        "          this[_headersCache] = headersFromHeaderListLazyTarget(inner, guard);\n",
+        "          this[_headersCache] = inner.headersOf?.(guard) ?? headersFromHeaderListLazyTarget(inner, guard);\n",
+    ),
+    (
+        "deno_fetch/23_request.js",
+        "function fromInnerRequest(",
+        "function requestsOfPrototype(prototype) {
+  function ReceivedRequest(inner, guard) {
+    this[_request] = inner;
+    this[_headersCache] = undefined;
+    this[_getHeaders] = undefined;
+    this[_headersGuard] = guard;
+    this[_signalCache] = undefined;
+    this[_url] = undefined;
+    this[_method] = undefined;
+    this[_brand] = _brand;
+  }
+  ReceivedRequest.prototype = prototype;
+  return ReceivedRequest;
+}
+
+function fromInnerRequest(",
+    ),
+    (
+        "deno_fetch/23_request.js",
+        "  fromInnerRequest,\n",
+        "  fromInnerRequest,\n  requestsOfPrototype,\n",
+    ),
+    // Responses have no second, native form, which Deno's own server would send: where Node's half is loaded, each
+    // Response with headers would be copied into one.
+    (
+        "deno_fetch/23_response.js",
+        "  if (opHttpNewResponseNativeHeaders === undefined) return;\n  \
+         const native = opHttpNewResponseNativeHeaders(body, status, headers);\n  \
+         setServeNativeResponse(response, native);\n",
+        "",
     ),
     // A body that is there already is passed as what is wanted.
     ("deno_fetch/22_body.js", "await object[bodySymbol].consume()", "await object[bodySymbol].consume(type)"),

@@ -8,6 +8,7 @@ import {
   op_answer_file,
   op_answer_plain,
   op_answer_stream,
+  op_answer_whole,
   op_port_delta,
   op_port_frame,
   op_port_state,
@@ -18,8 +19,8 @@ import {
 import { COMPLETE, WAITING } from "../exchange.js";
 import { writeHeaders } from "../request.js";
 import { answerSocket } from "../websocket/pair.js";
-import { kHasHeaders, kIsLast, kRaw } from "../live_response/frame.js";
-import { GOOD_ENDS } from "../live_response/states.js";
+import { kHasHeaders, kIsLast, kRaw, LINE_HEADERS } from "../live_response/frame.js";
+import { GOOD_ENDS, isAttached } from "../live_response/states.js";
 import { EMPTY, encodeJson, isPlain, JSON_BODY, plainKind, responseOf, TEXT_BODY } from "./values.js";
 import { encodeFrame, encodeRecords } from "../port/frames.js";
 import { discard, nobodyLeft } from "./discard.js";
@@ -38,7 +39,6 @@ import {
   ArrayPrototypePush,
   EventTargetPrototypeAddEventListener,
   HeadersPrototypeEntries,
-  HeadersPrototypeHas,
   JSONStringify,
   ObjectEntries,
   ObjectHasOwn,
@@ -51,9 +51,9 @@ import {
   ReadableStreamPrototypeGetReader,
   Response,
   ResponsePrototypeGetBodyUsed,
-  ResponsePrototypeGetHeaders,
   SafeArrayIterator,
   SafeSet,
+  StringPrototypeToLowerCase,
   TextEncoder,
   TextEncoderPrototypeEncode,
   TypeError,
@@ -311,9 +311,11 @@ function answerValue(exchange, body, head, last) {
     return op_answer_data(exchange.id, kind, text, last);
   }
   // An error without a word is no state that a page could show.
-  const isState = isShown(head.status, head.headers) && (kind !== EMPTY || head.status < 400);
-  let headers = head.headers === null ? "" : writeHeaders(HeadersPrototypeEntries(head.headers));
-  if (kind !== EMPTY && !hasHeader(head.headers, "content-type")) headers += `content-type\n${CONTENT_TYPES[kind]}\n`;
+  const list = head.headers === null ? [] : HeadersPrototypeEntries(head.headers);
+  const type = valueIn(list, "content-type");
+  const isState = isShown(head.status, type, valueIn(list, "location") !== null) && (kind !== EMPTY || head.status < 400);
+  let headers = writeHeaders(list);
+  if (kind !== EMPTY && type === null) headers += `content-type\n${CONTENT_TYPES[kind]}\n`;
   if (isInPage && isState) {
     const json = kind === EMPTY ? "null" : kind === TEXT_BODY ? JSONStringify(text) : text;
     return answerPage(exchange, head, headers, json, text, last);
@@ -321,9 +323,29 @@ function answerValue(exchange, body, head, last) {
   op_answer(exchange.id, head.status, head.statusText, headers, text, last, isState);
 }
 
-function hasHeader(headers, name) {
-  return headers !== null && HeadersPrototypeHas(headers, name);
+/** The value of a header in a list, as `Headers.get()` gives it; null: there is none. `name` is in lower case. */
+function valueIn(list, name) {
+  let value = null;
+  for (let i = 0; i < list.length; i++) {
+    const { 0: key, 1: text } = list[i];
+    if (key.length !== name.length || (key !== name && StringPrototypeToLowerCase(key) !== name)) continue;
+    value = value === null ? text : `${value}, ${text}`;
+  }
+  return value;
 }
+
+/** Whether a Response has a line of its own. Its Headers are not made for that. */
+export function hasLine(response) {
+  if (isAttached(response)) return true;
+  const inner = responses().toInnerResponse(response);
+  if (inner === undefined) throw new TypeError("The result is no Response, though it has the prototype of one.");
+  for (let i = 0; i < LINE_NAMES.length; i++) {
+    if (valueIn(inner.headerList, LINE_NAMES[i]) !== null) return true;
+  }
+  return false;
+}
+
+const LINE_NAMES = ArrayPrototypeMap(LINE_HEADERS, (name) => StringPrototypeToLowerCase(name));
 
 const CONTENT_TYPES = [null, "application/json", "text/plain;charset=UTF-8"];
 /** For the host: the text of a Response, which is no state. */
@@ -356,7 +378,7 @@ export function answerAtOnce(exchange, value) {
   if (exchange.show !== AS_DATA) return false;
   let kind, text;
   if (value instanceof Response) {
-    if (!isUntouched(value)) return false;
+    if (!isUntouched(value)) return answerTextAtOnce(exchange, value);
     const { serveFastBodyKey, serveFastContentTypeKey, serveFastHeaderKindKey, SERVE_FAST_HEADER_DEFAULT_TEXT } = inside;
     text = value[serveFastBodyKey];
     if (typeof text !== "string") return false;
@@ -372,6 +394,27 @@ export function answerAtOnce(exchange, value) {
   exchange.isLive();
   if (taken === KEPT && isPlain(value)) new Responder(exchange, true).observeFirst(value, PLAIN);
   return true;
+}
+
+/** The same for a Response of a text, or of nothing, with a head of its own. */
+function answerTextAtOnce(exchange, response) {
+  if (ResponsePrototypeGetBodyUsed(response) || fileOf(response, exchange) !== undefined) return false;
+  const inner = responses().toInnerResponse(response);
+  const { status, statusMessage, body } = inner;
+  const text = body === null ? "" : body.streamOrStatic.body;
+  if (status === 101 || typeof text !== "string") return false;
+  const list = responses().wireHeaderList(inner);
+  const isState = body !== null && isStateOf(status, valueIn(list, "content-type"), list);
+  const canBePart = body !== null && status === 200 && exchange.method === "GET";
+  const taken = op_answer_whole(exchange.id, status, statusMessage, writeHeaders(list), text, isState, canBePart);
+  if (taken === REFUSED) return false;
+  exchange.isLive();
+  return true;
+}
+
+/** Whether the text of a Response is a state. @param {string | null} type the `Content-Type` in `list` */
+function isStateOf(status, type, list) {
+  return type !== null && isShown(status, type, valueIn(list, "location") !== null);
 }
 
 /** What a body of this kind is on the wire. */
@@ -405,9 +448,8 @@ function answerResponse(exchange, response, last, isOnly = last) {
     if (part !== null) return answerPart(exchange, part, response, last);
   }
   if (typeof source.body === "string") {
-    const shown = ResponsePrototypeGetHeaders(response);
-    const isState = hasHeader(shown, "content-type") && isShown(status, shown) &&
-      (exchange.show === AS_DATA || isData(shown, source.body));
+    const type = valueIn(list, "content-type");
+    const isState = isStateOf(status, type, list) && (exchange.show === AS_DATA || isData(type, source.body));
     if (isState && exchange.show !== AS_DATA) {
       return answerPage(exchange, { status, statusText: statusMessage }, headers, source.body, source.body, last);
     }

@@ -5,8 +5,8 @@ import { isPromise } from "../errors/exceptions.js";
 import { beginExchange, COMPLETE, currentExchange, Exchange, WAITING } from "../exchange.js";
 import { Answered } from "../keyval.js";
 import { LiveResponse } from "../live_response/live_response.js";
-import { hasPort, isAttached, kindOf, setBackground, statesOf } from "../live_response/states.js";
-import { answerAtOnce, answerPlain, isUntouched } from "../answer/answer.js";
+import { isAttached, kindOf, setBackground, statesOf } from "../live_response/states.js";
+import { answerAtOnce, answerPlain, hasLine, isUntouched } from "../answer/answer.js";
 import { discard } from "../answer/discard.js";
 import { staticResponse } from "../files.js";
 import { kTap } from "../port/client_port.js";
@@ -24,6 +24,8 @@ import {
   ArrayPrototypeMap,
   ArrayPrototypePush,
   FunctionPrototypeToString,
+  ObjectGetPrototypeOf,
+  ObjectPrototype,
   Promise,
   PromisePrototypeThen,
   PromiseResolve,
@@ -171,7 +173,7 @@ function finish(event, value) {
       BaseEvent.returned(event);
       return exchange.returned();
     }
-    if (exchange.carried !== null || isTopic(value)) {
+    if (exchange.carried !== null || mayBeTopic(value)) {
       if (exchange.carried !== null || !isByLine(exchange)) return finishTopic(event, exchange, value);
       value = statesOfTopic(exchange, value);
     }
@@ -192,6 +194,12 @@ function finish(event, value) {
   } catch (error) {
     exchange.fail(error);
   }
+}
+
+/** Whether a result is a topic. Those that most handlers return are told by their prototype, which costs less. */
+function mayBeTopic(value) {
+  if (value === null || typeof value !== "object" || value instanceof Response) return false;
+  return ObjectGetPrototypeOf(value) !== ObjectPrototype && isTopic(value);
 }
 
 /** The host answers with a topic; the handler counts as running until then. */
@@ -229,7 +237,7 @@ function isFinal(value) {
   if (value === null || typeof value !== "object") return true;
   const kind = kindOf(value);
   if (kind !== "Response") return kind === "Default";
-  return isUntouched(value) ? !isAttached(value) : !hasPort(value);
+  return isUntouched(value) ? !isAttached(value) : !hasLine(value);
 }
 
 /** A path that ends at a node. `query` follows it where it is not what the client asked for. */

@@ -6,7 +6,7 @@ import { abort, invalidState, isPromise } from "../errors/exceptions.js";
 import { checkOptions } from "../errors/options.js";
 import { defineAbsent } from "../errors/absent.js";
 import { kEnded } from "../exchange.js";
-import { requestOf } from "../request.js";
+import { requestOfEvent } from "../request.js";
 import { Cookies } from "../cookies/cookies.js";
 import { Session } from "../session/session.js";
 import { States } from "../live_response/states.js";
@@ -50,7 +50,7 @@ export const kExchange = Symbol("exchange");
 export class HttpEvent extends BaseEvent {
   /** @type {import("./base.js").Kind} */
   static #KIND = {
-    requestOf: (event) => event.#makeRequest?.() ?? event.#parent?.request ?? requestOf(event.#exchange),
+    requestOf: (event) => event.#makeRequest?.() ?? event.#parent?.request ?? requestOfEvent(event.#exchange),
     hrefOf: (event) => event.#makeRequest === null ? event.#exchange.url : RequestPrototypeGetUrl(event.request),
     makeStates(event) {
       const states = new States();

@@ -74,6 +74,14 @@ const READERS = ["arrayBuffer", "blob", "bytes", "formData", "json", "text"];
 const CAPITALS = new SafeRegExp("[A-Z]", "g");
 const HYPHENS = new SafeRegExp("-([a-z])", "g");
 
+/** Gives the text of a field of a received head, or undefined where it cannot. @type {((headers, name) => string) | null} */
+let readField = null;
+
+/** For the host: fields are read by `read(headers, name)` first, where they need not become a list for that. */
+export function readFieldsBy(read) {
+  readField = read;
+}
+
 let classes = null;
 
 /** The classes, made when they are first wanted: those that they extend are there by then. */
@@ -93,6 +101,10 @@ function defineClasses() {
 
     /** A field's text; `isParsed`: as a structure, where there is one for it. */
     get(name, isParsed = false) {
+      if (isParsed === false && readField !== null) {
+        const text = readField(this, name);
+        if (text !== undefined) return text;
+      }
       const text = FunctionPrototypeCall(get, this, name);
       const parse = isParsed ? PARSERS[StringPrototypeToLowerCase(String(name))] : undefined;
       return parse === undefined ? text : parse(text, () => FunctionPrototypeCall(getSetCookie, this));
@@ -222,7 +234,8 @@ function defineClasses() {
       }
 
       static upgradeInPlace(message) {
-        return ObjectSetPrototypeOf(message, this.prototype);
+        const { prototype } = this;
+        return ObjectGetPrototypeOf(message) === prototype ? message : ObjectSetPrototypeOf(message, prototype);
       }
     };
 

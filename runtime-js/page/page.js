@@ -5,8 +5,6 @@ import { op_answer_page, op_log_error, op_page_source } from "ext:core/ops";
 import { PageElement } from "./document.js";
 import { reporter, View } from "./binding.js";
 import {
-  HeadersPrototypeGet,
-  HeadersPrototypeHas,
   JSONParse,
   NumberPrototypeToString,
   RegExpPrototypeTest,
@@ -32,17 +30,18 @@ const pages = new SafeMap();
 /** Statuses whose answers have no body. */
 const BODILESS = new SafeSet([204, 205, 304]);
 
-/** Whether an answer is a state to be shown in the page: data, and no redirect. @param {Headers | null} headers */
-export function isShown(status, headers) {
-  if (BODILESS.has(status)) return false;
-  if (headers === null) return true;
-  const leads = HeadersPrototypeHas(headers, "location");
-  return !leads && (!HeadersPrototypeHas(headers, "content-type") || isJson(headers));
+/**
+ * Whether an answer is a state to be shown in the page: data, and no redirect.
+ * @param {string | null} type its `Content-Type`
+ * @param {boolean} leads whether it has a `Location`
+ */
+export function isShown(status, type, leads) {
+  return !BODILESS.has(status) && !leads && (type === null || isJson(type));
 }
 
-/** Whether a Response's text is data. @param {Headers} headers */
-export function isData(headers, text) {
-  if (!isJson(headers)) return false;
+/** Whether a Response's text is data. @param {string} type its `Content-Type` */
+export function isData(type, text) {
+  if (!isJson(type)) return false;
   try {
     JSONParse(text);
     return true;
@@ -51,9 +50,8 @@ export function isData(headers, text) {
   }
 }
 
-/** @param {Headers} headers */
-function isJson(headers) {
-  return RegExpPrototypeTest(/^application\/json\s*(?:;|$)/i, HeadersPrototypeGet(headers, "content-type") ?? "");
+function isJson(type) {
+  return RegExpPrototypeTest(/^application\/json\s*(?:;|$)/i, type);
 }
 
 /**

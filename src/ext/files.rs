@@ -50,7 +50,8 @@ pub(crate) async fn op_file_open(
         state.exchanges().host.site()?.file(method, headers, target)
     };
     let (head, body) = answer.await?.into_parts();
-    let (status, headers) = (head.status.as_u16(), write_headers(&head.headers));
+    let headers = write_headers(&head.headers).into_iter().map(char::from).collect();
+    let status = head.status.as_u16();
     let mut state = state.borrow_mut();
     let files = &mut state.exchange(id).slot()?.files;
     files.push(Some(body));

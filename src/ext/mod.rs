@@ -147,6 +147,7 @@ deno_core::extension!(
         answer::op_answer_file,
         answer::op_answer_plain,
         answer::op_answer_stream,
+        answer::op_answer_whole,
         answer::op_stream_end,
         answer::op_stream_gone,
         answer::op_stream_write,

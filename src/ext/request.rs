@@ -1,5 +1,6 @@
 //! The URL, headers and body of a request. Half of `runtime-js/request.js`.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use deno_core::{OpState, ToV8, op2, v8};
 use deno_error::JsErrorBox;
 use hyper::body::{Body as _, Frame};
-use hyper::header::{HOST, HeaderMap, HeaderValue};
+use hyper::header::{HOST, HeaderMap};
 
 use super::bodies::Held;
 use super::exchange::{BodyFault, ExchangeState, Slot};
@@ -76,12 +77,16 @@ pub(crate) fn op_request_is_own(
 
 /// All headers, in the format of [`write_headers`].
 #[op2]
-#[string]
-pub(crate) fn op_request_headers(state: &mut OpState, id: f64) -> Result<String, OpError> {
-    Ok(write_headers(&state.exchange(id).slot()?.request.parts().headers))
+pub(crate) fn op_request_headers<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    id: f64,
+) -> Result<v8::Local<'s, v8::Value>, OpError> {
+    let text = write_headers(&state.exchange(id).slot()?.request.parts().headers);
+    Ok(byte_string(scope, &text))
 }
 
-/// The value of one header; null if it is absent.
+/// The value of one header; null if it is absent, undefined if no header can have such a name.
 #[op2]
 pub(crate) fn op_request_header<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -90,10 +95,15 @@ pub(crate) fn op_request_header<'s>(
     #[string] name: &str,
 ) -> Result<v8::Local<'s, v8::Value>, OpError> {
     let head = state.exchange(id).slot()?.request.parts();
-    let headers = &head.headers;
-    let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    // A walk over a list as short as that of most requests costs less than the hash of a name. The list has the names in
+    // lower case.
+    let is_lower = !name.bytes().any(|byte| byte.is_ascii_uppercase());
+    let wanted: Cow<'_, str> = if is_lower { name.into() } else { name.to_ascii_lowercase().into() };
+    let named = head.headers.iter().filter(|(known, _)| known.as_str() == wanted);
+    let mut values = named.map(|(_, value)| value.as_bytes());
     // Most headers have one value, which is then copied only once.
     Ok(match (values.next(), values.next()) {
+        (None, _) if !is_token(name) => v8::undefined(scope).into(),
         (None, _) => v8::null(scope).into(),
         (Some(only), None) => byte_string(scope, only),
         (Some(first), Some(second)) => {
@@ -101,6 +111,12 @@ pub(crate) fn op_request_header<'s>(
             byte_string(scope, &all.join(&b", "[..]))
         }
     })
+}
+
+/// Whether a text can be the name of a header (RFC 9110 section 5.6.2).
+fn is_token(text: &str) -> bool {
+    let is_mark = |byte| b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || is_mark(byte))
 }
 
 /// The address that the request came from.
@@ -343,14 +359,15 @@ async fn next_frame(
     Ok(frame)
 }
 
-/// Formats headers for JavaScript: alternating lines of names and values.
-pub(super) fn write_headers(headers: &HeaderMap) -> String {
-    let mut text = String::new();
+/// Formats headers for JavaScript, as a byte string: alternating lines of names and values.
+pub(super) fn write_headers(headers: &HeaderMap) -> Vec<u8> {
+    let length = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 2).sum();
+    let mut text = Vec::with_capacity(length);
     for (name, value) in headers {
-        text += name.as_str();
-        text.push('\n');
-        text.extend(value.as_bytes().iter().copied().map(char::from));
-        text.push('\n');
+        text.extend_from_slice(name.as_str().as_bytes());
+        text.push(b'\n');
+        text.extend_from_slice(value.as_bytes());
+        text.push(b'\n');
     }
     text
 }

@@ -12,6 +12,10 @@ use super::{Answer, AnswerBody};
 use liveline_proto::{Format, LAST_EVENT_ID};
 use liveline_proto::{LineId, Reach};
 
+// A name that is a text is parsed for each request.
+const ACCEPT_LIVE: HeaderName = HeaderName::from_static("x-accept-live");
+const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
+
 /// How a client receives what follows an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Audience {
@@ -38,12 +42,12 @@ impl Audience {
             return Audience::Stream(format);
         }
         // `Sec-Fetch-Mode` is no sign of it: Node, Deno and Bun send that, and so does a page's own `fetch()`.
-        if headers.contains_key("x-accept-live") { Audience::Live } else { Audience::Plain }
+        if headers.contains_key(ACCEPT_LIVE) { Audience::Live } else { Audience::Plain }
     }
 
     /// Whether its stream of events has ended for good, and its `EventSource` only connects again.
     pub(crate) fn has_all(request: &Parts) -> bool {
-        request.headers.get("last-event-id").is_some_and(|id| id == LAST_EVENT_ID)
+        request.headers.get(LAST_EVENT).is_some_and(|id| id == LAST_EVENT_ID)
             && Audience::of(request) == Audience::Stream(Format::Events)
     }
 

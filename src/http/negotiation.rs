@@ -5,6 +5,11 @@ use hyper::header::ACCEPT;
 
 /// Whether a client prefers HTML to JSON. `*/*` alone does not mean HTML.
 pub(crate) fn prefers_html(headers: &HeaderMap) -> bool {
+    // Most programs accept anything, or say nothing.
+    let names_text = |accept: &[u8]| accept.windows(5).any(|window| window.eq_ignore_ascii_case(b"text/"));
+    if !headers.get_all(ACCEPT).iter().any(|value| names_text(value.as_bytes())) {
+        return false;
+    }
     let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let ranges: Vec<_> = values.flat_map(|value| value.split(',')).map(Range::parse).collect();
     let html = best(&ranges, &["text/html", "text/*"]);

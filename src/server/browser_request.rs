@@ -29,9 +29,10 @@ impl BrowserRequest {
     pub(super) fn of(request: &Request<ReceivedBody>) -> Option<Box<BrowserRequest>> {
         let wants_html = prefers_html(request.headers());
         let shown = request.headers().get(X_LIVE_PAGE).filter(|_| !wants_html).cloned();
-        let (uri, is_look) = (request.uri().clone(), is_look(request.method()));
-        (wants_html || shown.is_some())
-            .then(|| Box::new(BrowserRequest { uri, is_look, shown, requester: None }))
+        (wants_html || shown.is_some()).then(|| {
+            let (uri, is_look) = (request.uri().clone(), is_look(request.method()));
+            Box::new(BrowserRequest { uri, is_look, shown, requester: None })
+        })
     }
 
     /// Whether the browser will show the answer in place of the page that it shows now.

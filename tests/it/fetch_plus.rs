@@ -132,6 +132,89 @@ fn headers_that_are_there_get_the_methods() {
     assert_eq!(value, json!([false, true, true, true, [[0, 100]], true, true, true, true, cookies]));
 }
 
+#[test]
+fn received_headers_are_the_same_before_and_after_they_are_listed() {
+    let host = serving(
+        r#"const { headers } = event.request;
+           const thrown = (act) => { try { act(); return null; } catch (error) { return error.name; } };
+           const read = () => [headers.get("X-One"), headers.get("x-one"), headers.get("x-two"), headers.get("x-absent"),
+             headers.get("x-empty"), headers.get("x-list"), headers.get({ toString: () => "x-one" }), headers.get(1),
+             thrown(() => headers.get("not a name")), thrown(() => headers.get("")), thrown(() => headers.get("\u{100}")),
+             thrown(() => headers.get()), headers.get("cookie", true), headers.has("x-one"), headers.has("x-absent")];
+           const before = read();
+           const listed = [...headers].filter(([name]) => name.startsWith("x-") && name !== "x-accept-live");
+           const after = read();
+           const { request } = event;
+           const shape = [request instanceof Request, request.constructor.name, headers instanceof Headers, headers.constructor.name,
+             Object.getPrototypeOf(headers) === HeadersPlus.prototype, Object.getPrototypeOf(request) === RequestPlus.prototype,
+             event.request === request, request.headers === headers, Object.keys(headers), Object.keys(request)];
+           const guard = ["set", "append", "delete"].map((name) => thrown(() => headers[name]("x-one", "2")));
+           const copy = new Headers(headers);
+           copy.set("x-one", "changed");
+           copy.set("X-New", "new");
+           copy.append("x-new", "newer");
+           copy.set("x-two", "changed");
+           const other = new Request(request, { headers: { "x-one": "other" } });
+           const foreign = thrown(() => HeadersPlus.prototype.get.call({}, "x-one"));
+           return { before, same: JSON.stringify(before) === JSON.stringify(after), listed, shape, guard,
+             copy: [...copy].filter(([name]) => name.startsWith("x-") && name !== "x-accept-live"), kept: headers.get("x-one"),
+             clone: request.clone().headers.get("x-one"), other: other.headers.get("x-one"), foreign };"#,
+    );
+    let fields = [
+        ("X-One", "1"),
+        ("x-list", "a"),
+        ("cookie", "c=d"),
+        ("x-two", "2"),
+        ("X-List", "b"),
+        ("x-empty", ""),
+    ];
+    let request =
+        fields.iter().fold(host.request("GET", "/"), |request, (name, value)| request.header(name, value));
+
+    let value = request.send().json();
+
+    let cookies = json!([{ "name": "c", "value": "d" }]);
+    let before = json!([
+        "1",
+        "1",
+        "2",
+        null,
+        "",
+        "a, b",
+        "1",
+        null,
+        "TypeError",
+        "TypeError",
+        "TypeError",
+        null,
+        cookies,
+        true,
+        false
+    ]);
+    assert_eq!(value["before"], before);
+    assert_eq!(value["same"], true);
+    assert_eq!(value["listed"], json!([["x-empty", ""], ["x-list", "a, b"], ["x-one", "1"], ["x-two", "2"]]));
+    assert_eq!(
+        value["shape"],
+        json!([true, "RequestPlus", true, "HeadersPlus", true, true, true, true, [], []])
+    );
+    assert_eq!(value["guard"], json!(["TypeError", "TypeError", "TypeError"]));
+    assert_eq!(
+        value["copy"],
+        json!([
+            ["x-empty", ""],
+            ["x-list", "a, b"],
+            ["x-new", "new, newer"],
+            ["x-one", "changed"],
+            ["x-two", "changed"]
+        ])
+    );
+    assert_eq!(
+        json!([value["kept"], value["clone"], value["other"], value["foreign"]]),
+        json!(["1", "1", "other", "TypeError"])
+    );
+}
+
 // -- Bodies -------------------------------------------------------------------------------------------
 
 #[test]

@@ -1,5 +1,6 @@
 //! Parser for the heads of answers, in the format that JavaScript passes.
 
+use bytes::Bytes;
 use hyper::header::{
     CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, TRANSFER_ENCODING, UPGRADE,
 };
@@ -18,8 +19,14 @@ pub(in crate::ext) fn head(status: u16, reason: &str, headers: &str) -> Result<A
     {
         answer.extensions.insert(reason);
     }
+    // The values share one copy of the text.
+    let text = Bytes::copy_from_slice(headers.as_bytes());
+    let mut at = 0;
     let mut lines = headers.split_terminator('\n');
     while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+        let begin = at + name.len() + 1;
+        let range = begin..begin + value.len();
+        at = range.end + 1;
         let invalid = || OpError::Header(format!("{name}: {value}"));
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
         // The connection sets the headers for framing (RFC 9112 section 6).
@@ -27,7 +34,8 @@ pub(in crate::ext) fn head(status: u16, reason: &str, headers: &str) -> Result<A
             continue;
         }
         if value.is_ascii() && header != LOCATION {
-            answer.headers.append(header, HeaderValue::from_str(value).map_err(|_| invalid())?);
+            let value = HeaderValue::from_maybe_shared(text.slice(range)).map_err(|_| invalid())?;
+            answer.headers.append(header, value);
             continue;
         }
         // A JavaScript byte string: one byte for each UTF-16 unit.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use deno_core::{JsBuffer, OpState, op2, v8};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RANGE};
 use hyper::{Method, StatusCode};
 use tokio::sync::mpsc;
 
@@ -17,7 +17,7 @@ pub(crate) use streams::Streams;
 
 use self::head::length_of;
 use self::streams::{Length, Open, end, is_of_events};
-use super::exchange::{ExchangeState, Phase};
+use super::exchange::{Current, ExchangeState, Phase};
 use super::log::about;
 use super::{OpError, from_exception};
 use crate::http::{Answer, AnswerBody, Chunk, JSON, Nature, TEXT};
@@ -73,9 +73,40 @@ enum Outcome {
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_answer_plain(state: &mut OpState, id: f64, #[smi] kind: u32, #[string] body: &str) -> u32 {
-    let mut exchange = state.exchange(id);
-    let answer = Input::Answer { answer: Box::new(plain(kind, body)), done: true };
-    if exchange.input(answer).is_err() {
+    answer_last(&mut state.exchange(id), plain(kind, body))
+}
+
+/// Like `op_answer`, for a handler that has returned and sends nothing more. Returns an [`Outcome`]. `can_be_part`: the
+/// answer is refused if its request asks for ranges of bytes, which `answer/ranges.js` cuts.
+#[op2(fast)]
+#[smi]
+pub(crate) fn op_answer_whole(
+    state: &mut OpState,
+    id: f64,
+    #[smi] status: u16,
+    #[string] reason: &str,
+    #[string] headers: &str,
+    #[string] body: &str,
+    is_state: bool,
+    can_be_part: bool,
+) -> Result<u32, OpError> {
+    let Ok(slot) = state.exchange(id).slot() else { return Ok(Outcome::Refused as u32) };
+    let request = slot.request.parts();
+    if can_be_part && request.headers.contains_key(RANGE) {
+        return Ok(Outcome::Refused as u32);
+    }
+    let is_head = request.method == Method::HEAD;
+    let mut answer = head(status, reason, headers)?;
+    if is_state {
+        answer.nature = Nature::State;
+    }
+    fill(&mut answer, body.as_bytes(), is_head);
+    Ok(answer_last(&mut state.exchange(id), answer))
+}
+
+/// Gives the last answer of a handler that has returned. Returns an [`Outcome`].
+fn answer_last(exchange: &mut Current<'_>, answer: Answer) -> u32 {
+    if exchange.input(Input::Answer { answer: Box::new(answer), done: true }).is_err() {
         return Outcome::Refused as u32;
     }
     let _ = exchange.input(Input::Returned);
@@ -122,16 +153,21 @@ fn answer_with(
     body: &[u8],
     done: bool,
 ) -> Result<(), OpError> {
-    let is_spared = body.is_empty() && is_head(state, id)?;
+    let is_head = state.exchange(id).slot()?.request.parts().method == Method::HEAD;
+    fill(&mut answer, body, is_head);
+    give(state, id, answer, done)
+}
+
+/// Gives an answer its body. `is_head`: its request has the method HEAD.
+fn fill(answer: &mut Answer, body: &[u8], is_head: bool) {
     // Keeps the `Content-Length` of the handler only for HEAD, where no body is sent. Else the connection
     // sets it.
-    if !is_spared || length_of(&answer.headers).is_none() {
+    if !is_head || !body.is_empty() || length_of(&answer.headers).is_none() {
         answer.headers.remove(CONTENT_LENGTH);
     }
     if !body.is_empty() {
         answer.body = AnswerBody::Data(Bytes::copy_from_slice(body));
     }
-    give(state, id, answer, done)
 }
 
 /// Sends an answer whose body is a static file that JavaScript has not read from.
@@ -177,11 +213,6 @@ pub(crate) fn op_answer_stream(
     let length = length.map(|whole| Length { whole, left: whole });
     let open = Open { exchange, sender, length, is_of_events, is_over: false };
     Ok(state.borrow_mut::<Streams>().insert(open))
-}
-
-/// Whether the request method is HEAD.
-fn is_head(state: &mut OpState, id: f64) -> Result<bool, OpError> {
-    Ok(state.exchange(id).slot()?.request.parts().method == Method::HEAD)
 }
 
 /// Writes a chunk; resolves when the next one may be written. False: the client disconnected.
