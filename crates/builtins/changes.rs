@@ -247,8 +247,8 @@ function fromInnerRequest(",
         "deno_web/02_event.js",
         "    ArrayPrototypePush(listeners[type], {\n      callback,\n      options,\n      signal,\n      abortListener,\n    });\n",
         "    const listener = { callback, options, signal, abortListener };\n    \
-         if (listenerList.length === 0) listeners[type] = [listener];\n    \
-         else ArrayPrototypePush(listenerList, listener);\n",
+         if (listeners[type].length === 0) listeners[type] = [listener];\n    \
+         else ArrayPrototypePush(listeners[type], listener);\n",
     ),
     // The list of no ports is the same for all messages.
     (

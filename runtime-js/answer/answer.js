@@ -310,9 +310,9 @@ function answerValue(exchange, body, head, last) {
   if (!isInPage && head.status === 200 && !head[kHasHeaders] && head.statusText === "") {
     return op_answer_data(exchange.id, kind, text, last);
   }
-  // An error without a word is no state that a page could show.
   const list = head.headers === null ? [] : HeadersPrototypeEntries(head.headers);
   const type = valueIn(list, "content-type");
+  // An error without a word is no state that a page could show.
   const isState = isShown(head.status, type, valueIn(list, "location") !== null) && (kind !== EMPTY || head.status < 400);
   let headers = writeHeaders(list);
   if (kind !== EMPTY && type === null) headers += `content-type\n${CONTENT_TYPES[kind]}\n`;
@@ -371,8 +371,8 @@ export function isUntouched(response) {
 }
 
 /**
- * Answers at once with data, or with an untouched Response of a usual type. Returns false for what takes longer, and
- * where the exchange was answered before or has ended.
+ * Answers at once with data, or with a Response of a text that nothing was read of. Returns false for what takes longer,
+ * and where the exchange was answered before or has ended.
  */
 export function answerAtOnce(exchange, value) {
   if (exchange.show !== AS_DATA) return false;

@@ -88,6 +88,8 @@ const attached = new SafeMap();
 /** The number by which the host knows code that belongs to no actor. */
 const NO_ACTOR = -1;
 
+const FAR_IS_GONE = "The other end of this WebSocketPair went to a client, so this one stays here.";
+
 const UNLIMITED = { __proto__: null, maxSockets: 0, messageRate: 0 };
 
 /** The longest attachment of a socket, in bytes. */
@@ -217,7 +219,7 @@ class End {
   /** Puts a pipe between this end and the other one, which is in this isolate. */
   #openPipe() {
     const far = this.#far;
-    if (far === null) throw new TypeError("The other end of this WebSocketPair went to a client, so this one stays here.");
+    if (far === null) throw new TypeError(FAR_IS_GONE);
     const pipe = op_actor_pipe();
     const held = this.#held ?? [];
     far.bePiped(pipe);
@@ -231,7 +233,9 @@ class End {
     if (this.#held === null || this.#isSent) {
       throw new TypeError("A WebSocket as the body of a request is an end that nobody accepted.");
     }
-    if (this.#far === null) throw new TypeError("A WebSocket that came from elsewhere cannot be the body of a request.");
+    if (this.#far === null) {
+      throw new TypeError("A WebSocket whose other end is elsewhere cannot be the body of a request.");
+    }
     const far = this.#far;
     this.#isSent = true;
     far.bePiped(behind.leave());
@@ -326,6 +330,7 @@ class End {
     }
     if (this.#pipe >= 0) return this.#givePipeTo(exchange, headers);
     const { 0: near, 1: held } = [this.#far, this.#held];
+    if (near === null) throw new TypeError(FAR_IS_GONE);
     const isOpen = op_answer_socket(exchange.id, headers);
     this.#isSent = true;
     if (!isOpen) return near[kClosed](1006, "The request did not get a WebSocket.", false);
@@ -354,7 +359,7 @@ class End {
     if (this.#isSent) return;
     this.#isSent = true;
     if (this.#pipe >= 0) op_actor_end_close(NO_ACTOR, this.#pipe, 1006, "The client left.");
-    else this.#far[kClosed](1006, "The client left.", false);
+    else this.#far?.[kClosed](1006, "The client left.", false);
   }
 }
 

@@ -5,8 +5,8 @@
 //! kept; the connection's task then waits until it does.
 //!
 //! A raw socket is read by its isolate's thread, so that a message and its answer need no change of threads. While that
-//! thread runs JavaScript for long, the watchdog's thread reads the socket now and then, and when that thread ends or is
-//! lost, the connection [moves](move_to_hub) to the runtime of the hub.
+//! thread runs JavaScript for long, the watchdog's thread reads the socket now and then (`meanwhile.rs`), and when that
+//! thread ends or is lost, the connection [moves](move_to_hub) to the runtime of the hub.
 
 use std::cell::RefCell;
 use std::fmt::Debug;
@@ -116,15 +116,18 @@ async fn carry(mut carrying: Carrying, over: Option<Close>) {
 
 /// Reads a connection on the runtime of the hub from now on: the thread that read it ends or is lost.
 pub(super) fn move_to_hub(socket: Arc<Socket>) {
-    let _entered = socket.hub.runtime().enter();
-    match duplicate(&socket.stream) {
-        Ok(stream) => {
-            // Whoever moved it first has begun the task.
-            if socket.moved.set(Box::new(stream)).is_ok() {
-                let runtime = socket.hub.runtime().clone();
-                runtime.spawn(carry(Carrying { socket, has_moved: true }, None));
-            }
-        }
+    let runtime = socket.hub.runtime().clone();
+    let _entered = runtime.enter();
+    // The task of that thread does not look at the connection meanwhile.
+    let input = socket.input();
+    if socket.moved.get().is_some() || socket.place().is_none() {
+        // It has moved before, or is over.
+        return;
+    }
+    let moved = duplicate(&socket.stream).map(|stream| socket.moved.set(Box::new(stream)));
+    drop(input);
+    match moved {
+        Ok(_) => drop(runtime.spawn(carry(Carrying { socket, has_moved: true }, None))),
         Err(error) => {
             // With many of them there may be no descriptor left. Why their isolate has ended was logged.
             tracing::debug!("a connection ends with its isolate, because it cannot move: {error}");
@@ -148,8 +151,10 @@ pub(super) struct Socket {
     pub(super) reader: Option<OwnerId>,
     /// The same connection on the runtime of the hub, when that reads it in place of `reader`.
     moved: OnceLock<Box<TcpStream>>,
-    /// Locked while bytes are read and decoded, so that two threads cannot exchange the order of what they read.
+    /// Locked while bytes are read and decoded, so that two threads cannot exchange the order of what they read, and while
+    /// the connection moves.
     input: Mutex<Input>,
+    /// Its place under the limit of connections; `None` when it is over.
     place: Mutex<Option<Box<dyn Debug + Send>>>,
     writer: Mutex<Writer>,
     /// The task that reads, and that waits until more can be written.
@@ -306,20 +311,20 @@ impl Socket {
         if writer.has_closed {
             return;
         }
-        let rest = match (writer.flow, &mut writer.rest) {
-            (Flow::Flowing, rest @ None) => rest,
+        if writer.flow != Flow::Flowing || writer.rest.is_some() {
             // A client that does not read gets no pongs.
-            _ => return,
-        };
-        let mut at = 0;
-        match write(self.stream(), bytes, None, &mut at) {
-            Ok(true) => {}
-            Ok(false) => {
-                *rest = Some(Box::new(Rest { bytes: bytes.to_vec(), tail: None, at }));
-                writer.flow = Flow::Blocked;
-            }
-            Err(_) => writer.flow = Flow::Over,
+            return;
         }
+        let mut at = 0;
+        let flow = match write(self.stream(), bytes, None, &mut at) {
+            Ok(true) => Flow::Flowing,
+            Ok(false) => {
+                writer.rest = Some(Box::new(Rest { bytes: bytes.to_vec(), tail: None, at }));
+                Flow::Blocked
+            }
+            Err(_) => Flow::Over,
+        };
+        self.wrote(&mut writer, flow);
     }
 
     /// Lets threads write again once the system accepts more. Ready: the connection is over.
@@ -371,14 +376,23 @@ impl Socket {
         self.input.lock().expect("decoding does not panic")
     }
 
+    fn place(&self) -> MutexGuard<'_, Option<Box<dyn Debug + Send>>> {
+        self.place.lock().expect("nothing panics while this is locked")
+    }
+
     /// The line or the connection is over.
     fn over(self: &Arc<Socket>, close: Close) {
         self.hub.detached(self, close);
-        drop(self.place.lock().expect("nothing panics while this is locked").take());
+        if self.moved.get().is_some() {
+            // A lost thread keeps its descriptor for as long as it lives, as those of its requests. If this fails, the
+            // connection is gone.
+            let _ = SockRef::from(&self.stream).shutdown(Shutdown::Both);
+        }
+        drop(self.place().take());
     }
 
-    /// Reads and writes as far as the system allows at once, in place of the thread that otherwise does. That the
-    /// connection is over is left to that thread.
+    /// Reads once, and writes what the system did not accept before, in place of the thread that otherwise does. That
+    /// the connection is over is left to that thread.
     pub(super) fn meanwhile(&self) {
         let mut writer = self.writer();
         if writer.flow == Flow::Blocked {
@@ -386,18 +400,17 @@ impl Socket {
             self.wrote(&mut writer, flow);
         }
         drop(writer);
+        let mut input = self.input();
+        // Whether the task is paused is for the task to decide.
+        if !matches!(*input, Input::Frames(_)) || !self.hub.engine().may_read(self.attachment) {
+            return;
+        }
         INPUT.with_borrow_mut(|buffer| {
             buffer.resize(READ_BYTES, 0);
-            for _ in 0..READS_PER_TURN {
-                let mut input = self.input();
-                if !matches!(*input, Input::Frames(_)) || !self.may_read() {
-                    return;
-                }
-                let Ok(read @ 1..) = (&*SockRef::from(self.stream())).read(buffer) else { return };
-                if let Some(close) = self.take_in(&mut input, &mut buffer[..read]) {
-                    *input = Input::Over(close);
-                    self.waker.wake();
-                }
+            let Ok(read @ 1..) = (&*SockRef::from(self.stream())).read(buffer) else { return };
+            if let Some(close) = self.take_in(&mut input, &mut buffer[..read]) {
+                *input = Input::Over(close);
+                self.waker.wake();
             }
         });
     }
@@ -571,6 +584,7 @@ impl Future for Carrying {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Close>> {
         let Carrying { socket, has_moved } = self.get_mut();
+        let mut input = socket.input();
         if !*has_moved && socket.moved.get().is_some() {
             return Poll::Ready(None);
         }
@@ -584,7 +598,6 @@ impl Future for Carrying {
                 if !socket.may_read() {
                     return Poll::Pending;
                 }
-                let mut input = socket.input();
                 if let Input::Over(close) = &*input {
                     return Poll::Ready(Some(close.clone()));
                 }

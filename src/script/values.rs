@@ -76,8 +76,8 @@ pub(super) fn json_or_null<'s>(
     }
 }
 
-/// A raw socket's message as arguments for `websocket/pair.js`: its exchange and its payload. The payload of a ping or
-/// a pong stands in a list, behind whether it is a pong.
+/// A raw socket's message for `websocket/pair.js`. The payload of a ping or a pong stands in a list, behind whether it is
+/// a pong.
 pub(super) fn message<'s>(scope: &mut v8::PinScope<'s, '_>, event: &LineEvent) -> v8::Local<'s, v8::Value> {
     match &event.event {
         Event::Data { frame: Frame::Text(text), .. } => string(scope, text),

@@ -69,6 +69,11 @@ impl ExecutionCounter {
         let _ = self.reason.compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed);
     }
 
+    /// Whether the isolate's turn was terminated since the last call of [`ExecutionCounter::take_reason`].
+    pub(super) fn is_terminated(&self) -> bool {
+        self.reason.load(Ordering::Relaxed) != 0
+    }
+
     /// Why the isolate's turn was terminated since the last call.
     pub(super) fn take_reason(&self) -> Option<TerminationReason> {
         match self.reason.load(Ordering::Relaxed) {

@@ -55,9 +55,8 @@ impl Inbox {
         }
     }
 
-    /// The messages of raw sockets that are next, from `first` on.
+    /// The messages of raw sockets that are next, from `first` on, until [`Inbox::delivered`].
     pub(super) fn messages(&mut self, first: LineEvent) -> &[LineEvent] {
-        self.messages.clear();
         self.messages.push(first);
         while self.messages.len() < MESSAGES && self.next.is_none() {
             match self.mail.try_recv() {
@@ -67,6 +66,11 @@ impl Inbox {
             }
         }
         &self.messages
+    }
+
+    /// The messages of the last list are delivered.
+    pub(super) fn delivered(&mut self) {
+        self.messages.clear();
     }
 
     /// Whether the next message is one more event of a line.

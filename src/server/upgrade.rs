@@ -1,5 +1,5 @@
-//! Connections that leave HTTP. Raw WebSockets stay on their worker's thread; all others move to the runtime of the live
-//! lines.
+//! Connections that leave HTTP. Raw WebSockets whose handler runs on this thread stay on it; all others move to the
+//! runtime of the live lines.
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
@@ -27,13 +27,20 @@ impl Upgrade {
         let (attachment, encoding) = match protocol {
             Protocol::Raw(line, longest) => {
                 let encoding = Encoding::Raw { limit: longest.unwrap_or(limit) };
-                let attachment = hub.turn().attach(line, TransportKind::Raw);
-                // Without an attachment the line is over already.
-                if let Some(attachment) = attachment {
-                    let connection = Connection { stream, read, head, encoding, reader: Some(owner), place };
-                    tokio::task::spawn_local(socket::serve(hub, attachment, connection));
+                let mut turn = hub.turn();
+                let is_own = turn.owner(line) == Some(owner);
+                let attachment = turn.attach(line, TransportKind::Raw);
+                drop(turn);
+                match attachment {
+                    Some(attachment) if is_own => {
+                        let connection =
+                            Connection { stream, read, head, encoding, reader: Some(owner), place };
+                        tokio::task::spawn_local(socket::serve(hub, attachment, connection));
+                        return Ok(());
+                    }
+                    // The line is over already, or what receives its messages is elsewhere, as an actor may be.
+                    attachment => (attachment, encoding),
                 }
-                return Ok(());
             }
             Protocol::Dev(socket) => {
                 let stream = moved(hub, stream)?;

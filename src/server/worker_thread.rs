@@ -317,7 +317,8 @@ impl Serving {
         let (isolate, hub) = (&self.worker.isolate, &self.worker.config.hub);
         if event.is_message() {
             isolate.hold_back(false);
-            return self.deliver_messages(inbox.messages(event)).await;
+            self.deliver_messages(inbox.messages(event)).await;
+            return inbox.delivered();
         }
         let is_last = !inbox.has_line_event();
         isolate.hold_back(!is_last);

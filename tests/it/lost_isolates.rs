@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::thread;
 
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::support::{Host, Site};
 
@@ -166,6 +166,9 @@ fn lines_and_sockets_are_closed_with_1011() {
         }
     };
     assert_eq!(u16::from(close.code), 1011);
+    // The host ends the connection, although the thread that read it still runs.
+    let end = socket.read().expect_err("the end");
+    assert!(matches!(end, Error::ConnectionClosed), "{end}");
     let (_, mut line) = host.open("/line");
     line.send("ask", Value::Null);
     assert_eq!(line.expect("message"), json!("alive"));

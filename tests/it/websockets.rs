@@ -579,6 +579,27 @@ fn pings_are_answered_and_messages_read_while_a_handler_runs() {
     assert_eq!(next(&mut other), text("ended waits"));
 }
 
+/// An end whose other one a client has is of no use to a second client, which gets no socket.
+#[test]
+fn both_ends_of_a_pair_cannot_go_to_clients() {
+    let host = Site::new()
+        .file(
+            "handler.js",
+            r#"let pair;
+            export default () => {
+              const second = pair !== undefined;
+              pair ??= Object.values(new WebSocketPair());
+              return new Response(null, { status: 101, webSocket: pair[second ? 1 : 0] });
+            }"#,
+        )
+        .arg("--workers=1")
+        .serve();
+    let _first = connect(&host);
+
+    assert_eq!(open(&host, "/", &[]).err(), Some(500));
+    host.log.next("went to a client");
+}
+
 /// What a client sends while the thread that reads its socket runs a handler is a sign of life all the same.
 #[test]
 fn a_client_that_answers_pings_is_alive_while_a_handler_runs() {

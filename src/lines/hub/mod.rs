@@ -129,7 +129,7 @@ impl State {
 }
 
 impl Hub {
-    /// A hub whose sockets and timers run on `runtime`.
+    /// A hub whose sockets, except for raw ones, and whose timers run on `runtime`.
     pub(crate) fn new(limits: Limits, runtime: tokio::runtime::Handle) -> Hub {
         let now = Instant::now();
         let state = State {
@@ -160,7 +160,7 @@ impl Hub {
         hub
     }
 
-    /// The runtime that live sockets run on.
+    /// The runtime that live sockets run on, except for raw ones.
     pub(crate) fn runtime(&self) -> &tokio::runtime::Handle {
         &self.0.runtime
     }
@@ -270,13 +270,8 @@ impl Hub {
         }
     }
 
-    /// Reads and writes the connections that an owner's thread reads, which runs JavaScript for long.
-    pub(crate) fn meanwhile(&self, owner: OwnerId) {
-        self.read_by(owner).iter().for_each(|socket| socket.meanwhile());
-    }
-
     /// The connections that an owner's thread reads.
-    fn read_by(&self, owner: OwnerId) -> Vec<Arc<Socket>> {
+    pub(super) fn read_by(&self, owner: OwnerId) -> Vec<Arc<Socket>> {
         let state = self.lock();
         state.sockets.iter().flatten().filter(|socket| socket.reader == Some(owner)).cloned().collect()
     }

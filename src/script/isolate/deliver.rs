@@ -93,7 +93,7 @@ impl Isolate {
                 if count > 0 {
                     // Each message has a turn of its own: promises settle before the next.
                     scope.perform_microtask_checkpoint();
-                    if scope.is_execution_terminating() || began.elapsed() >= TURN {
+                    if self.counter.is_terminated() || began.elapsed() >= TURN {
                         return;
                     }
                 }

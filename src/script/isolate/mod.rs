@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use deno_core::error::{CoreError, CoreErrorKind};
 use deno_core::v8;
@@ -37,10 +37,10 @@ use super::watchdog::{self, ExecutionCounter, RunLimits, TerminationReason, Watc
 use super::{embedded, snapshot};
 use crate::config::IsolateLimits;
 use crate::ext::{Access, Background, Exchanges, Memory, Running, Streams, from_js_error};
-use crate::lines::Hub;
+use crate::lines::Meanwhile;
 use crate::metrics::Heap;
 use liveline_compiler::Diagnostic;
-use liveline_proto::{ExchangeId, OwnerId};
+use liveline_proto::ExchangeId;
 use liveline_store::Databases;
 
 /// When nothing ran for this long, the heap is tidied.
@@ -144,7 +144,7 @@ impl Isolate {
         let loader = Rc::new(Loader::of(access, half));
         let lazy = embedded::lazy(half);
         let watched =
-            Meanwhile { hub: exchanges.hub(), owner: exchanges.owner(), looked: Cell::default(), lost };
+            Duties { sockets: RefCell::new(Meanwhile::new(exchanges.hub(), exchanges.owner())), lost };
         let memory = Memory::new(limits.heap);
         let options = RuntimeOptions {
             module_loader: Some(loader.clone()),
@@ -429,27 +429,15 @@ struct Start<'a> {
     is_for_snapshot: bool,
 }
 
-/// How often the sockets are read that the isolate's thread reads, while that runs JavaScript. Their clients' pings are
-/// answered then, and what clients send counts as a sign of life.
-const READS: Duration = Duration::from_secs(1);
-
 /// The watchdog's further duties for an isolate.
-struct Meanwhile<F> {
-    hub: Hub,
-    owner: OwnerId,
-    /// When the sockets were last read.
-    looked: Cell<Option<Instant>>,
+struct Duties<F> {
+    sockets: RefCell<Meanwhile>,
     lost: F,
 }
 
-impl<F: Fn(Option<ExchangeId>) + Send> Watched for Meanwhile<F> {
+impl<F: Fn(Option<ExchangeId>) + Send> Watched for Duties<F> {
     fn meanwhile(&self) {
-        // Frames that a handler has sent do not wait for the end of its loop.
-        self.hub.flush();
-        if self.looked.get().is_none_or(|at| at.elapsed() >= READS) {
-            self.looked.set(Some(Instant::now()));
-            self.hub.meanwhile(self.owner);
-        }
+        self.sockets.borrow_mut().look();
     }
 
     fn lost(&self, exchange: Option<u64>) {

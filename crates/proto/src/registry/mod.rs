@@ -194,6 +194,11 @@ impl Engine {
         self.connect(id, |line, cx| Some(line.attach(id, transport, cx))).ok()
     }
 
+    /// Who receives the events of a line; `None` of one that is over.
+    pub fn owner(&self, id: LineId) -> Option<OwnerId> {
+        self.line(id).map(|line| line.owner)
+    }
+
     /// Runs an input that gives a line a new connection.
     fn connect(
         &mut self,
