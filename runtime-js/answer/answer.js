@@ -334,7 +334,7 @@ function valueIn(list, name) {
   return value;
 }
 
-/** Whether a Response has a line of its own. Its Headers are not made for that. */
+/** What `hasPort` of `live_response/states.js` is for a Response, here without making its Headers, which pages cannot. */
 export function hasLine(response) {
   if (isAttached(response)) return true;
   const inner = responses().toInnerResponse(response);
