@@ -607,6 +607,10 @@ impl Future for Carrying {
                         if let Some(close) = socket.take_in(&mut input, &mut buffer[..read]) {
                             return Poll::Ready(Some(close));
                         }
+                        // On the thread of an isolate, requests wait for a client that sends much.
+                        if read == READ_BYTES && socket.reader.is_some() {
+                            break;
+                        }
                     }
                 }
             }
