@@ -546,22 +546,20 @@ fn a_handler_that_spins_is_stopped_and_its_socket_closed() {
     assert_eq!(closed(&mut socket).0, 4002);
 }
 
+/// A body for [`serving`] whose handler runs, for a message that begins with `until`, until there is a file of that name.
+const BUSY: &str = r#"const { existsSync } = await import("node:fs");
+    server.accept();
+    server.addEventListener("message", ({ data }) => {
+      server.send(`began ${data}`);
+      while (data.startsWith("until") && !existsSync(import.meta.dirname + "/" + data));
+      server.send(`ended ${data}`);
+    });
+    return new Response(null, { status: 101, webSocket: client });"#;
+
 /// The thread of the isolate reads its sockets; while it runs a handler for long, the host reads them all the same.
 #[test]
 fn pings_are_answered_and_messages_read_while_a_handler_runs() {
-    let host = serving(
-        r#"const { existsSync } = await import("node:fs");
-        server.accept();
-        server.addEventListener("message", ({ data }) => {
-          server.send(`began ${data}`);
-          while (data.startsWith("until") && !existsSync(import.meta.dirname + "/" + data));
-          server.send(`ended ${data}`);
-        });
-        return new Response(null, { status: 101, webSocket: client });"#,
-    )
-    .arg("--workers=1")
-    .arg("--cpu-timeout=1m")
-    .serve();
+    let host = serving(BUSY).arg("--workers=1").arg("--cpu-timeout=1m").serve();
     let (mut busy, mut other) = (connect(&host), connect(&host));
     let text = |text: &str| Some(Message::text(text.to_owned()));
 
@@ -603,33 +601,24 @@ fn both_ends_of_a_pair_cannot_go_to_clients() {
 /// What a client sends while the thread that reads its socket runs a handler is a sign of life all the same.
 #[test]
 fn a_client_that_answers_pings_is_alive_while_a_handler_runs() {
-    let host = serving(
-        r#"const { existsSync } = await import("node:fs");
-        server.accept();
-        server.addEventListener("message", ({ data }) => {
-          server.send("began");
-          while (!existsSync(import.meta.dirname + "/" + data));
-          server.send("ended");
-        });
-        return new Response(null, { status: 101, webSocket: client });"#,
-    )
-    .arg("--workers=1")
-    .arg("--cpu-timeout=1m")
-    .arg("--ping-interval=500ms")
-    .arg("--ping-timeout=2500ms")
-    .serve();
+    let host = serving(BUSY)
+        .arg("--workers=1")
+        .arg("--cpu-timeout=1m")
+        .arg("--ping-interval=500ms")
+        .arg("--ping-timeout=2500ms")
+        .serve();
     let mut socket = connect(&host);
 
-    socket.send(Message::text("there")).expect("a host");
-    assert_eq!(socket.read().expect("a message"), Message::text("began"));
+    socket.send(Message::text("until-there")).expect("a host");
+    assert_eq!(socket.read().expect("a message"), Message::text("began until-there"));
     // Reading a ping answers it. Twelve of them take longer than the host waits for a client that is silent.
     for _ in 0..12 {
         let ping = socket.read().expect("a ping");
         assert!(ping.is_ping(), "{ping}");
     }
-    host.site.write("there", "");
+    host.site.write("until-there", "");
 
-    assert_eq!(next(&mut socket), Some(Message::text("ended")));
+    assert_eq!(next(&mut socket), Some(Message::text("ended until-there")));
 }
 
 #[test]

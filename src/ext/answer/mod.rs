@@ -96,12 +96,18 @@ pub(crate) fn op_answer_whole(
         return Ok(Outcome::Refused as u32);
     }
     let is_head = request.method == Method::HEAD;
+    let mut answer = head_of(status, reason, headers, is_state)?;
+    fill(&mut answer, body.as_bytes(), is_head);
+    Ok(answer_last(&mut state.exchange(id), answer))
+}
+
+/// The head of an answer, which may be a state.
+fn head_of(status: u16, reason: &str, headers: &str, is_state: bool) -> Result<Answer, OpError> {
     let mut answer = head(status, reason, headers)?;
     if is_state {
         answer.nature = Nature::State;
     }
-    fill(&mut answer, body.as_bytes(), is_head);
-    Ok(answer_last(&mut state.exchange(id), answer))
+    Ok(answer)
 }
 
 /// Gives the last answer of a handler that has returned. Returns an [`Outcome`].
@@ -125,10 +131,7 @@ pub(crate) fn op_answer(
     done: bool,
     is_state: bool,
 ) -> Result<(), OpError> {
-    let mut answer = head(status, reason, headers)?;
-    if is_state {
-        answer.nature = Nature::State;
-    }
+    let answer = head_of(status, reason, headers, is_state)?;
     answer_with(state, id, answer, body.as_bytes(), done)
 }
 
