@@ -61,6 +61,8 @@ const WAITING: u8 = 2;
 const RUNNING: u8 = 3;
 /// Its answer is being sent.
 const ANSWERED: u8 = 4;
+/// Its answer is complete, and nothing of it was sent.
+const HELD: u8 = 5;
 
 impl Progress {
     fn is_at(&self, stage: u8) {
@@ -98,6 +100,15 @@ impl Progress {
     /// The request has its answer.
     pub(crate) fn answered(&self) {
         self.is_at(ANSWERED);
+    }
+
+    /// The answer is complete and waits to be sent, or does no longer.
+    pub(crate) fn held(&self, is_held: bool) {
+        if is_held {
+            self.is_at(HELD);
+        } else if self.stage.load(Ordering::Relaxed) == HELD {
+            self.is_at(IDLE);
+        }
     }
 
     /// The answer is sent.
@@ -189,7 +200,7 @@ impl ConnectionTable {
                 || socket.peek(&mut [std::mem::MaybeUninit::uninit()]).is_ok_and(|bytes| bytes > 0);
             let is_due = match stage {
                 IDLE => has_sent(),
-                READING | WAITING | RUNNING => true,
+                READING | WAITING | RUNNING | HELD => true,
                 _ => false,
             };
             if is_due && !entry.progress.is_blocked.load(Ordering::Relaxed) {

@@ -75,6 +75,11 @@ impl Monitor {
         }
     }
 
+    /// The whole answer waits to be sent, or does no longer.
+    pub(super) fn held(&self, is_held: bool) {
+        self.progress.held(is_held);
+    }
+
     /// The whole answer is there to be sent, or the rest of it is not wanted.
     pub(super) fn completed(&self) {
         self.timeouts.answered(Instant::now());

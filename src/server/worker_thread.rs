@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::accepted::Accepted;
 use super::connection_table::ConnectionTable;
+use super::http1::round;
 use super::mailbox::{Inbox, Mail};
 use super::remote::Remote;
 use super::renewal::site_of;
@@ -143,6 +144,7 @@ impl Thread {
         });
         let tidied = worker.clone();
         tokio::task::spawn_local(async move { tidied.isolate.tidy().await });
+        tokio::task::spawn_local(round::end_all());
         let connections = Rc::new(Connections { count: Cell::new(0), load, one_less: Notify::new() });
         Serving { worker, remote, connections, renewing: Rc::default() }.run(Inbox::new(mail)).await;
     }

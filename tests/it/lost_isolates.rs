@@ -7,7 +7,7 @@ use std::thread;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::support::{Host, Site};
+use crate::support::{Host, Site, read_to_close};
 
 /// What no interrupt gets into. None of it ends while a test runs.
 const STUCK: [(&str, &str); 3] = [
@@ -25,6 +25,10 @@ fn handler(stuck: &str) -> String {
           if (pathname === "/stuck") {{ {stuck} }}
           if (pathname === "/later") {{ await new Promise((r) => setTimeout(r)); {stuck} }}
           if (pathname === "/posted") {{ await event.request.text(); {stuck} }}
+          if (pathname === "/busy") {{
+            console.error("busy");
+            for (const end = Date.now() + 150; Date.now() < end;);
+          }}
           if (pathname === "/waits") {{ console.error("waits"); return new Promise(() => {{}}); }}
           if (pathname === "/line") {{
             event.client.addEventListener("ask", () => event.client.postMessage("alive"));
@@ -121,6 +125,26 @@ fn others_that_wait_get_503_as_well() {
         assert_eq!(waiting.join().expect("an answer"), 503);
     }
     assert_eq!(host.get("/").text(), "fine");
+}
+
+/// An answer may wait for those of other connections, of which one is stuck.
+#[test]
+fn answers_that_are_not_sent_yet_are_not_cut() {
+    let host = one_worker(STUCK[0].1);
+    let [mut first, mut stuck] = [host.connect(), host.connect()];
+    let request = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", host.address);
+    let slow = host.request("GET", "/busy");
+    let slow = thread::spawn(move || slow.send().status);
+    host.log.next("busy");
+
+    // Both arrive while the thread is busy.
+    first.write_all(request("/").as_bytes()).expect("the host reads");
+    stuck.write_all(request("/stuck").as_bytes()).expect("the host reads");
+
+    let answer = read_to_close(first);
+    assert!(answer.starts_with("HTTP/1.1 200 ") || answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(read_to_close(stuck).starts_with("HTTP/1.1 503 "));
+    assert!(matches!(slow.join(), Ok(200 | 503)));
 }
 
 #[test]

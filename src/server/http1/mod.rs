@@ -6,7 +6,10 @@
 mod buffers;
 mod output;
 mod request;
+pub(super) mod round;
+mod wire;
 
+use std::cell::{RefCell, RefMut};
 use std::io;
 use std::ops::Range;
 use std::pin::Pin;
@@ -25,6 +28,7 @@ use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 
 use self::output::Output;
+use self::wire::Wire;
 use super::TableEntry;
 use super::context::Context;
 use super::reply::{Reply, Upgrade};
@@ -52,13 +56,13 @@ pub(super) struct Http {
     input: BytesMut,
     /// The client will send nothing more.
     has_ended: bool,
-    output: Output,
     /// The body of the current request, if its end was not received.
     body: Option<BodyFeed>,
     answering: Answering,
     /// Dropped before the stream is closed: other threads use its descriptor for as long as this entry exists.
     entry: TableEntry,
-    stream: TcpStream,
+    /// The thread's [round] has it, too, while it holds an answer of it.
+    wire: Rc<RefCell<Wire>>,
 }
 
 /// The answer to the current request.
@@ -125,16 +129,16 @@ impl Http {
     ) -> Http {
         let limits =
             HeadLimits { bytes: limit.clamp(SMALL_HEAD, u32::MAX as usize), target: TARGET, fields: FIELDS };
+        let wire = Rc::new(RefCell::new(Wire::new(stream, context.monitor.clone())));
         let mut http = Http {
             context,
             connection: Connection::new(limits),
             input: BytesMut::new(),
             has_ended: false,
-            output: Output::default(),
             body: None,
             answering: Answering::Nothing,
             entry,
-            stream,
+            wire,
         };
         http.received(read);
         http
@@ -169,14 +173,18 @@ impl Http {
             Answering::Leaving(upgrade) => Some(upgrade),
             _ => None,
         };
-        Parts { stream: self.stream, entry: self.entry, read: self.input.freeze(), upgrade }
+        round::leave(&self.wire);
+        let wire = Rc::into_inner(self.wire).expect("nothing but the round has a connection's wire");
+        let stream = wire.into_inner().stream;
+        Parts { stream, entry: self.entry, read: self.input.freeze(), upgrade }
     }
 
     fn step(&mut self, cx: &mut task::Context<'_>) -> Result<Step, HttpError> {
         // First, so that the first bytes of a body are sent with the head.
         let has_answered = self.answer(cx);
-        let has_output = !self.output.is_empty();
-        let is_sent = self.send(cx)?;
+        let has_output = !self.output().is_empty() && !self.may_wait();
+        // What waits for the end of the round is as good as sent.
+        let is_sent = self.may_wait() || self.send(cx)?;
         if is_sent {
             match std::mem::replace(&mut self.answering, Answering::Nothing) {
                 Answering::Leaving(upgrade) => {
@@ -194,7 +202,7 @@ impl Http {
         let has_moved = has_answered
             || (has_output && is_sent)
             || self.receive_body(cx)
-            || (is_sent && self.next_request())
+            || (is_sent && self.next_request(cx))
             || match self.read(cx)? {
                 Read::Bytes => true,
                 Read::Nothing => false,
@@ -203,22 +211,39 @@ impl Http {
         Ok(if has_moved { Step::More } else { Step::Wait })
     }
 
+    fn output(&self) -> RefMut<'_, Output> {
+        RefMut::map(self.wire.borrow_mut(), |wire| &mut wire.output)
+    }
+
     /// Sends what is ready. Returns whether everything is sent.
     fn send(&mut self, cx: &mut task::Context<'_>) -> io::Result<bool> {
-        while !self.output.is_empty() {
-            let sent = self.output.poll_write(&mut self.stream, cx);
-            self.context.monitor.sent(&sent);
-            match sent {
-                Poll::Pending => return Ok(false),
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(sent) => drop(sent?),
-            }
+        let mut wire = self.wire.borrow_mut();
+        wire.release();
+        match wire.poll_send(cx) {
+            Poll::Pending => Ok(false),
+            Poll::Ready(sent) => sent.map(|()| true),
         }
-        Ok(true)
+    }
+
+    /// Has an answer that is complete wait for the thread's other answers.
+    fn hold(&self, cx: &task::Context<'_>) {
+        let is_complete = matches!(self.answering, Answering::Nothing) && !self.output().is_empty();
+        if is_complete && !self.wire.borrow().is_held() {
+            round::hold(&self.wire, cx);
+        }
+    }
+
+    /// Whether what is held may wait further: nothing depends on that it is sent, and there is room for more.
+    fn may_wait(&self) -> bool {
+        self.wire.borrow().is_held()
+            && matches!(self.answering, Answering::Nothing | Answering::Waiting(_))
+            && !self.connection.is_closed()
+            && !self.has_ended
+            && self.output().has_room()
     }
 
     /// Reads the next request, if it is there, and begins to answer it.
-    fn next_request(&mut self) -> bool {
+    fn next_request(&mut self, cx: &task::Context<'_>) -> bool {
         if !self.connection.is_idle() || self.input.is_empty() {
             return false;
         }
@@ -236,6 +261,7 @@ impl Http {
             (Received::Request(_, flaw), Some(request)) => {
                 let body = self.begin_body();
                 self.ask(request.map(|()| body), flaw);
+                self.hold(cx);
                 true
             }
             (Received::Request(..), None) => {
@@ -295,8 +321,10 @@ impl Http {
         };
         let fields = parts.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
         let second = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let buffer = self.output.buffer();
+        let mut wire = self.wire.borrow_mut();
+        let buffer = wire.output.buffer();
         buffers::shared(|shared| self.connection.respond(answer, fields, shared.date.at(second), buffer));
+        drop(wire);
         match body {
             AnswerBody::Data(data) => {
                 self.push(data);
@@ -309,17 +337,20 @@ impl Http {
 
     /// Appends a part of the answer's body.
     fn push(&mut self, mut data: Bytes) {
-        let part = self.connection.part(data.len(), self.output.buffer());
+        let output = &mut self.wire.borrow_mut().output;
+        let part = self.connection.part(data.len(), output.buffer());
         data.truncate(part.length);
-        self.output.push(data, part.end);
+        output.push(data, part.end);
     }
 
     /// The answer's body is complete.
     fn finish(&mut self) {
         // An answer of one large part has no end of its own.
         let mut end = Vec::new();
-        let buffer = if self.output.has_room() { self.output.buffer() } else { &mut end };
+        let mut wire = self.wire.borrow_mut();
+        let buffer = if wire.output.has_room() { wire.output.buffer() } else { &mut end };
         let finished = self.connection.finish(buffer);
+        drop(wire);
         debug_assert!(end.is_empty(), "there is room for the end of chunks");
         self.answering =
             finished.map_or_else(|short| Answering::Failed(short.into()), |()| Answering::Nothing);
@@ -334,10 +365,11 @@ impl Http {
         {
             self.answering = Answering::Nothing;
             self.reply(reply);
+            self.hold(cx);
             has_moved = true;
         }
         while let Answering::Sending(body) = &mut self.answering
-            && self.output.has_room()
+            && self.wire.borrow().output.has_room()
         {
             if !self.connection.wants_parts() {
                 self.finish();
@@ -395,11 +427,12 @@ impl Http {
             return false;
         }
         let has_sent = {
-            let before = self.output.is_empty();
-            if self.output.has_room() {
-                self.connection.want_body(self.output.buffer());
+            let output = &mut self.wire.borrow_mut().output;
+            let before = output.is_empty();
+            if output.has_room() {
+                self.connection.want_body(output.buffer());
             }
-            before != self.output.is_empty()
+            before != output.is_empty()
         };
         let (data, end) = self.gather();
         let Some(body) = self.body.take() else { return has_sent };
@@ -501,7 +534,8 @@ impl Http {
     fn read_some(&mut self, cx: &mut task::Context<'_>) -> io::Result<Read> {
         buffers::shared(|shared| {
             let mut buffer = ReadBuf::new(&mut shared.read);
-            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+            let polled = Pin::new(&mut self.wire.borrow_mut().stream).poll_read(cx, &mut buffer);
+            match polled {
                 Poll::Pending => Ok(Read::Nothing),
                 Poll::Ready(Err(error)) => Err(error),
                 Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
@@ -531,8 +565,8 @@ impl Http {
 
     /// The client will send nothing more.
     fn client_ended(&self) -> Result<Step, HttpError> {
-        if self.body.is_some() {
-            // Its reader gets an error.
+        if self.body.is_some() || self.wire.borrow().is_held() {
+            // Its reader gets an error, or the answer is sent before the end.
             return Ok(Step::More);
         }
         if !self.connection.is_idle() {
