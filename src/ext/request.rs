@@ -27,11 +27,19 @@ pub(crate) fn op_request_url<'s>(
     state: &mut OpState,
     id: f64,
 ) -> Result<v8::Local<'s, v8::Value>, OpError> {
-    let url = url(state, id)?;
-    Ok(match url.is_ascii() {
-        true => byte_string(scope, url.as_bytes()),
-        false => v8::String::new(scope, &url).map_or_else(|| v8::null(scope).into(), Into::into),
+    URL.with_borrow_mut(|url| {
+        url.clear();
+        write_url(state, id, url)?;
+        Ok(match url.is_ascii() {
+            true => byte_string(scope, url.as_bytes()),
+            false => v8::String::new(scope, url).map_or_else(|| v8::null(scope).into(), Into::into),
+        })
     })
+}
+
+thread_local! {
+    /// For the URL that is being written.
+    static URL: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 /// The path of the request, still percent-encoded.
@@ -43,18 +51,25 @@ pub(crate) fn op_request_path(state: &mut OpState, id: f64) -> Result<String, Op
 
 /// The full URL of an exchange's request.
 pub(in crate::ext) fn url(state: &mut OpState, id: f64) -> Result<String, OpError> {
+    let mut url = String::new();
+    write_url(state, id, &mut url)?;
+    Ok(url)
+}
+
+fn write_url(state: &mut OpState, id: f64, url: &mut String) -> Result<(), OpError> {
     let trust = state.exchanges().host.trust.clone();
     let slot = state.exchange(id).slot()?;
     let head = slot.request.parts();
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    Ok(match &trust.origin {
-        Some(origin) => [&origin.text, path].concat(),
+    match &trust.origin {
+        Some(origin) => url.extend([&origin.text, path]),
         None => {
             let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
             let scheme = if trust.is_secure(slot.requester.is_secure) { "https://" } else { "http://" };
-            [scheme, host, path].concat()
+            url.extend([scheme, host, path]);
         }
-    })
+    }
+    Ok(())
 }
 
 /// Whether an origin is that of this server: the configured one, that of the `Host` header, or that of the

@@ -7,7 +7,7 @@ use hyper::header::{
 };
 use hyper::http::Extensions;
 
-use super::{AnswerBody, Carrier, LineStream};
+use super::{AnswerBody, Carrier, LineStream, spare};
 use liveline_compiler::Diagnostic;
 use liveline_compiler::{ERROR_HEAD, escaped as html_escaped};
 use liveline_proto::LineId;
@@ -73,8 +73,11 @@ fn line_meta(address: &str) -> String {
 impl Answer {
     /// An answer without a body or a type.
     pub(crate) fn empty(status: StatusCode) -> Answer {
-        let (headers, extensions) = Default::default();
-        let (body, nature) = (AnswerBody::Empty, Nature::Own);
+        Answer::with_headers(status, spare::headers())
+    }
+
+    pub(super) fn with_headers(status: StatusCode, headers: HeaderMap) -> Answer {
+        let (body, nature, extensions) = (AnswerBody::Empty, Nature::Own, Extensions::default());
         Answer {
             status,
             headers,

@@ -5,19 +5,21 @@ use std::borrow::Cow;
 use hyper::Request;
 use hyper::http::request::Parts;
 
+use super::spare::RequestBox;
+
 /// A request without its body.
 ///
 /// As it is parsed, it keeps alive the buffer that its connection read it into. A line lasts, so the request of a line
 /// is folded: into a copy of its own bytes, which is parsed again when JavaScript reads it.
 pub(crate) enum Head {
-    Open(Box<Parts>),
+    Open(RequestBox),
     /// `method\nuri\nname\nvalue\nname\nvalue\n`: nothing in a head can hold a line break (RFC 9110 section 5.5).
     Folded(Box<[u8]>),
 }
 
 impl Head {
     pub(crate) fn new(parts: Parts) -> Head {
-        Head::Open(Box::new(parts))
+        Head::Open(RequestBox::new(parts))
     }
 
     /// The parsed head.

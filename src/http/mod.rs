@@ -13,6 +13,7 @@
 //! | [`SetCookie`], [`Signer`] | cookies that answers set; the session's, with its signature |
 //! | [`KeptDocuments`] | answers that browsers are about to load as documents |
 //! | [`StallTimeout`] | how long a client may keep the host waiting |
+//! | [`spare`] | memory of heads that is used again |
 //! | [`strict`] | what a request has to be before anything is done for it |
 //! | [`RedirectPolicy`] | redirects that a page cannot follow by `fetch` |
 //!
@@ -31,6 +32,7 @@ mod negotiation;
 mod received_body;
 mod redirect;
 mod session_cookie;
+pub(crate) mod spare;
 mod stall_timeout;
 pub(crate) mod strict;
 

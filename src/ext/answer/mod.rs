@@ -20,7 +20,7 @@ use self::streams::{Length, Open, end, is_of_events};
 use super::exchange::{Current, ExchangeState, Phase};
 use super::log::about;
 use super::{OpError, from_exception};
-use crate::http::{Answer, AnswerBody, Chunk, JSON, Nature, TEXT};
+use crate::http::{Answer, AnswerBody, Chunk, JSON, Nature, TEXT, spare};
 use crate::metrics::HANDLER;
 use liveline_compiler::Diagnostic;
 use liveline_proto::Input;
@@ -112,7 +112,7 @@ fn head_of(status: u16, reason: &str, headers: &str, is_state: bool) -> Result<A
 
 /// Gives the last answer of a handler that has returned. Returns an [`Outcome`].
 fn answer_last(exchange: &mut Current<'_>, answer: Answer) -> u32 {
-    if exchange.input(Input::Answer { answer: Box::new(answer), done: true }).is_err() {
+    if exchange.input(Input::Answer { answer: spare::boxed_answer(answer), done: true }).is_err() {
         return Outcome::Refused as u32;
     }
     let _ = exchange.input(Input::Returned);
@@ -278,6 +278,6 @@ pub(crate) fn op_stream_end<'s, 'i>(
 
 /// Passes an answer to the exchange.
 pub(super) fn give(state: &mut OpState, id: f64, answer: Answer, done: bool) -> Result<(), OpError> {
-    state.exchange(id).input(Input::Answer { answer: Box::new(answer), done })?;
+    state.exchange(id).input(Input::Answer { answer: spare::boxed_answer(answer), done })?;
     Ok(())
 }

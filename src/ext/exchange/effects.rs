@@ -10,7 +10,7 @@ use crate::ext::actor::exchange_of;
 use crate::ext::{Mode, Show};
 use crate::http::{
     Answer, Audience, Continuation, Html, LINE_HEADER, LINE_PATH, LineStream, Nature, as_stream, first_state,
-    prefers_html, status_of_stream,
+    prefers_html, spare, status_of_stream,
 };
 use liveline_proto::{Close, CloseCode, Effect, ExchangeId, LineId, QueuedFrame, Token, Visitor};
 
@@ -18,7 +18,7 @@ impl Exchanges {
     pub(super) fn carry_out(&mut self, id: ExchangeId, effect: Effect<Box<Answer>>) {
         match effect {
             Effect::None => {}
-            Effect::Answer(answer) => self.answer(id, *answer),
+            Effect::Answer(answer) => self.answer(id, spare::unboxed_answer(answer)),
             Effect::Open { first, queued } => self.open_line(id, first.map(|first| *first), queued),
             Effect::Send(line, frame) => {
                 let is_congested = self.host.hub.send(line, frame);

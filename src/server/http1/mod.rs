@@ -34,7 +34,9 @@ use super::context::Context;
 use super::reply::{Reply, Upgrade};
 use super::service::{self, Replying};
 use crate::http::strict::RequestError;
-use crate::http::{Answer, AnswerBody, BodyError as AnswerError, BodyFailure, BodyFeed, ReceivedBody};
+use crate::http::{
+    Answer, AnswerBody, BodyError as AnswerError, BodyFailure, BodyFeed, ReceivedBody, spare,
+};
 
 /// Field lines of a head.
 const FIELDS: usize = 100;
@@ -325,6 +327,7 @@ impl Http {
         let buffer = wire.output.buffer();
         buffers::shared(|shared| self.connection.respond(answer, fields, shared.date.at(second), buffer));
         drop(wire);
+        spare::keep_headers(parts.headers);
         match body {
             AnswerBody::Data(data) => {
                 self.push(data);

@@ -1,13 +1,16 @@
 //! A request's head as the rest of the program uses it.
 
 use bytes::Bytes;
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Request, Uri, Version};
 use liveline_proto::http1::{self, Head, Known};
 
+use crate::http::spare;
+
 /// Makes a request of a head. `bytes` are those of the head, which the request keeps. `None`: its target is no address.
 pub(super) fn request<B>(head: &Head, bytes: &Bytes, body: B) -> Option<Request<B>> {
-    let mut headers = HeaderMap::with_capacity(head.fields.len());
+    let mut headers = spare::headers();
+    headers.reserve(head.fields.len());
     for field in &head.fields {
         let name = match field.known {
             Some(known) => name(known),
