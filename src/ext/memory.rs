@@ -524,6 +524,44 @@ mod tests {
     }
 
     #[test]
+    fn a_heap_is_full_when_a_collection_leaves_more_than_its_share() {
+        let (memory, _) = account(100);
+        memory.0.collecting(95);
+        memory.0.collected(90);
+        assert!(!memory.0.is_full());
+        memory.0.collecting(96);
+        memory.0.collected(91);
+        assert!(memory.0.is_full());
+
+        memory.leave(91);
+
+        assert!(!memory.0.is_full(), "the limit is higher now");
+    }
+
+    #[test]
+    fn what_was_allocated_while_v8_marked_is_not_known_to_be_alive() {
+        let (memory, _) = account(100);
+        memory.0.marking(70);
+        memory.0.collecting(99);
+        memory.0.collected(95);
+        assert!(!memory.0.is_full());
+
+        memory.0.collecting(99);
+        memory.0.collected(95);
+
+        assert!(memory.0.is_full(), "this collection was a whole one");
+    }
+
+    #[test]
+    fn collections_are_not_forced_one_after_the_other() {
+        let (memory, _) = account(6400);
+        assert_eq!(memory.0.due(), 5760 + 100);
+        memory.0.collecting(5900);
+        memory.0.collected(5700);
+        assert_eq!(memory.0.due(), 5700 + 400);
+    }
+
+    #[test]
     fn a_large_buffer_is_refused_after_all_collections_too() {
         let (memory, stops) = account(10 * SMALL);
         assert!(take(&memory, 10 * SMALL));
