@@ -58,14 +58,12 @@ struct Account {
     others: AtomicUsize,
     /// Full collections so far.
     collections: AtomicUsize,
-    /// Bytes of the heap when V8 began to mark live objects, when it ended, and after that collection; 0 when V8 does
-    /// not mark beside running code.
-    marking_began: AtomicUsize,
-    marking_ended: AtomicUsize,
+    /// V8 marks live objects beside running code. The collection that follows also keeps what that code allocates
+    /// meanwhile, garbage or not.
+    is_marking: AtomicBool,
+    /// Bytes of the heap after the last full collection, and whether all of that is alive.
     left: AtomicUsize,
-    /// Bytes of the heap that the last full collection has found to be alive. What code allocated while V8 marked
-    /// objects beside it does not count, because V8 does not know yet whether that is garbage.
-    alive: AtomicUsize,
+    is_alive: AtomicBool,
     /// Refused allocations since the last `take_shortage`.
     refused: AtomicUsize,
     /// The last allocation was refused.
@@ -109,7 +107,7 @@ impl Memory {
         let (buffers, freed, stores, stores_reported, stores_left, heap, others) = Default::default();
         let (collections, refused, is_refusing, is_in_doubt, attempt, futile, stop, isolate) =
             Default::default();
-        let (marking_began, marking_ended, left, alive) = Default::default();
+        let (is_marking, left, is_alive) = Default::default();
         Memory(Arc::new(Account {
             limit: limit.into(),
             buffers,
@@ -120,10 +118,9 @@ impl Memory {
             heap,
             others,
             collections,
-            marking_began,
-            marking_ended,
+            is_marking,
             left,
-            alive,
+            is_alive,
             refused,
             is_refusing,
             is_in_doubt,
@@ -189,7 +186,12 @@ impl Memory {
     /// Collects garbage if the heap has grown so far that only a collection can tell whether its live objects are over
     /// the limit. If they are, the running code is stopped. Takes some microseconds if there is nothing to do.
     pub(crate) fn check(&self, isolate: &mut v8::Isolate) {
-        if isolate.get_heap_statistics().used_heap_size() > self.0.due() {
+        if isolate.get_heap_statistics().used_heap_size() <= self.0.due() {
+            return;
+        }
+        isolate.memory_pressure_notification(v8::MemoryPressureLevel::Critical);
+        if self.0.may_be_full() {
+            // V8 was marking.
             isolate.memory_pressure_notification(v8::MemoryPressureLevel::Critical);
         }
     }
@@ -266,7 +268,12 @@ impl Account {
 
     /// Whether the heap's live objects alone are over the limit.
     fn is_full(&self) -> bool {
-        self.alive.load(Ordering::Relaxed) > self.share()
+        self.is_alive.load(Ordering::Relaxed) && self.left.load(Ordering::Relaxed) > self.share()
+    }
+
+    /// Whether only another full collection can tell that.
+    fn may_be_full(&self) -> bool {
+        !self.is_alive.load(Ordering::Relaxed) && self.left.load(Ordering::Relaxed) > self.share()
     }
 
     /// Bytes that the heap's live objects may take.
@@ -280,24 +287,11 @@ impl Account {
         (self.share() + limit / SLACK).max(self.left.load(Ordering::Relaxed) + limit / STEP)
     }
 
-    /// Notes the size of the heap when V8 begins to mark live objects beside running code.
-    fn marking(&self, heap: usize) {
-        self.marking_began.store(heap, Ordering::Relaxed);
-    }
-
-    /// Notes the size of the heap when a full collection begins.
-    fn collecting(&self, heap: usize) {
-        self.freed.store(0, Ordering::Relaxed);
-        self.marking_ended.store(heap, Ordering::Relaxed);
-    }
-
     /// Notes the size of the heap after a full collection.
     fn collected(&self, heap: usize) {
-        let began = self.marking_began.swap(0, Ordering::Relaxed);
-        let ended = self.marking_ended.load(Ordering::Relaxed);
-        let unknown = if began == 0 { 0 } else { ended.saturating_sub(began) };
+        let was_marking = self.is_marking.swap(false, Ordering::Relaxed);
         self.left.store(heap, Ordering::Relaxed);
-        self.alive.store(heap.saturating_sub(unknown), Ordering::Relaxed);
+        self.is_alive.store(!was_marking, Ordering::Relaxed);
         self.collections.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -420,25 +414,25 @@ mod engine {
     }
 
     unsafe extern "C" fn marking(
-        isolate: v8::UnsafeRawIsolatePtr,
+        _: v8::UnsafeRawIsolatePtr,
         _: v8::GCType,
         _: v8::GCCallbackFlags,
         account: *mut c_void,
     ) {
-        // SAFETY: see `of`; V8 passes the isolate that is running on this thread.
-        let (memory, mut isolate) = unsafe { (of(account), v8::Isolate::from_raw_isolate_ptr(isolate)) };
-        memory.0.marking(isolate.get_heap_statistics().used_heap_size());
+        // SAFETY: see `of`.
+        let memory = unsafe { of(account) };
+        memory.0.is_marking.store(true, Ordering::Relaxed);
     }
 
     unsafe extern "C" fn collecting(
-        isolate: v8::UnsafeRawIsolatePtr,
+        _: v8::UnsafeRawIsolatePtr,
         _: v8::GCType,
         _: v8::GCCallbackFlags,
         account: *mut c_void,
     ) {
-        // SAFETY: see `of`; V8 passes the isolate that is running on this thread.
-        let (memory, mut isolate) = unsafe { (of(account), v8::Isolate::from_raw_isolate_ptr(isolate)) };
-        memory.0.collecting(isolate.get_heap_statistics().used_heap_size());
+        // SAFETY: see `of`.
+        let memory = unsafe { of(account) };
+        memory.0.freed.store(0, Ordering::Relaxed);
     }
 
     unsafe extern "C" fn collected(
@@ -526,10 +520,8 @@ mod tests {
     #[test]
     fn a_heap_is_full_when_a_collection_leaves_more_than_its_share() {
         let (memory, _) = account(100);
-        memory.0.collecting(95);
         memory.0.collected(90);
         assert!(!memory.0.is_full());
-        memory.0.collecting(96);
         memory.0.collected(91);
         assert!(memory.0.is_full());
 
@@ -539,14 +531,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_allocated_while_v8_marked_is_not_known_to_be_alive() {
+    fn a_collection_that_keeps_garbage_tells_nothing() {
         let (memory, _) = account(100);
-        memory.0.marking(70);
-        memory.0.collecting(99);
+        memory.0.is_marking.store(true, Ordering::Relaxed);
         memory.0.collected(95);
-        assert!(!memory.0.is_full());
+        assert!(!memory.0.is_full() && memory.0.may_be_full());
 
-        memory.0.collecting(99);
         memory.0.collected(95);
 
         assert!(memory.0.is_full(), "this collection was a whole one");
@@ -556,7 +546,6 @@ mod tests {
     fn collections_are_not_forced_one_after_the_other() {
         let (memory, _) = account(6400);
         assert_eq!(memory.0.due(), 5760 + 100);
-        memory.0.collecting(5900);
         memory.0.collected(5700);
         assert_eq!(memory.0.due(), 5700 + 400);
     }
