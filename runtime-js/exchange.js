@@ -93,10 +93,36 @@ export function exchangesStopped() {
 /** The method of listener objects that is called at an exchange's end. */
 export const kEnded = Symbol("ended");
 
+/** What few exchanges have, so that an idle line does not keep room for it. */
+class Rare {
+  /** Objects that events of the exchange share, made when first used. */
+  user = null;
+  cookies = null;
+  session = null;
+  thread = null;
+  channels = null;
+  carried = null;
+  publications = 0;
+  hasEarly = false;
+  /** The controller of the exchange's signal. */
+  abort = null;
+  /** What waits for a ready state. */
+  waiting = null;
+  refreshers = null;
+  drained = null;
+  onLeave = null;
+  unreachable = null;
+  /** `{ error }` where the handler failed. */
+  failure = null;
+  /** `{ code, reason }` of the end. */
+  close = null;
+}
+
 /** One request. Events of the same request share it. */
 export class Exchange {
-  #abort = null;
   #onEnd = null;
+  /** @type {Rare | null} */
+  #rare = null;
   /** Whether the host is to report the end, because a listener waits for it. */
   #isFollowed = false;
   /** How it ended, once the host has reported it: `COMPLETE` or `OVER`. */
@@ -117,25 +143,85 @@ export class Exchange {
     this.page = page;
     this.show = show;
     this.canJoin = canJoin;
-    /** Objects that events of this exchange share, made when first used. */
+    /** The port that events of this exchange share, made when first used. */
     this.port = null;
-    this.user = null;
-    this.cookies = null;
-    this.session = null;
-    this.thread = null;
-    this.channels = null;
     /** The socket that is the answer. */
     this.socket = null;
-    /** Settles when the host has answered with a topic. @type {Promise<void> | null} */
-    this.carried = null;
     /** The event of its first handler. */
     this.event = null;
-    /** LiveResponses that are published on the client's port. */
-    this.publications = 0;
     /** The async context in which later messages run. */
     this.context = null;
-    /** Whether its client sent messages before a listener for them was added. */
-    this.hasEarly = false;
+  }
+
+  #some() {
+    return this.#rare ??= new Rare();
+  }
+
+  get user() {
+    return this.#rare === null ? null : this.#rare.user;
+  }
+
+  set user(user) {
+    this.#some().user = user;
+  }
+
+  get cookies() {
+    return this.#rare === null ? null : this.#rare.cookies;
+  }
+
+  set cookies(cookies) {
+    this.#some().cookies = cookies;
+  }
+
+  get session() {
+    return this.#rare === null ? null : this.#rare.session;
+  }
+
+  set session(session) {
+    this.#some().session = session;
+  }
+
+  get thread() {
+    return this.#rare === null ? null : this.#rare.thread;
+  }
+
+  set thread(thread) {
+    this.#some().thread = thread;
+  }
+
+  get channels() {
+    return this.#rare === null ? null : this.#rare.channels;
+  }
+
+  set channels(channels) {
+    this.#some().channels = channels;
+  }
+
+  /** Settles when the host has answered with a topic. @returns {Promise<void> | null} */
+  get carried() {
+    return this.#rare === null ? null : this.#rare.carried;
+  }
+
+  set carried(carried) {
+    this.#some().carried = carried;
+  }
+
+  /** LiveResponses that are published on the client's port. */
+  get publications() {
+    return this.#rare === null ? 0 : this.#rare.publications;
+  }
+
+  set publications(publications) {
+    this.#some().publications = publications;
+  }
+
+  /** Whether its client sent messages before a listener for them was added. */
+  get hasEarly() {
+    return this.#rare !== null && this.#rare.hasEarly;
+  }
+
+  set hasEarly(hasEarly) {
+    this.#some().hasEarly = hasEarly;
   }
 
   /**
@@ -194,10 +280,9 @@ export class Exchange {
   /** Resolves with `value` when the exchange is `live` or `done`. */
   readyStateChange(state, value) {
     if (!this.#follow() || (state === "live" && this.answered)) return PromiseResolve(value);
-    this.#waiting ??= [];
-    return new Promise((resolve) => ArrayPrototypePush(this.#waiting, { state, resolve: () => resolve(value) }));
+    const waiting = this.#some().waiting ??= [];
+    return new Promise((resolve) => ArrayPrototypePush(waiting, { state, resolve: () => resolve(value) }));
   }
-  #waiting = null;
 
   /** Something was sent, or the client has joined: resolves the promises that wait for the ready state "live". */
   isLive() {
@@ -205,8 +290,8 @@ export class Exchange {
   }
 
   #settleWaiting(state) {
-    if (this.#waiting === null) return;
-    for (const waiting of new SafeArrayIterator(this.#waiting)) {
+    if (this.#rare === null || this.#rare.waiting === null) return;
+    for (const waiting of new SafeArrayIterator(this.#rare.waiting)) {
       if (waiting.state === state || this.#end !== null) waiting.resolve();
     }
   }
@@ -220,11 +305,12 @@ export class Exchange {
 
   /** Aborts when the exchange is over, however it ends. */
   get signal() {
-    if (this.#abort === null) {
-      this.#abort = new AbortController();
-      if (!this.#follow()) abort(this.#abort, overError());
+    const rare = this.#some();
+    if (rare.abort === null) {
+      rare.abort = new AbortController();
+      if (!this.#follow()) abort(rare.abort, overError());
     }
-    return AbortControllerPrototypeGetSignal(this.#abort);
+    return AbortControllerPrototypeGetSignal(rare.abort);
   }
 
   /**
@@ -243,23 +329,22 @@ export class Exchange {
    * @param {{ refresh(): void }} listener
    */
   onRefresh(listener) {
-    this.#refreshers = this.#refreshers === null ? [listener] : ArrayPrototypeConcat(this.#refreshers, listener);
+    const rare = this.#some();
+    rare.refreshers = rare.refreshers === null ? [listener] : ArrayPrototypeConcat(rare.refreshers, listener);
   }
-  #refreshers = null;
 
   /** Resolves when the client has received everything that was sent, or the exchange has ended. */
   whenDrained() {
     if (!this.#follow()) return PromiseResolve();
-    this.#drained ??= PromiseWithResolvers();
-    return this.#drained.promise;
+    const drained = this.#some().drained ??= PromiseWithResolvers();
+    return drained.promise;
   }
-  #drained = null;
 
   /** The queue for the client is written. With `stale` the client missed changes, so whole states are sent again. */
   drained(stale) {
     if (stale) {
       op_port_refresh(this.id);
-      for (const listener of new SafeArrayIterator(this.#refreshers ?? [])) {
+      for (const listener of new SafeArrayIterator(this.#rare?.refreshers ?? [])) {
         try {
           listener.refresh();
         } catch (error) {
@@ -267,8 +352,10 @@ export class Exchange {
         }
       }
     }
-    this.#drained?.resolve();
-    this.#drained = null;
+    const rare = this.#rare;
+    if (rare === null) return;
+    rare.drained?.resolve();
+    rare.drained = null;
   }
 
   /** Keeps the exchange open until {@link release}. */
@@ -299,15 +386,17 @@ export class Exchange {
 
   /** Calls `listener` if the client leaves before it has the whole answer, or the exchange fails. */
   onLeave(listener) {
-    this.#onLeave = this.#onLeave === null ? [listener] : ArrayPrototypeConcat(this.#onLeave, listener);
-    if (this.#onLeave.length === 1) this.onEnd(() => this.#end === OVER && this.left());
+    const rare = this.#some();
+    rare.onLeave = rare.onLeave === null ? [listener] : ArrayPrototypeConcat(rare.onLeave, listener);
+    if (rare.onLeave.length === 1) this.onEnd(() => this.#end === OVER && this.left());
   }
-  #onLeave = null;
 
   /** The client has left, and its answer is not complete. */
   left() {
-    const listeners = this.#onLeave;
-    this.#onLeave = null;
+    const rare = this.#rare;
+    if (rare === null) return;
+    const listeners = rare.onLeave;
+    rare.onLeave = null;
     for (const listener of new SafeArrayIterator(listeners ?? [])) {
       try {
         listener();
@@ -345,12 +434,11 @@ export class Exchange {
 
   /** The error of a request to a client that cannot reply. */
   unreachable() {
-    return this.#unreachable ??= domException(
+    return this.#some().unreachable ??= domException(
       "NotSupportedError",
       "The client of this request takes one answer, so it cannot be asked. Live clients send X-Accept-Live: *.",
     );
   }
-  #unreachable = null;
 
   /**
    * The handler failed: 500, or the line closes with 4002. If the line to an upstream was lost: 502 and 4003.
@@ -359,38 +447,39 @@ export class Exchange {
    */
   fail(error, thrower) {
     if (this.#isReported(error)) return;
-    this.#failure = { error };
+    const rare = this.#some();
+    rare.failure = { error };
     if (error instanceof LineLostError) return op_exchange_lost(this.id, error.message);
-    const isUnreachable = this.#unreachable !== null && error === this.#unreachable;
+    const isUnreachable = rare.unreachable !== null && error === rare.unreachable;
     op_exchange_fail(this.id, error, isUnreachable, thrower?.filename ?? "", thrower?.name ?? "");
   }
 
   /** Whether a failure only results from the end, or was reported before. */
   #isReported(error) {
-    return (this.#failure !== null && error === this.#failure.error) || (error?.name === "AbortError" && this.ended);
+    const failure = this.#rare === null ? null : this.#rare.failure;
+    return (failure !== null && error === failure.error) || (error?.name === "AbortError" && this.ended);
   }
-  #failure = null;
 
   /** For the host: the exchange has ended. Its port closes with `code` and `reason`. */
   end(code, reason, isComplete) {
     if (this.#end !== null) return;
     this.#end = isComplete ? COMPLETE : OVER;
-    this.#close = { code, reason };
+    this.#some().close = { code, reason };
     this.goOnEnding();
   }
-  #close = null;
 
   /** Calls every listener that was not called yet: the host may terminate the loop in the middle. */
   goOnEnding() {
     ArrayPrototypePush(ending, this);
     // The port is closed before listeners are called.
-    const { code, reason } = this.#close;
+    const rare = this.#rare;
+    const { code, reason } = rare.close;
     this.port?.[kClosed](code, reason, code !== 1006);
     this.socket?.[kClosed](code, reason, code !== 1006);
     this.#settleWaiting("done");
-    this.#drained?.resolve();
-    if (this.#abort !== null && !AbortSignalPrototypeGetAborted(AbortControllerPrototypeGetSignal(this.#abort))) {
-      abort(this.#abort, this.#failure === null ? overError() : this.#failure.error);
+    rare.drained?.resolve();
+    if (rare.abort !== null && !AbortSignalPrototypeGetAborted(AbortControllerPrototypeGetSignal(rare.abort))) {
+      abort(rare.abort, rare.failure === null ? overError() : rare.failure.error);
     }
     while (this.#onEnd !== null) {
       const listener = this.#onEnd[0];

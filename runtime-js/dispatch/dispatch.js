@@ -187,6 +187,8 @@ function finish(event, value) {
     if (isAll && phase === WAITING) {
       BaseEvent.returned(event);
       answerPlain(exchange, value);
+      // A socket may last for long, and the host does not need the event of its request again.
+      if (exchange.socket !== null) exchange.event = null;
     } else {
       HttpEvent.ended(event, value);
       exchange.returned();

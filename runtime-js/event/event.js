@@ -266,6 +266,9 @@ export class HttpEvent extends BaseEvent {
 class EventResponder extends Responder {
   #event;
 
+  /** @see States.example */
+  static example = new EventResponder(null, null);
+
   constructor(exchange, event) {
     super(exchange);
     this.#event = event;

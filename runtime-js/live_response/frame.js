@@ -84,6 +84,9 @@ export function frameOf(body, init) {
 export class StateFrame {
   #headers;
 
+  /** @see States.example */
+  static example = new StateFrame(undefined, { __proto__: null });
+
   constructor(body, { status, statusText, headers, concurrent, type, redirected, url, done }, raw) {
     this.body = body;
     this.status = status;

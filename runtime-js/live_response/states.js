@@ -149,6 +149,12 @@ export class States {
   /** The line that the current source comes by. */
   #upstream = null;
 
+  /**
+   * One is alive when the host keeps the heap. Without it V8 forgets which properties the objects have, and later ones
+   * have theirs outside of the object.
+   */
+  static example = new States();
+
   /** @param {LiveResponse | null} [response] */
   constructor(response = null) {
     this.#response = response;

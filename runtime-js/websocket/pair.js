@@ -458,6 +458,9 @@ class PairedSocket extends WebSocket {
   }
 }
 
+/** @see States.example */
+End.example = new End();
+
 /** Carries messages to an end in this isolate. @implements {import("./client.js").Transport} */
 class Neighbour {
   #end;

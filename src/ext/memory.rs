@@ -30,6 +30,14 @@ const ATTEMPTS: u32 = 4;
 /// After a forced collection that freed too little, no other one is forced for this long.
 const FUTILE: Duration = Duration::from_millis(250);
 
+/// The share of the limit that live objects of the heap may take: all but one in `SPARE`. V8 itself can take a quarter
+/// more, so that it does not collect over and over when little is left.
+const SPARE: usize = 10;
+/// The watchdog's looks let V8 collect if the heap, with its garbage, has grown beyond that share by one in `SLACK` of
+/// the limit, and by one in `STEP` since the last full collection.
+const SLACK: usize = 64;
+const STEP: usize = 16;
+
 /// The memory account of one isolate. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Memory(Arc<Account>);
@@ -50,6 +58,12 @@ struct Account {
     others: AtomicUsize,
     /// Full collections so far.
     collections: AtomicUsize,
+    /// V8 marks live objects beside running code. The collection that follows also keeps what that code allocates
+    /// meanwhile, garbage or not.
+    is_marking: AtomicBool,
+    /// Bytes of the heap after the last full collection, and whether all of that is alive.
+    left: AtomicUsize,
+    is_alive: AtomicBool,
     /// Refused allocations since the last `take_shortage`.
     refused: AtomicUsize,
     /// The last allocation was refused.
@@ -93,6 +107,7 @@ impl Memory {
         let (buffers, freed, stores, stores_reported, stores_left, heap, others) = Default::default();
         let (collections, refused, is_refusing, is_in_doubt, attempt, futile, stop, isolate) =
             Default::default();
+        let (is_marking, left, is_alive) = Default::default();
         Memory(Arc::new(Account {
             limit: limit.into(),
             buffers,
@@ -103,6 +118,9 @@ impl Memory {
             heap,
             others,
             collections,
+            is_marking,
+            left,
+            is_alive,
             refused,
             is_refusing,
             is_in_doubt,
@@ -159,10 +177,23 @@ impl Memory {
             && self.0.held() > self.0.limit() / 4 * 3
     }
 
-    /// Whether V8 is short of memory because a buffer was refused, while its heap is below half of
-    /// `heap_limit`: then the code receives an error.
-    pub(crate) fn is_refusing(&self, heap_limit: usize) -> bool {
-        self.0.is_refusing.load(Ordering::Relaxed) && self.0.heap.load(Ordering::Relaxed) < heap_limit / 2
+    /// Whether V8 is short of memory because a buffer was refused, while its heap is below half of the limit: then the
+    /// code receives an error.
+    pub(crate) fn is_refusing(&self) -> bool {
+        self.0.is_refusing.load(Ordering::Relaxed) && self.0.heap.load(Ordering::Relaxed) < self.0.limit() / 2
+    }
+
+    /// Collects garbage if the heap has grown so far that only a collection can tell whether its live objects are over
+    /// the limit. If they are, the running code is stopped. Takes some microseconds if there is nothing to do.
+    pub(crate) fn check(&self, isolate: &mut v8::Isolate) {
+        if isolate.get_heap_statistics().used_heap_size() <= self.0.due() {
+            return;
+        }
+        isolate.memory_pressure_notification(v8::MemoryPressureLevel::Critical);
+        if self.0.may_be_full() {
+            // V8 was marking.
+            isolate.memory_pressure_notification(v8::MemoryPressureLevel::Critical);
+        }
     }
 
     /// Checks that there is room for `bytes` bytes that the host is about to pass to V8; forces a collection
@@ -233,6 +264,35 @@ impl Account {
 
     fn held(&self) -> usize {
         self.heap.load(Ordering::Relaxed) + self.outside()
+    }
+
+    /// Whether the heap's live objects alone are over the limit.
+    fn is_full(&self) -> bool {
+        self.is_alive.load(Ordering::Relaxed) && self.left.load(Ordering::Relaxed) > self.share()
+    }
+
+    /// Whether only another full collection can tell that.
+    fn may_be_full(&self) -> bool {
+        !self.is_alive.load(Ordering::Relaxed) && self.left.load(Ordering::Relaxed) > self.share()
+    }
+
+    /// Bytes that the heap's live objects may take.
+    fn share(&self) -> usize {
+        self.limit() - self.limit() / SPARE
+    }
+
+    /// The size of the heap at which the watchdog's looks let V8 collect.
+    fn due(&self) -> usize {
+        let limit = self.limit();
+        (self.share() + limit / SLACK).max(self.left.load(Ordering::Relaxed) + limit / STEP)
+    }
+
+    /// Notes the size of the heap after a full collection.
+    fn collected(&self, heap: usize) {
+        let was_marking = self.is_marking.swap(false, Ordering::Relaxed);
+        self.left.store(heap, Ordering::Relaxed);
+        self.is_alive.store(!was_marking, Ordering::Relaxed);
+        self.collections.fetch_add(1, Ordering::Relaxed);
     }
 
     fn has_room(&self, bytes: usize) -> bool {
@@ -309,6 +369,7 @@ mod engine {
             self.look(isolate);
             let _ = self.0.isolate.set(isolate.thread_safe_handle());
             let account = Arc::as_ptr(&self.0).cast_mut().cast();
+            isolate.add_gc_prologue_callback(marking, account, v8::GCType::kGCTypeIncrementalMarking);
             isolate.add_gc_prologue_callback(collecting, account, v8::GCType::kGCTypeMarkSweepCompact);
             isolate.add_gc_epilogue_callback(collected, account, v8::GCType::kGCTypeMarkSweepCompact);
         }
@@ -352,6 +413,17 @@ mod engine {
         unsafe { Arc::decrement_strong_count(account) };
     }
 
+    unsafe extern "C" fn marking(
+        _: v8::UnsafeRawIsolatePtr,
+        _: v8::GCType,
+        _: v8::GCCallbackFlags,
+        account: *mut c_void,
+    ) {
+        // SAFETY: see `of`.
+        let memory = unsafe { of(account) };
+        memory.0.is_marking.store(true, Ordering::Relaxed);
+    }
+
     unsafe extern "C" fn collecting(
         _: v8::UnsafeRawIsolatePtr,
         _: v8::GCType,
@@ -372,24 +444,26 @@ mod engine {
         // SAFETY: see `of`; V8 passes the isolate that is running on this thread.
         let (memory, mut isolate) = unsafe { (of(account), v8::Isolate::from_raw_isolate_ptr(isolate)) };
         memory.look(&mut isolate);
-        memory.0.collections.fetch_add(1, Ordering::Relaxed);
-        if !memory.0.has_room(0)
+        memory.0.collected(memory.0.heap.load(Ordering::Relaxed));
+        if (memory.0.is_full() || !memory.0.has_room(0))
             && !memory.0.is_in_doubt.swap(true, Ordering::Relaxed)
             && let Some(isolate) = memory.0.isolate.get()
         {
-            // Garbage made during the collection is still there, and some memory is still being swept:
-            // measures again outside of the callback.
+            // Outside of the heap, garbage made during the collection is still there, and some memory is still being
+            // swept: measures again outside of the callback.
             isolate.request_interrupt(reconsider, account);
         }
     }
 
-    /// Stops the running code if memory is over the limit even after a full collection.
+    /// Stops the running code if memory is over the limit even after a full collection. If the heap alone is, that is
+    /// known already.
     unsafe extern "C" fn reconsider(isolate: v8::UnsafeRawIsolatePtr, account: *mut c_void) {
         // SAFETY: see `of`; V8 passes the isolate that is running on this thread.
         let (memory, mut isolate) = unsafe { (of(account), v8::Isolate::from_raw_isolate_ptr(isolate)) };
-        match memory.make_room(&mut isolate, 0) {
-            Ok(()) => memory.0.is_in_doubt.store(false, Ordering::Relaxed),
-            Err(_) => memory.0.stop(),
+        if memory.0.is_full() || memory.make_room(&mut isolate, 0).is_err() {
+            memory.0.stop();
+        } else {
+            memory.0.is_in_doubt.store(false, Ordering::Relaxed);
         }
     }
 
@@ -441,6 +515,39 @@ mod tests {
         assert!(take(&memory, SMALL));
         assert_eq!(stops.load(Ordering::Relaxed), 0);
         assert!(!memory.take_shortage(), "V8 has not asked again");
+    }
+
+    #[test]
+    fn a_heap_is_full_when_a_collection_leaves_more_than_its_share() {
+        let (memory, _) = account(100);
+        memory.0.collected(90);
+        assert!(!memory.0.is_full());
+        memory.0.collected(91);
+        assert!(memory.0.is_full());
+
+        memory.leave(91);
+
+        assert!(!memory.0.is_full(), "the limit is higher now");
+    }
+
+    #[test]
+    fn a_collection_that_keeps_garbage_tells_nothing() {
+        let (memory, _) = account(100);
+        memory.0.is_marking.store(true, Ordering::Relaxed);
+        memory.0.collected(95);
+        assert!(!memory.0.is_full() && memory.0.may_be_full());
+
+        memory.0.collected(95);
+
+        assert!(memory.0.is_full(), "this collection was a whole one");
+    }
+
+    #[test]
+    fn collections_are_not_forced_one_after_the_other() {
+        let (memory, _) = account(6400);
+        assert_eq!(memory.0.due(), 5760 + 100);
+        memory.0.collected(5700);
+        assert_eq!(memory.0.due(), 5700 + 400);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use hyper::Request;
+use hyper::header::{self, HeaderName};
 use hyper::http::request::Parts;
 
 use super::spare::RequestBox;
@@ -14,8 +15,51 @@ use super::spare::RequestBox;
 pub(crate) enum Head {
     Open(RequestBox),
     /// `method\nuri\nname\nvalue\nname\nvalue\n`: nothing in a head can hold a line break (RFC 9110 section 5.5).
+    /// A name in [`NAMES`] is one byte: `KNOWN` and its place there.
     Folded(Box<[u8]>),
 }
+
+/// The names of headers that most requests of browsers have, and those of a line or a WebSocket.
+static NAMES: [HeaderName; 34] = [
+    header::HOST,
+    header::CONNECTION,
+    header::UPGRADE,
+    header::SEC_WEBSOCKET_KEY,
+    header::SEC_WEBSOCKET_VERSION,
+    header::SEC_WEBSOCKET_EXTENSIONS,
+    header::SEC_WEBSOCKET_PROTOCOL,
+    header::ORIGIN,
+    header::USER_AGENT,
+    header::COOKIE,
+    header::ACCEPT,
+    header::ACCEPT_ENCODING,
+    header::ACCEPT_LANGUAGE,
+    header::CACHE_CONTROL,
+    header::PRAGMA,
+    header::REFERER,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::AUTHORIZATION,
+    header::UPGRADE_INSECURE_REQUESTS,
+    header::FORWARDED,
+    header::VIA,
+    header::DNT,
+    HeaderName::from_static("x-accept-live"),
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-real-ip"),
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("sec-fetch-dest"),
+    HeaderName::from_static("sec-fetch-mode"),
+    HeaderName::from_static("sec-fetch-site"),
+    HeaderName::from_static("sec-ch-ua"),
+    HeaderName::from_static("sec-ch-ua-platform"),
+];
+
+/// Added to a name's place in [`NAMES`]: no name has bytes as large (RFC 9110 section 5.6.2).
+const KNOWN: u8 = 128;
+const _: () = assert!(NAMES.len() <= 128);
 
 impl Head {
     pub(crate) fn new(parts: Parts) -> Head {
@@ -40,13 +84,19 @@ impl Head {
 
 fn folded(parts: &Parts) -> Box<[u8]> {
     let uri = parts.uri.to_string();
-    let headers = parts.headers.iter().flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()]);
-    let lines: Vec<_> =
-        [parts.method.as_str().as_bytes(), uri.as_bytes()].into_iter().chain(headers).collect();
-    let mut bytes = Vec::with_capacity(lines.iter().map(|line| line.len() + 1).sum());
-    for line in lines {
+    let mut bytes = Vec::new();
+    let mut add = |line: &[u8]| {
         bytes.extend_from_slice(line);
         bytes.push(b'\n');
+    };
+    add(parts.method.as_str().as_bytes());
+    add(uri.as_bytes());
+    for (name, value) in &parts.headers {
+        match NAMES.iter().position(|known| known == name) {
+            Some(place) => add(&[KNOWN + place as u8]),
+            None => add(name.as_str().as_bytes()),
+        }
+        add(value.as_bytes());
     }
     bytes.into_boxed_slice()
 }
@@ -60,7 +110,10 @@ fn unfold(bytes: &[u8]) -> Parts {
         if name.is_empty() {
             break;
         }
-        request = request.header(name, value);
+        request = match name[0].checked_sub(KNOWN).and_then(|place| NAMES.get(usize::from(place))) {
+            Some(known) => request.header(known, value),
+            None => request.header(name, value),
+        };
     }
     request.body(()).expect("it was a request before").into_parts().0
 }
@@ -97,6 +150,18 @@ mod tests {
             assert_eq!((&after.method, &after.uri), (&before.method, &before.uri));
             assert_eq!(after.headers, before.headers);
         }
+    }
+
+    #[test]
+    fn a_folded_head_has_short_names() {
+        let value = Bytes::from_static(b"a");
+        let mut head = head("/", &[("sec-websocket-version", &value), ("x-sec-websocket-version", &value)]);
+
+        head.fold();
+
+        let Head::Folded(bytes) = &head else { panic!("it is folded") };
+        assert_eq!(bytes.len(), "QUERY\n/\n".len() + "?\na\n".len() + "x-sec-websocket-version\na\n".len());
+        assert_eq!(head.parts().headers["sec-websocket-version"], "a");
     }
 
     #[test]

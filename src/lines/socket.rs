@@ -99,19 +99,7 @@ pub(crate) fn serve(
         false => socket.take_in(&mut socket.input(), &mut first.to_vec()),
     };
     socket.flush();
-    carry(Carrying { socket, has_moved: false }, over)
-}
-
-/// Carries a line until it or its connection ends, which `over` says if it has happened already.
-async fn carry(mut carrying: Carrying, over: Option<Close>) {
-    let over = match over {
-        Some(close) => Some(close),
-        None => (&mut carrying).await,
-    };
-    let Carrying { socket, .. } = carrying;
-    if let Some(close) = over {
-        socket.over(close);
-    }
+    Carrying { socket, has_moved: false, over: over.map(Box::new) }
 }
 
 /// Reads a connection on the runtime of the hub from now on: the thread that read it ends or is lost.
@@ -127,7 +115,7 @@ pub(super) fn move_to_hub(socket: Arc<Socket>) {
     let moved = duplicate(&socket.stream).map(|stream| socket.moved.set(Box::new(stream)));
     drop(input);
     match moved {
-        Ok(_) => drop(runtime.spawn(carry(Carrying { socket, has_moved: true }, None))),
+        Ok(_) => drop(runtime.spawn(Carrying { socket, has_moved: true, over: None })),
         Err(error) => {
             // With many of them there may be no descriptor left. Why their isolate has ended was logged.
             tracing::debug!("a connection ends with its isolate, because it cannot move: {error}");
@@ -138,8 +126,9 @@ pub(super) fn move_to_hub(socket: Arc<Socket>) {
     }
 }
 
-// Besides the socket, this is the memory of an idle connection's task.
-const _: () = assert!(size_of::<Carrying>() <= 16);
+// Besides the socket, this is the memory of an idle connection's task. With tokio's part it fills 128 bytes, and tokio
+// makes tasks in multiples of these.
+const _: () = assert!(size_of::<Carrying>() <= 24);
 
 /// A line's connection, as the threads that write to it share it.
 pub(super) struct Socket {
@@ -568,6 +557,8 @@ struct Carrying {
     socket: Arc<Socket>,
     /// It has [moved](move_to_hub) to the runtime of the hub.
     has_moved: bool,
+    /// How the line or its connection has ended, if that has happened already.
+    over: Option<Box<Close>>,
 }
 
 enum Input {
@@ -579,11 +570,26 @@ enum Input {
 }
 
 impl Future for Carrying {
-    /// Nothing if another task carries the line now.
-    type Output = Option<Close>;
+    type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Close>> {
-        let Carrying { socket, has_moved } = self.get_mut();
+    /// Carries a line until it or its connection ends.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let carrying = self.get_mut();
+        let over = match carrying.over.take() {
+            Some(close) => Some(*close),
+            None => ready!(carrying.poll_end(cx)),
+        };
+        if let Some(close) = over {
+            carrying.socket.over(close);
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Carrying {
+    /// Reads until the line or its connection has ended. Ready with `None` if another task carries the line now.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Close>> {
+        let Carrying { socket, has_moved, .. } = self;
         let mut input = socket.input();
         if !*has_moved && socket.moved.get().is_some() {
             return Poll::Ready(None);

@@ -176,6 +176,49 @@ fn memories_that_are_counted_look_as_they_always_do() {
     assert_eq!(host.get("/").json(), seen);
 }
 
+/// Fills the heap, or nearly fills it and then makes garbage.
+const FILLING: &str = r#"
+    export default (event, next) => {
+      const kept = [];
+      const fill = (count) => { for (let i = 0; i < count; i++) kept.push(new Array(1000).fill(i)); };
+      if (next.stepname === "full") fill(Infinity);
+      if (next.stepname === "nearly") {
+        fill(13_000);
+        for (let i = 0; i < 60_000; i++) new Array(1000).fill(i);
+        return kept.length;
+      }
+      return "fine";
+    };"#;
+
+fn filling() -> Host {
+    Site::new().file("handler.js", FILLING).arg("--max-heap=128MiB").arg("--cpu-timeout=60s").serve()
+}
+
+#[test]
+fn garbage_beside_a_heap_that_is_nearly_full_stops_nothing() {
+    let host = filling();
+    for _ in 0..3 {
+        let answer = host.get("/nearly");
+        assert_eq!(answer.json(), json!(13_000), "{answer:?}\n{}", host.log.text());
+    }
+    assert!(!host.log.text().contains("ERROR"), "{}", host.log.text());
+}
+
+#[test]
+fn a_heap_that_is_filled_takes_little_more_than_its_limit() {
+    let host = filling();
+    assert_eq!(host.get("/").text(), "fine");
+    // A quarter more at once, and what is allocated until the code is stopped.
+    let most = host.memory() + 128 * MIB * 5 / 4 + 64 * MIB;
+    for _ in 0..3 {
+        assert_eq!(host.get("/full").status, 500);
+        assert_eq!(host.get("/").text(), "fine");
+    }
+    assert!(host.peak_memory() < most, "{} MiB", host.peak_memory() / MIB);
+    assert!(host.log.text().contains("the heap of its isolate is full (128 MiB)"), "{}", host.log.text());
+    assert!(!host.log.text().contains("takes its place"), "{}", host.log.text());
+}
+
 #[test]
 fn an_isolate_whose_buffers_stay_is_replaced() {
     let host = greedy();

@@ -19,9 +19,15 @@ pub(in crate::script) fn params(heap: usize, _memory: &Memory) -> v8::CreatePara
     v8::CreateParams::default().heap_limits(0, heap)
 }
 
+/// A limit that is not below the limit of `params`.
+pub(in crate::script) fn highest_limit(heap: usize) -> usize {
+    heap
+}
+
 pub(in crate::script) fn prepare(
     runtime: &mut JsRuntime,
     counter: &Arc<ExecutionCounter>,
+    _memory: &Memory,
 ) -> (Terminator, Microtasks) {
     let isolate = runtime.v8_isolate().thread_safe_handle();
     (Terminator { isolate, counter: Arc::downgrade(counter) }, Microtasks)

@@ -76,8 +76,10 @@ pub(crate) struct Isolate {
     limits: IsolateLimits,
     /// Wakes the task that drives the event loop.
     waker: RefCell<Option<Waker>>,
-    /// The heap came near its limit, in bytes, which this holds.
+    /// The heap was full, and is to be looked at before the next turn. Holds V8's limit, in bytes, to be set again.
     near_limit: Rc<Cell<Option<usize>>>,
+    /// The effects of a turn are applied. The turns that this takes belong to that turn.
+    is_ending: Cell<bool>,
     /// Whether `look_at_heap` has measured the heap and is to measure it once more.
     looked: Cell<bool>,
     /// What the handlers keep exceeds the heap's limit by more than half: not even the open lines can go on.
@@ -165,7 +167,7 @@ impl Isolate {
             })?)
         };
         let counter = Arc::new(ExecutionCounter::default());
-        let (terminator, microtasks) = engine::prepare(&mut runtime, &counter);
+        let (terminator, microtasks) = engine::prepare(&mut runtime, &counter, &memory);
         let debug_time = DebugTime::default();
         let near_limit = Rc::default();
         let functions = Functions::of(&mut runtime);
@@ -198,6 +200,7 @@ impl Isolate {
             limits,
             waker: RefCell::default(),
             near_limit,
+            is_ending: Cell::default(),
             looked: Cell::default(),
             is_spent: Cell::default(),
             filled: Notify::new(),
@@ -324,6 +327,7 @@ impl Isolate {
         if self.counter.is_lost() {
             return Poll::Pending;
         }
+        self.look_at_heap();
         self.actor_mail(cx);
         self.counter.is_for(None);
         let polled = {
@@ -361,6 +365,7 @@ impl Isolate {
         if self.counter.is_lost() {
             return;
         }
+        self.look_at_heap();
         {
             let mut runtime = self.runtime.borrow_mut();
             let _running = self.counter.enter();
@@ -392,8 +397,10 @@ impl Isolate {
         // The turns of a recovery may measure the heap already.
         let is_short = self.memory.take_shortage();
         if reason == Some(TerminationReason::Heap) || is_short {
-            self.near_limit.set(self.near_limit.get().or(Some(self.limits.heap)));
+            let limit = self.near_limit.get().unwrap_or(engine::highest_limit(self.limits.heap));
+            self.near_limit.set(Some(limit));
         }
+        let is_inner = self.is_ending.replace(true);
         if let Some(reason) = reason {
             self.recover(reason);
         }
@@ -408,8 +415,10 @@ impl Isolate {
         if self.announces_idle.get() && self.is_idle() {
             self.idle.notify_one();
         }
-        if let Some(limit) = self.near_limit.take() {
-            self.look_at_heap(limit);
+        self.is_ending.set(is_inner);
+        if self.near_limit.get().is_some() {
+            // `poll` looks at the heap when the answers of this turn have left.
+            self.wake();
         }
         reason.is_some()
     }

@@ -72,9 +72,14 @@ impl Isolate {
         self.terminator.keep_microtasks(self.strikes.get() < STRIKES);
     }
 
-    /// Called after the heap came near its limit and was allowed to grow until the code that filled it had stopped. The
-    /// live objects that remain decide whether the isolate can go on.
-    pub(super) fn look_at_heap(&self, limit: usize) {
+    /// After the heap was full, or came near V8's limit and was allowed to grow until the code that filled it had
+    /// stopped: the live objects that remain decide whether the isolate can go on. Called before the next turn, and not
+    /// at the end of the turn that filled the heap, because the collections would delay that turn's answers.
+    pub(super) fn look_at_heap(&self) {
+        if self.is_ending.get() {
+            return;
+        }
+        let Some(limit) = self.near_limit.take() else { return };
         let mut runtime = self.runtime.borrow_mut();
         runtime.v8_isolate().low_memory_notification();
         self.memory.look(runtime.v8_isolate());
@@ -127,7 +132,7 @@ pub(super) fn guard_heap(
     runtime.add_near_heap_limit_callback(move |current, initial| {
         near_limit.set(Some(initial));
         // V8 also asks for more heap before it throws the error for a buffer whose allocation was refused.
-        if !memory.is_refusing(initial) {
+        if !memory.is_refusing() {
             terminator.heap_is_full();
         }
         current + HEAP_TO_UNWIND

@@ -119,8 +119,9 @@ impl Growth {
             self.readings.iter().map(|(count, memory)| format!("{count}: {:.1}", memory.resident / 1e6));
         let (_, intercept) = self.resident().unwrap_or((f64::NAN, f64::NAN));
         let (pss, _) = self.fitted(|memory| memory.proportional).unwrap_or((f64::NAN, f64::NAN));
+        let (anonymous, _) = self.fitted(|memory| memory.anonymous).unwrap_or((f64::NAN, f64::NAN));
         format!(
-            "{}: RSS in MB at {}; intercept {:.1} MB; slope of Pss {pss:.0} bytes",
+            "{}: RSS in MB at {}; intercept {:.1} MB; slope of Pss {pss:.0} bytes, without pages of files {anonymous:.0}",
             self.name,
             readings.collect::<Vec<_>>().join(", "),
             intercept / 1e6

@@ -53,6 +53,8 @@ pub struct Memory {
     pub resident: f64,
     /// Pages shared with other processes count in part.
     pub proportional: f64,
+    /// Without pages of files, such as code that runs for the first time.
+    pub anonymous: f64,
 }
 
 impl Server {
@@ -122,8 +124,11 @@ impl Server {
 
     pub fn memory(&self) -> Outcome<Memory> {
         let (status, rollup) = (self.proc("status")?, self.proc("smaps_rollup")?);
-        match (kilobytes(&status, "VmRSS:"), kilobytes(&rollup, "Pss:")) {
-            (Some(resident), Some(proportional)) => Ok(Memory { resident, proportional }),
+        let anonymous = kilobytes(&status, "RssAnon:");
+        match (kilobytes(&status, "VmRSS:"), kilobytes(&rollup, "Pss:"), anonymous) {
+            (Some(resident), Some(proportional), Some(anonymous)) => {
+                Ok(Memory { resident, proportional, anonymous })
+            }
             _ => fail("/proc/PID/status or smaps_rollup is not in the known format"),
         }
     }

@@ -23,6 +23,9 @@ pub(in crate::script) const NAME: &str = "v8";
 const WASM_PAGE: u64 = 1 << 16;
 const MAX_WASM_PAGES: u64 = 1 << 16;
 
+/// V8's own limit is beyond the limit of live objects by one in `RESERVE` of that.
+const RESERVE: usize = 4;
+
 /// Sets V8's flags. No WebAssembly memory grows beyond `max_heap` bytes, if that is given.
 pub(in crate::script) fn set_flags(max_heap: Option<u64>) {
     // V8 15.0 compiles a running loop from Maglev to Turbofan without interrupt checks if the loop's body allocates;
@@ -39,22 +42,34 @@ pub(in crate::script) fn started() {
     fatal::install();
 }
 
-/// Limits of a new isolate, in bytes of heap, and the allocator of its buffers.
+/// Limits of a new isolate, and the allocator of its buffers. `heap` is what its live objects may take, in bytes;
+/// `Memory` stops code that keeps more. V8 itself may take a quarter more: close to its own limit it collects every few
+/// megabytes before it gives up.
 pub(in crate::script) fn params(heap: usize, memory: &Memory) -> v8::CreateParams {
-    v8::CreateParams::default().heap_limits(0, heap).array_buffer_allocator(memory.allocator())
+    let params = v8::CreateParams::default().heap_limits(0, heap);
+    let old = params.max_old_generation_size_in_bytes();
+    params
+        .set_max_old_generation_size_in_bytes(old + heap / RESERVE)
+        .array_buffer_allocator(memory.allocator())
+}
+
+/// A limit that is not below any limit of `params`.
+pub(in crate::script) fn highest_limit(heap: usize) -> usize {
+    heap + heap / RESERVE
 }
 
 /// Sets up a new isolate on its thread, before handlers run.
 pub(in crate::script) fn prepare(
     runtime: &mut JsRuntime,
     counter: &Arc<ExecutionCounter>,
+    memory: &Memory,
 ) -> (Terminator, Microtasks) {
     runtime.v8_isolate().set_prepare_stack_trace_callback(stack::of_handlers);
     // As on the main threads of browsers, `Atomics.wait()` throws: several exchanges share the thread that it would
     // block.
     runtime.v8_isolate().set_allow_atomics_wait(false);
     let microtasks = Microtasks::new(runtime);
-    let terminator = Terminator::new(runtime, counter, microtasks.rescue());
+    let terminator = Terminator::new(runtime, counter, memory, microtasks.rescue());
     #[cfg(target_os = "linux")]
     fatal::guard_this_thread(counter);
     (terminator, microtasks)

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use deno_core::{JsRuntime, v8};
 
 use super::microtasks::Rescue;
-use crate::ext::current_exchange;
+use crate::ext::{Memory, current_exchange};
 use crate::script::watchdog::{ExecutionCounter, TerminationReason};
 
 /// Finds out from any thread which exchange an isolate runs, and terminates it.
@@ -43,6 +43,7 @@ struct InterruptProbe {
 /// The part that only the isolate's thread uses.
 struct Inside {
     context: v8::Global<v8::Context>,
+    memory: Memory,
     /// None if the words of this V8's microtask queue have another meaning.
     rescue: Option<Rescue>,
 }
@@ -58,9 +59,10 @@ impl Terminator {
     pub(super) fn new(
         runtime: &mut JsRuntime,
         counter: &Arc<ExecutionCounter>,
+        memory: &Memory,
         rescue: Option<Rescue>,
     ) -> Terminator {
-        let inside = Inside { context: runtime.main_context(), rescue };
+        let inside = Inside { context: runtime.main_context(), memory: memory.clone(), rescue };
         let probe = InterruptProbe {
             counter: Arc::downgrade(counter),
             asked: AtomicU64::default(),
@@ -152,6 +154,7 @@ unsafe extern "C" fn interrupt(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_vo
         let scope = &mut v8::ContextScope::new(scope, context);
         current_exchange(scope).map_or(0, |exchange| exchange.0 + 1)
     };
+    probe.inside.memory.check(&mut isolate);
     probe.seen.store(running, Ordering::Relaxed);
     probe.answered.store(probe.asked.load(Ordering::Relaxed), Ordering::Release);
     let Some(counter) = probe.counter.upgrade() else { return };
