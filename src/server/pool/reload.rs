@@ -56,6 +56,7 @@ impl Code {
         if self.settings == before.settings
             && self.environment == before.environment
             && !keeps_modules(self)
+            && !keeps_modules(before)
             && files.iter().all(has_no_settings)
         {
             self.sources.carry_unchanged(&before.sources, files, resolves_alike);
