@@ -188,7 +188,8 @@ impl Pool {
             return Ok(Reloaded { handlers, took: began.elapsed(), changed_from: self.put_files(&code) });
         }
         if let Some(before) = before {
-            code.keep_unchanged(&before, extent);
+            // This looks at many files, and live lines need the thread.
+            tokio::task::block_in_place(|| code.keep_unchanged(&before, extent));
         }
         let workers = self.load(&code).await?;
         check()?;
