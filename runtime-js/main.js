@@ -43,6 +43,7 @@ import {
   started,
 } from "./dispatch/dialects.js";
 import { addHandler, dispatch, forgetHandlers, setNodes } from "./dispatch/dispatch.js";
+import { prepareParameters } from "./dispatch/parameters.js";
 import {
   ArrayPrototypeFilter,
   ArrayPrototypeMap,
@@ -103,6 +104,12 @@ function warm() {
 }
 
 let isWarm = false;
+
+/** For the host, while an isolate waits for its code: takes a part of the way that handlers take when they are loaded. */
+function prepareLoad() {
+  prepareParameters();
+  problems();
+}
 
 /**
  * For the host, before it keeps the heap: these modules are handlers until {@link rehearsed}, each of a node of its own;
@@ -250,6 +257,7 @@ globalThis.__liveline = {
   mirrorConsole,
   opened,
   overhear,
+  prepareLoad,
   problems,
   receive,
   rehearse,

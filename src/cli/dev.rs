@@ -112,7 +112,9 @@ impl<'a> Reloads<'a> {
             }
             self.pending.extend(seen.take_changed());
             let is_complete = |has_empty: bool| is_requested || (!has_empty && !seen.saw_more());
-            let reloaded = self.unless_changed(self.pool.reload(Trigger::Change(&is_complete))).await;
+            let changed = self.pending.clone();
+            let trigger = Trigger::Change { is_complete: &is_complete, extent: changed.extent(is_requested) };
+            let reloaded = self.unless_changed(self.pool.reload(trigger)).await;
             has_changed = reloaded.is_none();
             let Some(mut reloaded) = reloaded else { continue };
             if reloaded.is_err() && !self.pool.is_stuck() {

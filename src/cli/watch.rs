@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use crate::router::{DOCUMENT, ERROR_PAGE};
+use crate::server::Extent;
 
 /// How long nothing may change before a file that may be half written counts as complete. Editors write in several steps.
 const SETTLE: Duration = Duration::from_millis(20);
@@ -49,6 +50,8 @@ struct Changes {
     burst: Burst,
     /// Files that have changed since the last [`Seen::take_changed`].
     paths: HashSet<PathBuf>,
+    /// Whether a file was made, moved or deleted since then.
+    has_moved: bool,
     /// Whether the system has dropped events.
     has_missed: bool,
 }
@@ -63,10 +66,12 @@ struct Burst {
 }
 
 /// Changes since the last load.
-#[derive(Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Changed {
     /// The files that have changed.
     pub paths: HashSet<PathBuf>,
+    /// Whether one of them was made, moved or deleted, so that more has changed than the content of files.
+    pub has_moved: bool,
     /// Whether other files may have changed, too, because the system has dropped events.
     pub has_missed: bool,
 }
@@ -75,6 +80,7 @@ impl Changed {
     /// Adds later changes.
     pub(super) fn extend(&mut self, later: Changed) {
         self.paths.extend(later.paths);
+        self.has_moved |= later.has_moved;
         self.has_missed |= later.has_missed;
     }
 
@@ -82,6 +88,15 @@ impl Changed {
     /// developer is the second one for a save with several events: the load before contained them all.
     pub(super) fn is_unknown(&self, is_asked_for: bool) -> bool {
         self.has_missed || (is_asked_for && self.paths.is_empty())
+    }
+
+    /// How much a load has to look at. A developer who asks for a load means everything.
+    pub(super) fn extent(&self, is_asked_for: bool) -> Extent<'_> {
+        match self {
+            _ if is_asked_for || self.has_missed => Extent::All,
+            Changed { has_moved: false, .. } if !self.paths.is_empty() => Extent::Contents(&self.paths),
+            _ => Extent::Files(&self.paths),
+        }
     }
 }
 
@@ -150,7 +165,8 @@ impl Seen {
     pub(super) fn take_changed(&self) -> Changed {
         let mut changes = self.changes();
         let paths = mem::take(&mut changes.paths);
-        Changed { paths, has_missed: mem::take(&mut changes.has_missed) }
+        let has_moved = mem::take(&mut changes.has_moved);
+        Changed { paths, has_moved, has_missed: mem::take(&mut changes.has_missed) }
     }
 
     /// Resolves with static files that were changed, when they have settled.
@@ -193,6 +209,10 @@ impl Seen {
             EventKind::Access(_) => return,
             _ => false,
         };
+        let is_of_content = matches!(
+            event.kind,
+            EventKind::Access(_) | EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_))
+        );
         for path in event.paths {
             if self.is_static(&path) {
                 lock(&self.files).note(path.clone(), is_whole);
@@ -203,6 +223,7 @@ impl Seen {
                 continue;
             }
             changes.paths.insert(path.clone());
+            changes.has_moved |= !is_of_content;
             changes.burst.note(path, is_whole);
             self.changed.notify_one();
         }
@@ -336,5 +357,41 @@ mod tests {
         assert!(seen.saw_more(), "the second event asks for a load");
         assert!(second.paths.is_empty() && !second.is_unknown(false));
         assert!(second.is_unknown(true), "a developer who asks for a load means everything");
+        assert_eq!(second.extent(false), Extent::Files(&HashSet::new()));
+        assert_eq!(second.extent(true), Extent::All);
+    }
+
+    #[test]
+    fn only_writes_to_files_that_are_there_change_nothing_but_content() {
+        let extent = |kinds: &[EventKind]| {
+            let (changed, changes, files_changed, files) = Default::default();
+            let seen = Seen { roots: vec![PathBuf::from("/app")], changed, changes, files_changed, files };
+            kinds.iter().for_each(|kind| seen.see(event(*kind, "/app/handler.js")));
+            let taken = seen.take_changed();
+            match taken.extent(false) {
+                Extent::All => "all",
+                Extent::Files(_) => "files",
+                Extent::Contents(files) if files.contains(Path::new("/app/handler.js")) => "contents",
+                Extent::Contents(_) => "nothing",
+            }
+        };
+        let written = EventKind::Modify(ModifyKind::Data(notify::event::DataChange::Any));
+        let closed = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        let created = EventKind::Create(notify::event::CreateKind::File);
+        let removed = EventKind::Remove(notify::event::RemoveKind::File);
+        let moved = EventKind::Modify(ModifyKind::Name(RenameMode::To));
+        assert_eq!(extent(&[written, closed]), "contents");
+        for other in [created, removed, moved, EventKind::Any] {
+            assert_eq!(extent(&[written, other, closed]), "files", "{other:?}");
+        }
+
+        let mut two = Changed { has_moved: true, ..Changed::default() };
+        two.extend(Changed { paths: HashSet::from([PathBuf::from("/app/a.js")]), ..Changed::default() });
+        assert!(
+            matches!(two.extent(false), Extent::Files(_)),
+            "a load that failed leaves its changes to the next"
+        );
+        two.has_missed = true;
+        assert_eq!(two.extent(false), Extent::All);
     }
 }

@@ -60,6 +60,16 @@ impl Dialect for Fastify {
         HandlerOptions { csrf: Some(false), admits_all_origins: true }
     }
 
+    fn is_found_by_text(&self, layout: &Layout, file: &Path) -> bool {
+        let is_application = file.parent() == Some(&layout.root)
+            && file
+                .file_stem()
+                .is_some_and(|stem| ["app", "server", "index"].iter().any(|name| stem == *name));
+        is_application
+            || (file.starts_with(layout.root.join("routes"))
+                && Facts::of(file).is_none_or(|facts| facts.plugin() > 0))
+    }
+
     fn adopts_listeners(&self) -> bool {
         true
     }

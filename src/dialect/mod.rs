@@ -48,6 +48,12 @@ pub(crate) trait Dialect: Sync {
     /// The handlers among the files of a project. `folders` are those that may be routes, parents first.
     fn detect(&self, layout: &Layout, folders: &[RouteFolder]) -> Vec<Claim>;
 
+    /// Whether the text of a file may be why the dialect finds other handlers than before. Called for a handler of Webflo's,
+    /// or what one imports, in a project without handlers of other dialects, after the file has changed.
+    fn is_found_by_text(&self, _layout: &Layout, _file: &Path) -> bool {
+        false
+    }
+
     /// What the project's configuration decides, besides which files are handlers. `claims` are the dialect's own.
     fn settings(&self, _layout: &Layout, _claims: &[Claim]) -> Result<Settings, Vec<Diagnostic>> {
         Ok(Settings::default())
@@ -191,6 +197,20 @@ pub(crate) struct Explanation {
 /// Reads a project's folders and its configuration.
 pub(crate) fn read(layout: &Layout) -> Result<(Routes, Settings), Vec<Diagnostic>> {
     read_of(&ALL, layout)
+}
+
+/// Whether [`read`] would find the routes and the settings that it has found before the content of these files changed:
+/// each is a handler or is imported by one. Looks at no other file of code. Where it is not sure, it says no.
+pub(crate) fn finds_the_same<'a>(
+    layout: &Layout,
+    routes: &Routes,
+    files: impl IntoIterator<Item = &'a PathBuf>,
+) -> bool {
+    let webflo = webflo::Webflo.name();
+    routes.handlers().iter().all(|handler| handler.dialect == webflo)
+        && files.into_iter().all(|file| {
+            directive::of(file).is_none() && !ALL.iter().any(|dialect| dialect.is_found_by_text(layout, file))
+        })
 }
 
 /// Completes what is known of a project's folders by its configuration. `has_public` says that the folder of static files
@@ -360,6 +380,37 @@ mod tests {
         let shown = |path: &Path| path.strip_prefix(&layout.root).unwrap().display().to_string();
         let handlers = routes.handlers().iter();
         handlers.map(|it| format!("{} {} {}", it.dialect, it.pattern, shown(&it.path))).collect()
+    }
+
+    #[test]
+    fn the_same_is_found_unless_a_text_makes_a_handler_something_else() {
+        let text = "export default () => 1;\n";
+        let files = ["handler.js", "a/handler.server.js", "lib/text.js", "routes/plugin.js", "index.js"];
+        let (dir, layout) = project(&files);
+        let read = || read(&layout).map(|(routes, _)| routes).unwrap();
+        let finds = |file: &str, text: &str| {
+            let path = layout.root.join(file);
+            fs::write(&path, text).unwrap();
+            let same = finds_the_same(&layout, &read(), [&path]);
+            fs::write(&path, "").unwrap();
+            same
+        };
+        for file in ["handler.js", "a/handler.server.js", "lib/text.js", "routes/plugin.js"] {
+            assert!(finds(file, text), "{file}");
+        }
+        for (file, text) in [
+            ("a/handler.server.js", "// dialect: workers\nexport default {};"),
+            ("handler.js", "\"use universal\";\nexport default () => 1;"),
+            ("lib/text.js", "// dialect: aiwebengine\nregister('/x', 'y', 'GET');"),
+            (
+                "routes/plugin.js",
+                "export default async function (fastify, opts) { fastify.get('/', () => 1); }",
+            ),
+            ("index.js", text),
+        ] {
+            assert!(!finds(file, text), "{file}");
+        }
+        drop(dir);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use super::{Claim, Dialect, Explanation, Exports, HandlerFacts, HandlerOptions};
 use crate::router::{Layer, Layout, Part, RouteFolder, Routes};
 use liveline_compiler::Diagnostic;
-use universal::Universal;
+use universal::{Places, Universal};
 
 /// A handler's extensions; the first that exists is taken.
 const EXTENSIONS: [&str; 8] = ["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx"];
@@ -36,6 +36,12 @@ impl Dialect for Webflo {
     fn detect(&self, layout: &Layout, folders: &[RouteFolder]) -> Vec<Claim> {
         let universal = Universal::of(layout);
         folders.iter().flat_map(|folder| handlers(folder, &universal)).collect()
+    }
+
+    fn is_found_by_text(&self, layout: &Layout, file: &Path) -> bool {
+        // A handler that ran in browsers, too, was a file of theirs.
+        let is_plain = file.file_stem().is_some_and(|stem| stem == "handler");
+        is_plain && Universal::of(layout).places(file) != Places::default()
     }
 
     fn is_private(&self, file: &Path) -> bool {

@@ -8,6 +8,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use deno_core::ModuleSpecifier;
 
@@ -65,6 +66,40 @@ impl Digest {
     /// The digest of a file as it is now; `None` if it cannot be read.
     pub(super) fn now(file: &Path) -> Option<Digest> {
         std::fs::read(file).ok().map(|content| Digest::of(&content))
+    }
+}
+
+/// How long a file must not have changed before its stamp distinguishes it from later versions: the clocks of file
+/// systems are coarse, up to some milliseconds on Linux and two seconds on FAT.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// What the file system says of a file, which differs after each change that its clock can tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    modified: SystemTime,
+    length: u64,
+    /// The file that a path leads to, and when anything of it was changed, its name included.
+    #[cfg(unix)]
+    identity: [i64; 4],
+}
+
+impl Stamp {
+    /// The stamp of a file that is about to be read; `None` if the file may change again without another stamp.
+    pub(super) fn before_reading(file: &Path) -> Option<Stamp> {
+        Stamp::now(file).filter(|stamp| stamp.modified.elapsed().is_ok_and(|age| age > SETTLED))
+    }
+
+    /// The stamp of a file as it is now, links followed; `None` if it cannot be determined.
+    pub(super) fn now(file: &Path) -> Option<Stamp> {
+        #[cfg(unix)]
+        use std::os::unix::fs::MetadataExt as _;
+        let of = std::fs::metadata(file).ok()?;
+        Some(Stamp {
+            modified: of.modified().ok()?,
+            length: of.len(),
+            #[cfg(unix)]
+            identity: [of.dev().cast_signed(), of.ino().cast_signed(), of.ctime(), of.ctime_nsec()],
+        })
     }
 }
 

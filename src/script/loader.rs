@@ -22,7 +22,7 @@ use super::compiled;
 use super::half::Half;
 #[cfg(feature = "node")]
 use super::half::need_node;
-use super::instances::{Digest, Instances, plain};
+use super::instances::{Digest, Instances, Stamp, plain};
 #[cfg(feature = "node")]
 use super::modules::OWN_SCHEME;
 use super::modules::{Missing, Modules, ResolveError, made_source, own_source, provided_source};
@@ -117,8 +117,10 @@ impl Loader {
 
     /// Every file that was read so far, and those with settings, which may not be there.
     pub(super) fn files(&self) -> HashSet<PathBuf> {
-        let files = self.files.borrow();
-        files.iter().cloned().chain(self.modules.configs()).collect()
+        // Those that decided about modules that were kept are not looked at again.
+        let mut files = self.sources.borrow().keep_configs(self.modules.configs());
+        files.extend(self.files.borrow().iter().cloned());
+        files
     }
 
     /// The imported files of each file that was read.
@@ -360,9 +362,10 @@ impl Loader {
             return Ok(bytes);
         }
         self.check_own(path, &importing)?;
+        let stamp = Stamp::before_reading(path);
         let bytes = std::fs::read(path)
             .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))?;
-        sources.keep_digest(path, &bytes);
+        sources.keep_digest(path, &bytes, stamp);
         Ok(sources.keep_bytes(url, bytes.into()))
     }
 }
@@ -370,9 +373,10 @@ impl Loader {
 impl Loader {
     fn read_text(&self, path: &Path, importing: impl Fn(String) -> Diagnostic) -> Result<String, Diagnostic> {
         self.check_own(path, &importing)?;
+        let stamp = Stamp::before_reading(path);
         let text = std::fs::read_to_string(path)
             .map_err(|error| importing(format!("cannot import {}: {error}", path.display())))?;
-        self.sources.borrow().keep_digest(path, text.as_bytes());
+        self.sources.borrow().keep_digest(path, text.as_bytes(), stamp);
         Ok(text)
     }
 

@@ -16,6 +16,7 @@ mod configs;
 mod declared;
 mod embedded;
 mod engine;
+mod found;
 mod half;
 mod inspector;
 mod instances;

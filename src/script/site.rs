@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use hyper::{HeaderMap, Method};
 
+use super::found::asks_for_rest;
 use crate::dev::Dev;
 use crate::dialect::Settings;
 use crate::ext::{self, Variables};
 use crate::router::{Page, PageId, PublicFiles, Routes, reroute, segments};
-use liveline_compiler::rest::asks_for_rest;
 
 /// The routes of one generation, and the static files.
 #[derive(Clone)]

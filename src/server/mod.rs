@@ -57,5 +57,5 @@ mod worker_thread;
 pub(crate) use connection_table::{PermitHandle, Progress, TableEntry};
 pub(crate) use limiter::{ConnectionLimiter, PermitError};
 pub(crate) use listener::{BindHost, ListenError, Listener};
-pub(crate) use pool::{Pool, Reloaded, Trigger};
+pub(crate) use pool::{Extent, Pool, Reloaded, Trigger};
 pub(crate) use worker::{Called, Worker};

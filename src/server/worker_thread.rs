@@ -103,7 +103,7 @@ impl Thread {
         if let Ok(isolate) = &isolate
             && mail.is_empty()
         {
-            isolate.warm();
+            isolate.prepare_load();
         }
         let Some(Mail::Load { id, logs_stalls }) = mail.recv().await else { return };
         let isolate = match isolate {

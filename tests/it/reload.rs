@@ -82,6 +82,92 @@ fn a_saved_json_import_answers() {
 }
 
 #[test]
+fn files_saved_after_each_other_all_answer() {
+    let host = Site::new()
+        .file("lib/text.js", "export const text = 'lib 0';")
+        .file("a/handler.js", "import { text } from '../lib/text.js'; export default () => `a 0 ${text}`;")
+        .file("b/handler.js", "import { text } from '../lib/text.js'; export default () => `b 0 ${text}`;")
+        .dev();
+    assert_eq!(host.get("/a").text(), "a 0 lib 0");
+    let handler = |name: &str, round: u32| {
+        format!("import {{ text }} from '../lib/text.js'; export default () => `{name} {round} ${{text}}`;")
+    };
+    for round in 1..4 {
+        // All of a length, so that only what they contain differs.
+        host.site.write("a/handler.js", handler("a", round));
+        host.until("/a", |answer| answer.text() == format!("a {round} lib {}", round - 1));
+        host.site.write("lib/text.js", format!("export const text = 'lib {round}';"));
+        host.until("/b", |answer| answer.text() == format!("b {} lib {round}", round - 1));
+        host.site.write("b/handler.js", handler("b", round));
+        host.until("/b", |answer| answer.text() == format!("b {round} lib {round}"));
+        assert_eq!(host.get("/a").text(), format!("a {round} lib {round}"));
+    }
+}
+
+#[test]
+fn the_last_of_many_quick_saves_answers() {
+    let host = Site::new().file("a/handler.js", says("0")).file("other/handler.js", says("other")).dev();
+    for round in 1..=20 {
+        for step in 0..5 {
+            host.site.write("a/handler.js", says(&format!("{round} {step}")));
+        }
+        host.until("/a", |answer| answer.text() == format!("{round} 4"));
+    }
+    assert_eq!(host.get("/other").text(), "other");
+}
+
+#[test]
+fn a_file_that_is_new_is_what_an_import_of_unchanged_code_means() {
+    let host = Site::new()
+        .file("lib/text.js", "export const text = 'js';")
+        .file("a/handler.js", "import { text } from '../lib/text'; export default () => text;")
+        .file("b/handler.js", says("old"))
+        .dev();
+    assert_eq!(host.get("/a").text(), "js");
+    host.site.write("b/handler.js", says("new"));
+    host.until("/b", |answer| answer.text() == "new");
+
+    host.site.write("lib/text.ts", "export const text: string = 'ts';");
+
+    host.until("/a", |answer| answer.text() == "ts");
+}
+
+#[test]
+fn settings_hold_for_unchanged_code_after_another_file_was_saved() {
+    let paths =
+        |file: &str| format!(r##"{{ "compilerOptions": {{ "paths": {{ "#text": ["./lib/{file}"] }} }} }}"##);
+    let host = Site::new()
+        .file("package.json", "{}")
+        .file("tsconfig.json", paths("first.ts"))
+        .file("lib/first.ts", "export const text: string = 'first';")
+        .file("lib/second.ts", "export const text: string = 'second';")
+        .file("routes/a/handler.ts", "import { text } from '#text'; export default (): string => text;")
+        .file("routes/b/handler.ts", says("old"))
+        .serving("routes")
+        .dev();
+    assert_eq!(host.get("/a").text(), "first");
+    for text in ["new", "newer"] {
+        host.site.write("routes/b/handler.ts", says(text));
+        host.until("/b", |answer| answer.text() == text);
+    }
+
+    host.site.write("tsconfig.json", paths("second.ts"));
+
+    host.until("/a", |answer| answer.text() == "second");
+}
+
+#[test]
+fn a_handler_that_becomes_universal_by_a_save_runs_in_browsers() {
+    let host = Site::new().file("handler.js", says("old")).file("index.html", "<!doctype html>").dev();
+    assert!(!host.get("/app.js").text().contains("/.liveline/client/handler.js"));
+
+    host.site.write("handler.js", format!("\"use universal\";\n{}", says("new")));
+
+    host.until("/", |answer| answer.text() == "new");
+    host.until("/app.js", |answer| answer.text().contains("/.liveline/client/handler.js"));
+}
+
+#[test]
 fn a_new_handler_answers() {
     let host = Site::new().file("handler.js", "export default (event, next) => next();").dev();
     assert_eq!(host.get("/a/b").status, 404);

@@ -44,6 +44,10 @@ impl Dialect for Aiwebengine {
         scripts.into_iter().enumerate().map(claim).collect()
     }
 
+    fn is_found_by_text(&self, layout: &Layout, file: &Path) -> bool {
+        search::may_be_script(layout, file)
+    }
+
     fn settings(&self, layout: &Layout, claims: &[Claim]) -> Result<Settings, Vec<Diagnostic>> {
         if claims.is_empty() {
             return Ok(Settings::default());

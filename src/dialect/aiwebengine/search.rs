@@ -67,6 +67,12 @@ pub(super) fn scripts(layout: &Layout) -> Vec<(PathBuf, u32)> {
     found
 }
 
+/// Whether a file may be a script by its text, wherever it lies in the project.
+pub(super) fn may_be_script(layout: &Layout, file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    file.starts_with(&layout.root) && is_candidate(file, &name) && score_of(file).is_some()
+}
+
 fn walk(folder: &Path, layout: &Layout, depth: usize, left: &mut usize, found: &mut Vec<(PathBuf, u32)>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     let mut paths: Vec<PathBuf> = entries.flatten().take(*left).map(|entry| entry.path()).collect();

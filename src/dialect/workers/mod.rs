@@ -155,6 +155,13 @@ impl Dialect for Workers {
         project.claims()
     }
 
+    fn is_found_by_text(&self, layout: &Layout, file: &Path) -> bool {
+        let Ok(inside) = file.strip_prefix(&layout.root) else { return false };
+        inside.starts_with(FUNCTIONS)
+            || inside.starts_with(CLASSES)
+            || MODULES.iter().any(|stem| inside.with_extension("") == Path::new(stem))
+    }
+
     fn settings(&self, layout: &Layout, claims: &[Claim]) -> Result<Settings, Vec<Diagnostic>> {
         let mut project = Project::read(layout)?;
         if claims.is_empty() && project.config.is_none() {

@@ -33,6 +33,7 @@ functions! {
     MirrorConsole = "mirrorConsole",
     Opened = "opened",
     Overhear = "overhear",
+    PrepareLoad = "prepareLoad",
     Problems = "problems",
     Receive = "receive",
     Rehearse = "rehearse",

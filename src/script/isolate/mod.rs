@@ -224,6 +224,14 @@ impl Isolate {
         });
     }
 
+    /// Prepares for code that is to load later: what V8 compiles when it is first used.
+    pub(crate) fn prepare_load(&self) {
+        self.warm();
+        self.enter(|scope, functions| {
+            functions.call(scope, Function::PrepareLoad, &[]);
+        });
+    }
+
     /// Drives timers, promises and asynchronous ops. Never ready, because another request may always come.
     pub(crate) async fn run(&self) {
         std::future::poll_fn(|cx| {

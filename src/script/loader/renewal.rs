@@ -76,7 +76,7 @@ impl Loader {
         self.loads.set(load);
         self.instances.borrow_mut().renew(&changed, load);
         self.imports.borrow_mut().retain(|importer, _| !changed.contains(importer));
-        sources.carry_on(&old, |file| !changed.contains(file));
+        sources.carry_on(&old, |file| !changed.contains(file), |_| true);
         self.load_from(sources);
         Some((before, changed))
     }

@@ -22,7 +22,7 @@ use crate::metrics::WorkerId;
 use liveline_compiler::Diagnostic;
 use liveline_proto::{CloseCode, OwnerId};
 
-pub(crate) use self::reload::{Code, Reloaded, Trigger};
+pub(crate) use self::reload::{Code, Extent, Reloaded, Trigger};
 
 /// How many generations may finish their live lines at a time. The oldest beyond that is closed with 1012.
 const MAX_RETIRED: usize = 8;

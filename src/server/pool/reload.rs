@@ -1,7 +1,7 @@
 //! Loading code: a new generation of workers takes the place of the one that serves.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use tokio::sync::{Notify, oneshot};
 use super::{Pool, finished, lock};
 use crate::browser::BrowserFiles;
 use crate::dialect::{self, Settings};
-use crate::ext::{Mode, Variables};
+use crate::ext::{Mode, Variables, packages};
 use crate::metrics::WorkerId;
 use crate::router::{Layer, Routes};
 use crate::script::Sources;
@@ -39,13 +39,65 @@ pub(crate) struct Code {
     pub imports: HashMap<PathBuf, Vec<PathBuf>>,
 }
 
+impl Code {
+    /// What was read of files that have not changed since `before` was read is not read and translated again.
+    fn keep_unchanged(&self, before: &Code, extent: Extent<'_>) {
+        let (files, resolves_alike) = match extent {
+            Extent::All => return,
+            Extent::Files(files) => (files, false),
+            Extent::Contents(files) => (files, true),
+        };
+        // Files with settings decide how others are translated. An isolate that loads code again itself compares all
+        // that it has read.
+        let keeps_modules =
+            |code: &Code| code.routes.handlers().iter().any(|it| dialect::named(it.dialect).keeps_modules());
+        let is_page = |file: &Path| file.extension().is_some_and(|extension| extension == "html");
+        let has_no_settings = |file: &PathBuf| is_code(file) || is_page(file) || has_no_extension(file);
+        if self.settings == before.settings
+            && self.environment == before.environment
+            && !keeps_modules(self)
+            && !keeps_modules(before)
+            && files.iter().all(has_no_settings)
+        {
+            self.sources.carry_unchanged(&before.sources, files, resolves_alike);
+        }
+    }
+}
+
+/// Whether a file, by its name, holds code.
+fn is_code(file: &Path) -> bool {
+    let code = ["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx"];
+    file.extension().is_some_and(|extension| code.iter().any(|known| extension == *known))
+}
+
+/// Whether a path may be that of a folder.
+fn has_no_extension(path: &Path) -> bool {
+    let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    path.extension().is_none() && !is_hidden
+}
+
 /// Why code is loaded.
 pub(crate) enum Trigger<'a> {
     /// Because it was asked for. A failure counts in the metrics.
     Request,
-    /// Because files changed. The function is called with whether any file was empty, which is how most programs begin to
-    /// write one; if it returns false, the files are not complete, and the load is dropped. A failure does not count.
-    Change(&'a dyn Fn(bool) -> bool),
+    /// Because files changed. A failure does not count.
+    Change {
+        /// Called with whether any file was empty, which is how most programs begin to write one; if it returns false,
+        /// the files are not complete, and the load is dropped.
+        is_complete: &'a dyn Fn(bool) -> bool,
+        extent: Extent<'a>,
+    },
+}
+
+/// How much may differ from the code that serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent<'a> {
+    /// Everything.
+    All,
+    /// These files and folders may be new, gone or changed.
+    Files(&'a HashSet<PathBuf>),
+    /// Only the content of these files.
+    Contents(&'a HashSet<PathBuf>),
 }
 
 /// The result of a reload.
@@ -110,10 +162,23 @@ impl Pool {
         let began = Instant::now();
         // Its isolate starts while the code is read.
         self.start_spare();
-        let code = self.read().inspect_err(|_| self.end_unused_spare())?;
+        let before = self.current.load().first().and_then(|worker| worker.remote.code());
+        let before = before.filter(|before| !before.is_stand_in);
+        let extent = match trigger {
+            Trigger::Change { extent, .. } => *extent,
+            Trigger::Request => Extent::All,
+        };
+        let known = match (&before, extent) {
+            (Some(before), Extent::Contents(files)) => self.changed_in(before, files),
+            _ => None,
+        };
+        let code = match known {
+            Some(code) => code,
+            None => self.read().inspect_err(|_| self.end_unused_spare())?,
+        };
         let handlers = code.routes.handlers().iter().filter(|handler| handler.layer == Layer::Server).count();
         let check = || match trigger {
-            Trigger::Change(is_complete) if !is_complete(code.sources.has_empty()) => {
+            Trigger::Change { is_complete, .. } if !is_complete(code.sources.has_empty()) => {
                 Err(vec![Diagnostic::new("the files changed while they were loaded")])
             }
             _ => Ok(()),
@@ -121,6 +186,10 @@ impl Pool {
         if let Some(renewed) = self.renew(&code, check).await {
             renewed?;
             return Ok(Reloaded { handlers, took: began.elapsed(), changed_from: self.put_files(&code) });
+        }
+        if let Some(before) = before {
+            // This looks at many files, and live lines need the thread.
+            tokio::task::block_in_place(|| code.keep_unchanged(&before, extent));
         }
         let workers = self.load(&code).await?;
         check()?;
@@ -242,10 +311,7 @@ impl Pool {
             }
             let (browser, imports) = BrowserFiles::build(layout, &routes);
             // Also for code that does not load: the change that mends it has to be noticed.
-            *lock(&self.last_load.files) = imports.keys().cloned().collect();
-            lock(&self.last_load.files).extend(routes.page_files());
-            lock(&self.last_load.files).extend(self.config.environment.paths().cloned());
-            lock(&self.last_load.files).extend(settings.sources.iter().cloned());
+            self.put_known_files(&routes, &settings, &imports);
             let environment = self.config.environment.read()?;
             Ok(Arc::new(Code {
                 routes: Arc::new(routes),
@@ -258,6 +324,52 @@ impl Pool {
                 imports,
             }))
         })
+    }
+
+    /// The code in which nothing differs from `before` but the content of some files of the server, found without a look
+    /// at any other file. `None` if the change of these files may be of more than that.
+    fn changed_in(&self, before: &Code, files: &HashSet<PathBuf>) -> Option<Arc<Code>> {
+        let layout = &self.config.layout;
+        let Code { routes, browser, environment, settings, imports, .. } = before;
+        let is_of_server_only = |file: &PathBuf| {
+            before.sources.has_read(file)
+                && is_code(file)
+                && !packages::holds(file)
+                && !imports.contains_key(file)
+                && !settings.sources.contains(file)
+                && !self.config.environment.paths().any(|path| path == file)
+                && file.symlink_metadata().is_ok_and(|it| it.is_file())
+        };
+        let is_known = files.iter().all(is_of_server_only)
+            && tokio::task::block_in_place(|| dialect::finds_the_same(layout, routes, files));
+        if !is_known {
+            return None;
+        }
+        self.put_known_files(routes, settings, imports);
+        Some(Arc::new(Code {
+            routes: routes.clone(),
+            browser: browser.clone(),
+            sources: Arc::default(),
+            environment: environment.clone(),
+            settings: settings.clone(),
+            is_stand_in: false,
+            is_first: false,
+            imports: imports.clone(),
+        }))
+    }
+
+    /// Keeps which files decide about the code that is about to load, besides its modules.
+    fn put_known_files(
+        &self,
+        routes: &Routes,
+        settings: &Settings,
+        imports: &HashMap<PathBuf, Vec<PathBuf>>,
+    ) {
+        let mut files: HashSet<PathBuf> = imports.keys().cloned().collect();
+        files.extend(routes.page_files());
+        files.extend(self.config.environment.paths().cloned());
+        files.extend(settings.sources.iter().cloned());
+        *lock(&self.last_load.files) = files;
     }
 
     /// Loads the code in all workers, side by side. If one fails, all of them end.
