@@ -34,9 +34,7 @@ use super::context::Context;
 use super::reply::{Reply, Upgrade};
 use super::service::{self, Replying};
 use crate::http::strict::RequestError;
-use crate::http::{
-    Answer, AnswerBody, BodyError as AnswerError, BodyFailure, BodyFeed, ReceivedBody, spare,
-};
+use crate::http::{Answer, AnswerBody, BodyError as AnswerError, BodyFailure, BodyFeed, ReceivedBody, spare};
 
 /// Field lines of a head.
 const FIELDS: usize = 100;
