@@ -25,7 +25,7 @@ const SAMPLES: usize = 9;
 const MOST_ALLOCATIONS: f64 = 4.0;
 
 /// Bytes of garbage that such a request leaves in the JavaScript heap.
-const MOST_GARBAGE: f64 = 520.0;
+const MOST_GARBAGE: f64 = 400.0;
 
 struct Counting;
 
