@@ -16,6 +16,7 @@ const HEADERS: usize = 32;
 
 /// See the module.
 #[derive(Default)]
+#[expect(clippy::vec_box, reason = "the boxes are what is used again")]
 struct Spare {
     headers: Vec<HeaderMap>,
     requests: Vec<Box<Parts>>,

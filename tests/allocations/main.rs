@@ -5,6 +5,7 @@
 //! on its standard input is answered with the count.
 
 #![expect(unsafe_code, reason = "an allocator is unsafe to implement")]
+#![expect(clippy::print_stdout, reason = "the counts are passed on and shown by the standard output")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{BufRead, BufReader, Read, Write};
