@@ -18,6 +18,7 @@ mod embedded;
 mod engine;
 mod found;
 mod half;
+mod heaps;
 mod inspector;
 mod instances;
 mod isolate;

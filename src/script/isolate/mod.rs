@@ -30,6 +30,7 @@ use self::recover::guard_heap;
 use self::runtime::Runtime;
 use super::engine::{self, Microtasks, Terminator};
 use super::half::Half;
+use super::heaps::{self, Place};
 use super::inspector::{DebugTime, Listed};
 use super::loader::Loader;
 use super::provided::Provided;
@@ -61,6 +62,8 @@ pub(crate) struct Isolate {
     listed: RefCell<Option<Listed>>,
     debug_time: DebugTime,
     runtime: RefCell<Runtime>,
+    /// Outlives the runtime.
+    _place: Place,
     state: Rc<RefCell<OpState>>,
     loader: Rc<Loader>,
     /// The project's folder.
@@ -155,17 +158,20 @@ impl Isolate {
             residual_lazy_esm_sources: lazy.modules,
             ..Default::default()
         };
-        let mut runtime = if is_for_snapshot {
-            Runtime::Kept(JsRuntimeForSnapshot::try_new(options)?)
-        } else {
-            let snapshot = snapshot::kept(half);
-            Runtime::Serving(JsRuntime::try_new(RuntimeOptions {
+        let kept = if is_for_snapshot { None } else { snapshot::kept(half) };
+        let (runtime, place) = heaps::start(kept.map(|_| half), |fits| -> Result<_, CoreError> {
+            if is_for_snapshot {
+                return Ok(Runtime::Kept(JsRuntimeForSnapshot::try_new(options)?));
+            }
+            let snapshot = kept.filter(|_| fits);
+            Ok(Runtime::Serving(JsRuntime::try_new(RuntimeOptions {
                 startup_snapshot: snapshot,
                 skip_op_registration: snapshot.is_some(),
                 create_params: Some(engine::params(limits.heap, &memory)),
                 ..options
-            })?)
-        };
+            })?))
+        });
+        let mut runtime = runtime?;
         let counter = Arc::new(ExecutionCounter::default());
         let (terminator, microtasks) = engine::prepare(&mut runtime, &counter, &memory);
         let debug_time = DebugTime::default();
@@ -189,6 +195,7 @@ impl Isolate {
             listed: RefCell::default(),
             debug_time,
             runtime: RefCell::new(runtime),
+            _place: place,
             state,
             loader,
             project: access.project().to_owned(),
