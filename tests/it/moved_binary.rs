@@ -68,14 +68,43 @@ fn a_copy_runs_without_its_build_folder() {
     assert!(seen.is_empty(), "opened while running: {seen:?}");
 }
 
-#[test]
+/// A copy of the executable with its snapshot beside it.
 #[cfg(feature = "v8")]
-fn a_copy_starts_from_a_snapshot_beside_it() {
-    let away = Site::new();
+fn copy_with_snapshot(away: &Site) -> PathBuf {
     let copy = away.path("liveline");
     copy_executable(&copy);
     let made = Command::new(&copy).arg("snapshot").output().expect("the copy runs");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    copy
+}
+
+/// V8 has one read-only part of the heap for all isolates, and the snapshot has a heap with Node's half and one without.
+#[test]
+#[cfg(all(feature = "v8", feature = "node"))]
+fn isolates_with_and_without_nodes_half_live_beside_each_other() {
+    let away = Site::new();
+    let copy = copy_with_snapshot(&away);
+    let with_node = "import process from 'node:process';\nexport default () => typeof process.pid;";
+
+    let several = Site::new().run_by(&copy, &[]).file("handler.js", with_node).arg("--workers=6").serve();
+    for _ in 0..12 {
+        assert_eq!(several.get("/").text(), "number");
+    }
+
+    let host = Site::new().run_by(&copy, &[]).file("handler.js", "export default () => 'plain';").dev();
+    assert_eq!(host.get("/").text(), "plain");
+    for _ in 0..2 {
+        host.site.write("handler.js", format!("{with_node} // {}", host.log.text().len()));
+        host.log.next("reloaded");
+        assert_eq!(host.get("/").text(), "number");
+    }
+}
+
+#[test]
+#[cfg(feature = "v8")]
+fn a_copy_starts_from_a_snapshot_beside_it() {
+    let away = Site::new();
+    let copy = copy_with_snapshot(&away);
     let snapshot = away.path("liveline.snapshot");
     let size = fs::metadata(&snapshot).expect("a snapshot beside the copy").len();
     assert!(size > 1 << 20, "{size}");
