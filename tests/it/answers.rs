@@ -1,8 +1,10 @@
 //! What a handler returns or sends, and the HTTP answer that the client receives: one test for each rule.
 
+use std::io::Write as _;
+
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Site, handler, on_go, serve};
+use crate::support::{Answer, Site, handler, on_go, read_to_close, serve};
 
 // -- Plain answers ------------------------------------------------------------------------------------
 
@@ -375,4 +377,29 @@ fn headers_of_the_connection_are_not_the_handlers() {
 #[track_caller]
 fn answer_to(source: &str) -> Answer {
     serve(source).get("/")
+}
+
+/// Small answers wait for others of the thread, and large ones do not.
+#[test]
+fn answers_to_pipelined_requests_come_in_order_whatever_their_size() {
+    let host = Site::new()
+        .file("small/handler.js", "export default () => 'small';")
+        .file("large/handler.js", "export default () => 'x'.repeat(20_000);")
+        .serve();
+    let request = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{more}\r\n");
+    let paths = ["/small", "/large", "/small", "/large", "/small"];
+    let mut requests: String = paths.iter().map(|path| request(path, "")).collect();
+    requests.push_str(&request("/small", "connection: close\r\n"));
+    for _ in 0..20 {
+        let mut stream = host.connect();
+
+        stream.write_all(requests.as_bytes()).expect("the host reads");
+
+        let answers = read_to_close(stream);
+        let bodies: Vec<_> = answers.split("HTTP/1.1 200 OK\r\n").skip(1).collect();
+        let is_large: Vec<_> = bodies.iter().map(|body| body.len() > 20_000).collect();
+        assert_eq!(is_large, [false, true, false, true, false, false], "{answers:.500}");
+        assert!(bodies.iter().all(|body| body.ends_with("small") || body.ends_with("xxx")));
+    }
+    assert!(!host.log.text().contains("panicked"), "{}", host.log.text());
 }

@@ -89,13 +89,11 @@ pub(super) fn hold(wire: &Rc<RefCell<Wire>>, cx: &Context<'_>) {
 
 /// The round has nothing to do with `wire` any more. What it holds of it is sent.
 pub(super) fn leave(wire: &Rc<RefCell<Wire>>) {
+    // More than one, if answers were held again after others had to be sent at once.
     let mine = ROUND.with_borrow_mut(|round| {
-        let at = round.held.iter().position(|held| Rc::ptr_eq(&held.wire, wire))?;
-        Some(round.held.swap_remove(at))
+        round.held.extract_if(.., |held| Rc::ptr_eq(&held.wire, wire)).collect::<Vec<_>>()
     });
-    if let Some(mine) = mine {
-        mine.send();
-    }
+    mine.into_iter().for_each(Held::send);
 }
 
 /// Ends the rounds of this thread, each when every task that was ready had its turn. Never ready.
