@@ -17,10 +17,8 @@ use std::path::{Path, PathBuf};
 use super::{Claim, Dialect, Explanation, Exports, HandlerFacts, HandlerOptions};
 use crate::router::{Layer, Layout, Part, RouteFolder, Routes};
 use liveline_compiler::Diagnostic;
+use liveline_compiler::facts::EXTENSIONS;
 use universal::{Places, Universal};
-
-/// A handler's extensions; the first that exists is taken.
-const EXTENSIONS: [&str; 8] = ["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx"];
 
 /// The evidence is the name of the file.
 const SCORE: u32 = 50;

@@ -116,6 +116,9 @@ impl Form {
     }
 }
 
+/// The extensions of files that hold code. Where files differ in nothing else, the first of these is taken.
+pub const EXTENSIONS: [&str; 8] = ["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx"];
+
 /// Parses a module of a package that declares the kind of its files. A file of JSON has no imports and exports; a
 /// CommonJS module has those that its text shows.
 pub fn read(path: &Path, source: &str, declared: Declared) -> Result<Facts, Diagnostic> {
@@ -123,7 +126,7 @@ pub fn read(path: &Path, source: &str, declared: Declared) -> Result<Facts, Diag
     if extension == "json" {
         return Ok(Facts::default());
     }
-    if !["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx"].contains(&extension) {
+    if !EXTENSIONS.contains(&extension) {
         return Err(Diagnostic::new(format!("{} is no JavaScript module", path.display())));
     }
     if let Some(exports) = common_js::exports(path, source, declared) {

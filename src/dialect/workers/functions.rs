@@ -3,11 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use liveline_compiler::facts::EXTENSIONS;
 use liveline_compiler::shape::{DefaultExport, Shape};
 use serde_json::{Value as Json, json};
-
-/// The extensions of modules.
-pub(super) const EXTENSIONS: [&str; 8] = ["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx"];
 
 /// A file of `functions/` that answers requests, or stands before others.
 #[derive(Debug, Clone, PartialEq, Eq)]

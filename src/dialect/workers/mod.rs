@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 use liveline_compiler::Diagnostic;
+use liveline_compiler::facts::EXTENSIONS;
 use liveline_compiler::shape::Shape;
 use serde_json::{Value as Json, json};
 
@@ -309,7 +310,7 @@ fn module_by_shape(layout: &Layout) -> Option<PathBuf> {
         return None;
     }
     let files = MODULES.iter().flat_map(|stem| {
-        functions::EXTENSIONS.iter().map(move |extension| layout.root.join(format!("{stem}.{extension}")))
+        EXTENSIONS.iter().map(move |extension| layout.root.join(format!("{stem}.{extension}")))
     });
     files.filter(|file| file.is_file()).find(|file| {
         let source = fs::read_to_string(file).unwrap_or_default();

@@ -20,6 +20,7 @@ use crate::server::renewal::Renewal;
 use crate::server::route_files::RouteFiles;
 use crate::server::worker_thread::{Handle, Loaded};
 use liveline_compiler::Diagnostic;
+use liveline_compiler::facts::EXTENSIONS;
 
 /// How long a reload in development waits until the old code's idle connections have moved; a handler may spin there.
 const PASS_ON_TIME: Duration = Duration::from_secs(2);
@@ -66,8 +67,7 @@ impl Code {
 
 /// Whether a file, by its name, holds code.
 fn is_code(file: &Path) -> bool {
-    let code = ["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx"];
-    file.extension().is_some_and(|extension| code.iter().any(|known| extension == *known))
+    file.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known))
 }
 
 /// Whether a path may be that of a folder.
