@@ -70,6 +70,8 @@ struct Account {
     is_refusing: AtomicBool,
     /// An interrupt is pending that checks the limit, and may stop the running code.
     is_in_doubt: AtomicBool,
+    /// A collection that `measures_full` forced is running.
+    is_checking: AtomicBool,
     attempt: Mutex<Attempt>,
     futile: Mutex<Option<Instant>>,
     /// Stops the running code.
@@ -107,7 +109,7 @@ impl Memory {
         let (buffers, freed, stores, stores_reported, stores_left, heap, others) = Default::default();
         let (collections, refused, is_refusing, is_in_doubt, attempt, futile, stop, isolate) =
             Default::default();
-        let (is_marking, left, is_alive) = Default::default();
+        let (is_marking, left, is_alive, is_checking) = Default::default();
         Memory(Arc::new(Account {
             limit: limit.into(),
             buffers,
@@ -124,6 +126,7 @@ impl Memory {
             refused,
             is_refusing,
             is_in_doubt,
+            is_checking,
             attempt,
             futile,
             stop,
@@ -183,17 +186,29 @@ impl Memory {
         self.0.is_refusing.load(Ordering::Relaxed) && self.0.heap.load(Ordering::Relaxed) < self.0.limit() / 2
     }
 
-    /// Collects garbage if the heap has grown so far that only a collection can tell whether its live objects are over
-    /// the limit. If they are, the running code is stopped. Takes some microseconds if there is nothing to do.
+    /// Collects garbage if so much is used that only a collection can tell whether what is alive is over the limit. If it
+    /// is, the running code is stopped. Takes some microseconds if there is nothing to do.
     pub(crate) fn check(&self, isolate: &mut v8::Isolate) {
-        if isolate.get_heap_statistics().used_heap_size() <= self.0.due() {
-            return;
+        self.look(isolate);
+        if self.0.heap.load(Ordering::Relaxed) > self.0.due() && self.measures_full(isolate) {
+            self.0.stop();
+        } else if !self.0.has_room(0) {
+            self.doubt();
         }
+    }
+
+    /// Collects garbage; returns whether the heap's live objects are over the limit. V8's own collections also keep what
+    /// the functions that wait to be optimised can reach, for instance the variables of earlier calls; under critical
+    /// pressure V8 first gives up those that wait.
+    fn measures_full(&self, isolate: &mut v8::Isolate) -> bool {
+        self.0.is_checking.store(true, Ordering::Relaxed);
         isolate.memory_pressure_notification(v8::MemoryPressureLevel::Critical);
         if self.0.may_be_full() {
             // V8 was marking.
             isolate.memory_pressure_notification(v8::MemoryPressureLevel::Critical);
         }
+        self.0.is_checking.store(false, Ordering::Relaxed);
+        self.0.is_full()
     }
 
     /// Checks that there is room for `bytes` bytes that the host is about to pass to V8; forces a collection
@@ -335,6 +350,14 @@ impl Account {
     }
 }
 
+#[cfg(not(feature = "v8"))]
+impl Memory {
+    /// Stops the running code.
+    pub(crate) fn doubt(&self) {
+        self.0.stop();
+    }
+}
+
 #[cfg(feature = "v8")]
 #[expect(unsafe_code, reason = "V8 takes memory, and tells of collections, through C functions")]
 mod engine {
@@ -372,6 +395,18 @@ mod engine {
             isolate.add_gc_prologue_callback(marking, account, v8::GCType::kGCTypeIncrementalMarking);
             isolate.add_gc_prologue_callback(collecting, account, v8::GCType::kGCTypeMarkSweepCompact);
             isolate.add_gc_epilogue_callback(collected, account, v8::GCType::kGCTypeMarkSweepCompact);
+        }
+    }
+
+    impl Memory {
+        /// Lets the running code be interrupted, and the limit be checked then. V8 calls back during a collection, when
+        /// the memory that is alive cannot be measured.
+        pub(crate) fn doubt(&self) {
+            if let Some(isolate) = self.0.isolate.get()
+                && !self.0.is_in_doubt.swap(true, Ordering::Relaxed)
+            {
+                isolate.request_interrupt(reconsider, Arc::as_ptr(&self.0).cast_mut().cast());
+            }
         }
     }
 
@@ -445,22 +480,18 @@ mod engine {
         let (memory, mut isolate) = unsafe { (of(account), v8::Isolate::from_raw_isolate_ptr(isolate)) };
         memory.look(&mut isolate);
         memory.0.collected(memory.0.heap.load(Ordering::Relaxed));
-        if (memory.0.is_full() || !memory.0.has_room(0))
-            && !memory.0.is_in_doubt.swap(true, Ordering::Relaxed)
-            && let Some(isolate) = memory.0.isolate.get()
-        {
-            // Outside of the heap, garbage made during the collection is still there, and some memory is still being
-            // swept: measures again outside of the callback.
-            isolate.request_interrupt(reconsider, account);
+        // Outside of the heap, garbage made during the collection is still there, and some memory is still being swept.
+        if !memory.0.has_room(0) || memory.0.is_full() && !memory.0.is_checking.load(Ordering::Relaxed) {
+            memory.doubt();
         }
     }
 
-    /// Stops the running code if memory is over the limit even after a full collection. If the heap alone is, that is
-    /// known already.
+    /// Stops the running code if memory is over the limit even after a full collection.
     unsafe extern "C" fn reconsider(isolate: v8::UnsafeRawIsolatePtr, account: *mut c_void) {
         // SAFETY: see `of`; V8 passes the isolate that is running on this thread.
         let (memory, mut isolate) = unsafe { (of(account), v8::Isolate::from_raw_isolate_ptr(isolate)) };
-        if memory.0.is_full() || memory.make_room(&mut isolate, 0).is_err() {
+        let is_large = isolate.get_heap_statistics().used_heap_size() > memory.0.share();
+        if is_large && memory.measures_full(&mut isolate) || memory.make_room(&mut isolate, 0).is_err() {
             memory.0.stop();
         } else {
             memory.0.is_in_doubt.store(false, Ordering::Relaxed);

@@ -184,7 +184,7 @@ impl Isolate {
             let stopping = terminator.clone();
             memory.on_full(move || stopping.heap_is_full());
             engine::follow_memory(&mut runtime, &memory);
-            guard_heap(&mut runtime, &terminator, &near_limit, &memory);
+            guard_heap(&mut runtime, &near_limit, &memory);
             functions.begin(&mut runtime);
         }
         let state = runtime.op_state();

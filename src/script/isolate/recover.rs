@@ -8,7 +8,6 @@ use deno_core::{JsRuntime, v8};
 use super::Isolate;
 use super::functions::Function;
 use crate::ext::{Memory, Streams, current_exchange};
-use crate::script::engine::Terminator;
 use crate::script::watchdog::TerminationReason;
 use liveline_compiler::Diagnostic;
 use liveline_proto::ExchangeId;
@@ -89,7 +88,7 @@ impl Isolate {
         let used = runtime.v8_isolate().get_heap_statistics().used_heap_size() + self.memory.outside();
         // If more is used than the limit, V8 sets the limit a quarter above that.
         runtime.remove_near_heap_limit_callback(limit);
-        guard_heap(&mut runtime, &self.terminator, &self.near_limit, &self.memory);
+        guard_heap(&mut runtime, &self.near_limit, &self.memory);
         if looks_again {
             self.near_limit.set(Some(limit));
             self.wake();
@@ -121,19 +120,14 @@ impl Isolate {
     }
 }
 
-/// Terminates the code that fills the heap, and records the limit that was reached.
-pub(super) fn guard_heap(
-    runtime: &mut JsRuntime,
-    terminator: &Terminator,
-    near_limit: &Rc<Cell<Option<usize>>>,
-    memory: &Memory,
-) {
-    let (terminator, near_limit, memory) = (terminator.clone(), near_limit.clone(), memory.clone());
+/// Lets `memory` look at code that comes near V8's limit, and records that limit.
+pub(super) fn guard_heap(runtime: &mut JsRuntime, near_limit: &Rc<Cell<Option<usize>>>, memory: &Memory) {
+    let (near_limit, memory) = (near_limit.clone(), memory.clone());
     runtime.add_near_heap_limit_callback(move |current, initial| {
         near_limit.set(Some(initial));
         // V8 also asks for more heap before it throws the error for a buffer whose allocation was refused.
         if !memory.is_refusing() {
-            terminator.heap_is_full();
+            memory.doubt();
         }
         current + HEAP_TO_UNWIND
     });
