@@ -111,11 +111,13 @@ export let readyStateOf;
 /** Makes a socket deliver binary messages as ArrayBuffers. @type {(socket: WebSocket) => void} */
 export let takesBuffers;
 
+/** The address of a socket that was not dialled. */
+const UNADDRESSED = { href: "", origin: "" };
+
 export class WebSocket extends EventTarget {
   /** @type {Transport} */
   #carrier = null;
-  #url = "";
-  #origin = "";
+  #address = UNADDRESSED;
   #readyState = CONNECTING;
   #protocol = "";
   #binaryType = "blob";
@@ -135,13 +137,12 @@ export class WebSocket extends EventTarget {
     super();
     if (url === kUnaddressed) return;
     if (arguments.length === 0) throw new TypeError("new WebSocket() takes the address to connect to.");
-    const { href, origin } = addressOf(url);
+    const address = addressOf(url);
     const names = namesOf(protocols);
     const exchange = currentExchange();
     if (exchange?.ended) throw invalidState("new WebSocket() after the end: the exchange has already ended.");
-    this.#url = href;
-    this.#origin = origin;
-    const socket = op_socket_dial(href, names, "", "", MAX_UNSENT);
+    this.#address = address;
+    const socket = op_socket_dial(address.href, names, "", "", MAX_UNSENT);
     this.#carrier = new Dialled(socket);
     listen(socket, {
       opened: ({ protocol }) => this.#opened(protocol),
@@ -162,7 +163,7 @@ export class WebSocket extends EventTarget {
   }
 
   get url() {
-    return this.#url;
+    return this.#address.href;
   }
 
   get readyState() {
@@ -284,7 +285,7 @@ export class WebSocket extends EventTarget {
   [kReceive](message) {
     if (this.#readyState !== OPEN) return;
     const data = typeof message === "string" || this.#binaryType === "arraybuffer" ? message : new Blob([message]);
-    EventTargetPrototypeDispatchEvent(this, new MessageEvent("message", { data, origin: this.#origin }));
+    EventTargetPrototypeDispatchEvent(this, new MessageEvent("message", { data, origin: this.#address.origin }));
   }
 
   [kClosed](code, reason, wasClean) {

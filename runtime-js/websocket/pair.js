@@ -48,6 +48,7 @@ import {
   ArrayPrototypeIncludes,
   ArrayPrototypePush,
   Error,
+  EventTargetPrototypeAddEventListener,
   FunctionPrototypeCall,
   HeadersPrototypeEntries,
   MathTrunc,
@@ -460,6 +461,8 @@ class PairedSocket extends WebSocket {
 
 /** @see States.example */
 End.example = new End();
+// With room for what the first listener adds to the socket.
+EventTargetPrototypeAddEventListener(End.example.socket, "message", () => {});
 
 /** Carries messages to an end in this isolate. @implements {import("./client.js").Transport} */
 class Neighbour {

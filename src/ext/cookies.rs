@@ -25,8 +25,8 @@ pub(crate) fn op_cookie_set(state: &mut OpState, id: f64, #[serde] given: SetCoo
         return Err(OpError::HeadersSent("a cookie"));
     }
     let (place, value) = set_cookie(given).map_err(|invalid| OpError::Header(invalid.0))?;
-    let slot = exchange.slot()?;
-    slot.cookies.retain(|(known, _)| *known != place);
-    slot.cookies.push((place, value));
+    let cookies = &mut exchange.slot()?.rare.get_or_insert_default().cookies;
+    cookies.retain(|(known, _)| *known != place);
+    cookies.push((place, value));
     Ok(())
 }

@@ -53,7 +53,7 @@ pub(crate) async fn op_file_open(
     let headers = write_headers(&head.headers).into_iter().map(char::from).collect();
     let status = head.status.as_u16();
     let mut state = state.borrow_mut();
-    let files = &mut state.exchange(id).slot()?.files;
+    let files = &mut state.exchange(id).slot()?.rare.get_or_insert_default().files;
     files.push(Some(body));
     let file = files.len() as u32 - 1;
     Ok(FileHead { status, headers, file })
@@ -71,8 +71,7 @@ pub(crate) async fn op_file_read(
     let Some(mut body) = body else { return Ok(None) };
     let Some(chunk) = next_chunk(&mut body).await? else { return Ok(None) };
     let mut state = state.borrow_mut();
-    let files = &mut state.exchange(id).slot()?.files;
-    files[file as usize] = Some(body);
+    state.exchange(id).slot()?.keep_file(file, body);
     Ok(Some(chunk.into()))
 }
 

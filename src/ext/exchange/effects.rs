@@ -169,7 +169,8 @@ impl Exchanges {
         if matches!(reply, Reply::Given) {
             return;
         }
-        for (_, cookie) in std::mem::take(&mut slot.cookies) {
+        let cookies = slot.rare.as_mut().map(|rare| std::mem::take(&mut rare.cookies));
+        for (_, cookie) in cookies.into_iter().flatten() {
             answer.headers.append(header::SET_COOKIE, cookie);
         }
         let session = slot.session.id.clone().filter(|_| slot.session.sets_cookie);

@@ -55,10 +55,6 @@ pub(in crate::ext) struct Slot {
     pub requester: Requester,
     pub(super) shown: Shown,
     pub session: ExchangeSession,
-    /// Set-Cookie headers for the answer.
-    pub cookies: Vec<(CookiePlace, HeaderValue)>,
-    /// Static files that handlers opened and have not read to the end. They close with the exchange.
-    pub files: Vec<Option<FileBody>>,
     /// Data that few exchanges have.
     pub rare: Option<Box<Rare>>,
     pub(super) line: LineState,
@@ -68,7 +64,7 @@ pub(in crate::ext) struct Slot {
 }
 
 // An open line keeps the slot of its exchange, so slots must be small.
-const _: () = assert!(size_of::<Slot>() <= 312);
+const _: () = assert!(size_of::<Slot>() <= 264);
 
 /// The request body and how much of it the handler has read.
 pub(in crate::ext) struct RequestBody {
@@ -160,6 +156,10 @@ pub(in crate::ext) struct Rare {
     pub early: Option<EarlyMessages>,
     /// The end of a pipe that its client gets, whose messages the exchange does not receive.
     pub end: Option<End>,
+    /// Set-Cookie headers for the answer.
+    pub cookies: Vec<(CookiePlace, HeaderValue)>,
+    /// Static files that handlers opened and have not read to the end. They close with the exchange.
+    pub files: Vec<Option<FileBody>>,
 }
 
 /// Times of a state that is held back because a later one may follow.
@@ -203,8 +203,6 @@ impl Slot {
             requester,
             shown,
             session,
-            cookies: Vec::new(),
-            files: Vec::new(),
             rare: None,
             line: LineState::default(),
             script: Script::default(),
@@ -246,7 +244,14 @@ impl Slot {
 
     /// Removes and returns the body of a file, if it was not removed before.
     pub(in crate::ext) fn take_file(&mut self, file: u32) -> Option<FileBody> {
-        self.files.get_mut(file as usize).and_then(Option::take)
+        self.rare.as_mut()?.files.get_mut(file as usize).and_then(Option::take)
+    }
+
+    /// Keeps the rest of a file's body that was removed.
+    pub(in crate::ext) fn keep_file(&mut self, file: u32, body: FileBody) {
+        if let Some(place) = self.rare.as_mut().and_then(|rare| rare.files.get_mut(file as usize)) {
+            *place = Some(body);
+        }
     }
 
     /// Whether the client can join a line.

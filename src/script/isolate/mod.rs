@@ -45,7 +45,7 @@ use liveline_proto::ExchangeId;
 use liveline_store::Databases;
 
 /// When nothing ran for this long, the heap is tidied.
-const QUIET: Duration = Duration::from_secs(2);
+const QUIET: Duration = Duration::from_millis(500);
 
 /// A collection of a smaller heap, in bytes, takes some milliseconds.
 const SMALL_HEAP: usize = 16 << 20;
