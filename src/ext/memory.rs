@@ -481,12 +481,14 @@ mod engine {
         memory.look(&mut isolate);
         memory.0.collected(memory.0.heap.load(Ordering::Relaxed));
         // Outside of the heap, garbage made during the collection is still there, and some memory is still being swept.
+        // `measures_full` judges the heap itself.
         if !memory.0.has_room(0) || memory.0.is_full() && !memory.0.is_checking.load(Ordering::Relaxed) {
             memory.doubt();
         }
     }
 
-    /// Stops the running code if memory is over the limit even after a full collection.
+    /// Stops the running code if memory is over the limit even after a full collection that `measures_full` or `make_room`
+    /// began.
     unsafe extern "C" fn reconsider(isolate: v8::UnsafeRawIsolatePtr, account: *mut c_void) {
         // SAFETY: see `of`; V8 passes the isolate that is running on this thread.
         let (memory, mut isolate) = unsafe { (of(account), v8::Isolate::from_raw_isolate_ptr(isolate)) };

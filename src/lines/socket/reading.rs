@@ -31,7 +31,7 @@ thread_local! {
 /// The task of a connection: reads, and waits until more can be written.
 pub(super) struct Carrying {
     pub(super) socket: Arc<Socket>,
-    /// It has [moved](move_to_hub) to the runtime of the hub.
+    /// It has [moved](super::move_to_hub) to the runtime of the hub.
     pub(super) has_moved: bool,
     /// How the line or its connection has ended, if that has happened already.
     pub(super) over: Option<Box<Close>>,
@@ -41,6 +41,7 @@ pub(super) struct Carrying {
 // makes tasks in multiples of these.
 const _: () = assert!(size_of::<Carrying>() <= 24);
 
+/// What is done with bytes of the client.
 pub(super) enum Input {
     Frames(Decoder),
     /// The client may not send here, sent its close frame, or broke the protocol.

@@ -17,6 +17,7 @@ use liveline_proto::{Attachment, Close, CloseCode, Frame, Outgoing, Take};
 /// Bytes of payload that are taken from the engine at a time.
 const BATCH_BYTES: usize = 32 * 1024;
 
+/// How far a connection has been written.
 pub(super) struct Writer {
     pub(super) flow: Flow,
     /// A close frame was written; nothing may come after it.
@@ -25,6 +26,7 @@ pub(super) struct Writer {
     pub(super) rest: Option<Box<Rest>>,
 }
 
+/// Who may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
     /// Any thread may write.
