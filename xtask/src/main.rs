@@ -1,6 +1,6 @@
 //! The project's own commands: `cargo xtask run`, `cargo xtask test` and a few more (see [`USAGE`]).
 //!
-//! Compiles in seconds on a machine that has nothing but cargo: only the benchmarks, on Linux, use libraries.
+//! Compiles in seconds on a machine that has nothing but cargo: only the benchmarks and `order`, on Linux, use libraries.
 //!
 //! | module | owns |
 //! |---|---|
@@ -11,7 +11,7 @@
 //! | `machine` | programs, root, apt-get, the network |
 //! | `databases` | servers and npm packages for the tests of database drivers |
 //! | `tools` | subcommands of cargo that are installed from crates.io: cargo-deny, cargo-mutants |
-//! | `run`, `tests`, `dist`, `bundle`, `npm`, `oracle`, `streams`, `graphql`, `autobahn`, `bench`, `guard`, `slowhttp`, `attack` | the commands |
+//! | `run`, `tests`, `dist`, `order`, `bundle`, `npm`, `oracle`, `streams`, `graphql`, `autobahn`, `bench`, `guard`, `slowhttp`, `attack` | the commands |
 
 #[cfg(target_os = "linux")]
 mod attack;
@@ -32,6 +32,8 @@ mod libclang;
 mod machine;
 mod npm;
 mod oracle;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod order;
 mod quickjs;
 mod run;
 #[cfg(target_os = "linux")]
@@ -76,6 +78,8 @@ usage: cargo xtask COMMAND
                     the benchmark's baseline: a bare epoll server that parses as little as possible
   dist [--pgo]      build liveline as it is shipped (dist profile) into target/dist, which takes several times as long;
                     --pgo: twice, the second time for what the first one has done under load (llvm-tools of rustup)
+  order             find the functions that run when a server starts, answers and sends, and write them to
+                    xtask/order/functions.txt, so that the linker places them side by side (x86-64 Linux)
   guard [--renew]   count the instructions of the hot paths of crates/proto by valgrind's callgrind; fails where one has
                     3 % more than recorded in crates/guard/counts.json; --renew: record the counts of now
   slowhttp [--seconds N]
@@ -122,6 +126,8 @@ fn dispatch(arguments: &[String]) -> Outcome {
         ["bench", rest @ ..] => bench::bench(&Checkout::find()?, rest),
         #[cfg(target_os = "linux")]
         ["dist", rest @ ..] => dist::dist(&Checkout::find()?, rest),
+        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        ["order", rest @ ..] => order::order(&Checkout::find()?, rest),
         #[cfg(target_os = "linux")]
         ["guard", rest @ ..] => guard::guard(&Checkout::find()?, rest),
         #[cfg(target_os = "linux")]
@@ -132,6 +138,8 @@ fn dispatch(arguments: &[String]) -> Outcome {
         ["slowhttp", ..] => fail("slowhttptest is a program of Debian's: run it on Linux"),
         #[cfg(not(target_os = "linux"))]
         ["dist", ..] => fail("`cargo xtask cargo build --profile dist --bin liveline` builds it here"),
+        #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+        ["order", ..] => fail("the order of functions is recorded on Linux with an x86-64 processor"),
         #[cfg(not(target_os = "linux"))]
         ["guard", ..] => fail("valgrind and the recorded counts are those of Linux: run the guard there"),
         #[cfg(not(target_os = "linux"))]

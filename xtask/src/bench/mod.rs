@@ -21,7 +21,7 @@
 //! | `metric`, `stats`, `report` | values and their limits; medians of ratios; tables |
 //! | `chart` | the same as pictures |
 //! | `smoke` | a run that checks the load generator and measures nothing |
-//! | `train` | the load for a build that is guided by what was counted |
+//! | `train` | the load for a build that is guided by what was counted, and for the order of functions |
 //! | `baseline` | the bare epoll server |
 //!
 //! A figure is the median of the ratios of each round, because the load of the machine changes from round to round
@@ -31,7 +31,7 @@
 mod actors;
 mod baseline;
 mod chart;
-mod client;
+pub mod client;
 mod connect;
 pub mod cores;
 mod echo;
@@ -70,6 +70,7 @@ use metric::Metric;
 use peers::{BASELINE, BUN, DENO, LIVELINE, RAW, UWS, WORKERD, WS};
 use plan::Plan;
 use setup::BenchSetup;
+pub use train::Observed;
 use wrk::Wrk;
 
 /// What every peer serves: the handler reads the path and one header, and answers with both.
@@ -139,6 +140,23 @@ pub fn train(checkout: &Checkout, program: &Path) -> Outcome {
     cores::raise_file_limit()?;
     let plan = Plan::parse(checkout, &[])?;
     train::run(&BenchSetup::open(checkout, &plan)?, program).while_doing("training")
+}
+
+/// Puts the same load on a program, except for its starts, each part of it under the eyes of `observe`: see `order`.
+pub fn busy(
+    checkout: &Checkout,
+    program: &Path,
+    observe: &mut dyn FnMut(Observed<'_>) -> Outcome,
+) -> Outcome {
+    cores::raise_file_limit()?;
+    let plan = Plan::parse(checkout, &[])?;
+    train::busy(&BenchSetup::open(checkout, &plan)?, program, observe).while_doing("under load")
+}
+
+/// How the program is started that `busy` puts the load on.
+pub fn launch(checkout: &Checkout, program: &Path) -> Outcome<server::Launch> {
+    let plan = Plan::parse(checkout, &[])?;
+    Ok(peers::of_program(&BenchSetup::open(checkout, &plan)?, LIVELINE, program)?.launch)
 }
 
 /// Writes `ID-N.svg` for each metric; ids come more than once.

@@ -95,13 +95,18 @@ impl Server {
         // Reads to the end, so that a server that prints more never blocks.
         thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
-                if let Some(port) = line.split_once(READY).and_then(|(_, port)| port.trim().parse().ok()) {
+                if let Some(port) = announced(&line) {
                     // The receiver is gone when the line comes too late or a second time.
                     let _ = sender.send(port);
                 }
             }
         });
         port.recv_timeout(PATIENCE).ok()
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// From exec to the end of the first good answer.
@@ -184,6 +189,11 @@ impl Drop for Server {
     }
 }
 
+/// The port in the line by which a server shows that it listens.
+pub fn announced(line: &str) -> Option<u16> {
+    line.split_once(READY).and_then(|(_, port)| port.trim().parse().ok())
+}
+
 fn await_accept(port: u16) -> Option<u16> {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
@@ -234,6 +244,12 @@ mod tests {
     fn cpu_ticks_foreign_text_is_none() {
         assert_eq!(cpu_ticks("nothing"), None);
         assert_eq!(cpu_ticks("1 (a) S 1"), None);
+    }
+
+    #[test]
+    fn announced_is_the_port_of_one_line() {
+        assert_eq!(announced("listening on http://127.0.0.1:8080"), Some(8080));
+        assert_eq!(announced("isolates start from a snapshot"), None);
     }
 
     #[test]

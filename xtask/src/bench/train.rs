@@ -1,11 +1,12 @@
-//! The load under which a build for `cargo xtask dist --pgo` counts: what the benchmarks measure, of each a little.
+//! The load under which a build for `cargo xtask dist --pgo` counts, and under which `cargo xtask order` looks what runs:
+//! what the benchmarks measure, of each a little.
 
 use std::path::Path;
 use std::time::Duration;
 
 use super::echo::Echo;
 use super::fanout::{Fanout, Pace};
-use super::peers::{self, LIVELINE, RAW};
+use super::peers::{self, LIVELINE, Peer, RAW};
 use super::server::Server;
 use super::setup::BenchSetup;
 use super::wrk::{Request, Wrk};
@@ -18,18 +19,52 @@ const LISTENERS: usize = 200;
 /// Processes that start and answer once.
 const STARTS: usize = 5;
 
-/// Puts the load on `program`. Each of its processes ends by SIGTERM, because it writes its counts when it ends.
+/// A server under a part of the load.
+pub struct Observed<'a> {
+    /// Its process.
+    pub id: u32,
+    /// Puts the load on it, as often as it is called.
+    pub load: &'a mut dyn FnMut() -> Outcome,
+}
+
+/// Starts `program` several times and puts the whole load on it. Each of its processes ends by SIGTERM, because it writes
+/// its counts when it ends.
 pub fn run(setup: &BenchSetup<'_>, program: &Path) -> Outcome {
-    let wrk = Wrk::find()?;
     let liveline = peers::of_program(setup, LIVELINE, program)?;
-    let raw = peers::of_program(setup, RAW, program)?;
     for _ in 0..STARTS {
         let server = Server::start(&liveline.launch, None)?;
         server.first_answer()?;
         server.stop()?;
     }
-    println!("training: requests");
+    busy(setup, program, &mut |server| (server.load)())
+}
+
+/// Starts `program` for each part of the load, and passes it on to `observe`.
+pub fn busy(
+    setup: &BenchSetup<'_>,
+    program: &Path,
+    observe: &mut dyn FnMut(Observed<'_>) -> Outcome,
+) -> Outcome {
+    let wrk = Wrk::find()?;
+    let liveline = peers::of_program(setup, LIVELINE, program)?;
+    let raw = peers::of_program(setup, RAW, program)?;
+    println!("load: requests");
     let server = Server::start(&liveline.launch, None)?;
+    observe(Observed { id: server.id(), load: &mut || requests(setup, &wrk, &server) })?;
+    server.stop()?;
+    for peer in [&liveline, &raw] {
+        println!("load: echoes of {}", peer.name);
+        let server = Server::start(&peer.launch, None)?;
+        observe(Observed { id: server.id(), load: &mut || echoes(peer, &server) })?;
+        server.stop()?;
+    }
+    println!("load: fan-out");
+    let server = Server::start(&liveline.launch, None)?;
+    observe(Observed { id: server.id(), load: &mut || fan_out(&liveline, &server) })?;
+    server.stop()
+}
+
+fn requests(setup: &BenchSetup<'_>, wrk: &Wrk, server: &Server) -> Outcome {
     for (path, script) in [
         (super::ROUTE, None),
         ("/json", None),
@@ -40,21 +75,20 @@ pub fn run(setup: &BenchSetup<'_>, program: &Path) -> Outcome {
         let request = Request { path, script: script.map(|script| setup.script(script)) };
         wrk.load(server.port, &request, BRIEFLY, false).while_doing(path)?;
     }
-    server.stop()?;
-    for peer in [&liveline, &raw] {
-        println!("training: echoes of {}", peer.name);
-        let server = Server::start(&peer.launch, None)?;
-        for window in [1, 16] {
-            let mut echo = Echo::open(&peer.echo(), &server, CONNECTIONS, window)?;
-            echo.run(BRIEFLY)?;
-            echo.finish()?;
-        }
-        server.stop()?;
+    Ok(())
+}
+
+fn echoes(peer: &Peer, server: &Server) -> Outcome {
+    for window in [1, 16] {
+        let mut echo = Echo::open(&peer.echo(), server, CONNECTIONS, window)?;
+        echo.run(BRIEFLY)?;
+        echo.finish()?;
     }
-    println!("training: fan-out");
-    let server = Server::start(&liveline.launch, None)?;
-    let mut room = Fanout::open(&liveline.room(), &liveline.room(), &server, LISTENERS)?;
+    Ok(())
+}
+
+fn fan_out(peer: &Peer, server: &Server) -> Outcome {
+    let mut room = Fanout::open(&peer.room(), &peer.room(), server, LISTENERS)?;
     room.run(Pace::Saturated, BRIEFLY)?;
-    room.finish()?;
-    server.stop()
+    room.finish().map(drop)
 }

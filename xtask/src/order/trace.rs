@@ -1,0 +1,229 @@
+//! Which functions a process runs, in the order of their first calls.
+//!
+//! Every function begins with a breakpoint, an instruction of one byte. A thread that hits one stops; the byte that was
+//! there is written back, the function is noted, and the thread goes on. So each function costs one stop, and code that has
+//! run before runs at full speed. The trace sees one process with all its threads, and none of the processes it starts.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::ptrace::{self, Event, Options};
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use crate::failure::{Outcome, While, fail};
+
+/// The instruction `int3` of x86.
+const BREAKPOINT: u8 = 0xcc;
+/// How long no thread may stop until the trace sleeps.
+const IDLE: Duration = Duration::from_micros(200);
+/// How long threads may stop after the last breakpoint was removed.
+const DRAINED: Duration = Duration::from_millis(100);
+
+/// The functions that a running process calls during `load`.
+pub fn attached(id: u32, functions: &[u64], load: &mut dyn FnMut() -> Outcome) -> Outcome<Vec<u64>> {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let tracer = scope.spawn(|| {
+            let process = Pid::from_raw(id.cast_signed());
+            seize_threads(process)?;
+            Trace::arm(process, functions)?.follow(&done)
+        });
+        let outcome = load();
+        done.store(true, Ordering::Relaxed);
+        let called = joined(tracer)?;
+        outcome.map(|()| called)
+    })
+}
+
+/// Starts a program under the trace: the functions that it calls until `drive`, which gets what it prints, returns.
+pub fn started(
+    command: &Command,
+    functions: &[u64],
+    drive: &mut dyn FnMut(ChildStdout) -> Outcome,
+) -> Outcome<Vec<u64>> {
+    // A shell that becomes the program once it is told to, which is after the trace has begun.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"read -r begin; exec "$0" "$@""#]).arg(command.get_program());
+    shell.args(command.get_args()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = shell.spawn().while_doing("starting a shell")?;
+    let (Some(begin), Some(printed)) = (child.stdin.take(), child.stdout.take()) else {
+        return fail("a shell without input or output");
+    };
+    let process = Pid::from_raw(child.id().cast_signed());
+    let done = AtomicBool::new(false);
+    let called = thread::scope(|scope| {
+        let tracer = scope.spawn(|| {
+            ptrace::seize(process, Options::PTRACE_O_TRACECLONE | Options::PTRACE_O_TRACEEXEC)
+                .while_doing("tracing the shell")?;
+            // The shell's input ends, and with it its reading.
+            drop(begin);
+            until_it_executes(process)?;
+            let trace = Trace::arm(process, functions)?;
+            resume(process, None)?;
+            trace.follow(&done)
+        });
+        let outcome = drive(printed);
+        done.store(true, Ordering::Relaxed);
+        let called = joined(tracer)?;
+        outcome.map(|()| called)
+    });
+    // Both fail only when it has ended by itself.
+    let _ = child.kill();
+    let _ = child.wait();
+    called
+}
+
+fn joined<T>(thread: thread::ScopedJoinHandle<'_, Outcome<T>>) -> Outcome<T> {
+    match thread.join() {
+        Ok(outcome) => outcome,
+        Err(_) => fail("the trace has panicked"),
+    }
+}
+
+/// Breakpoints in a process whose threads this thread traces.
+struct Trace {
+    process: Pid,
+    memory: File,
+    /// The byte that the breakpoint has replaced, of each function that was not called yet.
+    armed: HashMap<u64, u8>,
+    /// What the byte was, of functions that were called: another thread may have stopped there, too.
+    removed: HashMap<u64, u8>,
+    called: Vec<u64>,
+}
+
+impl Trace {
+    /// Places the breakpoints. Threads may run meanwhile.
+    fn arm(process: Pid, functions: &[u64]) -> Outcome<Self> {
+        let file = format!("/proc/{process}/mem");
+        let memory = File::options().read(true).write(true).open(&file);
+        let memory = memory.while_doing(format_args!("opening {file}"))?;
+        let mut trace =
+            Self { process, memory, armed: HashMap::new(), removed: HashMap::new(), called: Vec::new() };
+        for &function in functions {
+            let mut byte = [0];
+            trace.memory.read_exact_at(&mut byte, function).while_doing("reading code")?;
+            trace.armed.insert(function, byte[0]);
+            trace.memory.write_all_at(&[BREAKPOINT], function).while_doing("placing a breakpoint")?;
+        }
+        Ok(trace)
+    }
+
+    /// Lets the process run until `done`, or until it ends; then removes what is left.
+    fn follow(mut self, done: &AtomicBool) -> Outcome<Vec<u64>> {
+        while !done.load(Ordering::Relaxed) {
+            match next_stop()? {
+                Some(status) => self.go_on(status)?,
+                None => thread::sleep(IDLE),
+            }
+        }
+        for (function, byte) in self.armed.drain() {
+            self.memory.write_all_at(&[byte], function).while_doing("removing a breakpoint")?;
+            self.removed.insert(function, byte);
+        }
+        let end = Instant::now() + DRAINED;
+        while Instant::now() < end {
+            match next_stop()? {
+                Some(status) => self.go_on(status)?,
+                None => thread::sleep(IDLE),
+            }
+        }
+        // The end of this thread ends the trace; the process goes on.
+        Ok(self.called)
+    }
+
+    fn go_on(&mut self, status: WaitStatus) -> Outcome {
+        match status {
+            WaitStatus::Stopped(thread, Signal::SIGTRAP) if self.stepped_on(thread)? => resume(thread, None),
+            WaitStatus::Stopped(thread, signal) => resume(thread, Some(signal)),
+            WaitStatus::PtraceEvent(thread, _, _) => resume(thread, None),
+            WaitStatus::Exited(thread, _) | WaitStatus::Signaled(thread, _, _) if thread == self.process => {
+                fail("the traced process has ended")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the thread stands behind a breakpoint of ours, which is removed then.
+    fn stepped_on(&mut self, thread: Pid) -> Outcome<bool> {
+        let mut registers = ptrace::getregs(thread).while_doing("reading registers")?;
+        let function = registers.rip.wrapping_sub(1);
+        if let Some(byte) = self.armed.remove(&function) {
+            self.memory.write_all_at(&[byte], function).while_doing("removing a breakpoint")?;
+            self.removed.insert(function, byte);
+            self.called.push(function);
+        } else if !self.removed.contains_key(&function) {
+            return Ok(false);
+        }
+        registers.rip = function;
+        ptrace::setregs(thread, registers).while_doing("writing registers")?;
+        Ok(true)
+    }
+}
+
+/// Traces all threads, and those that they start.
+fn seize_threads(process: Pid) -> Outcome {
+    let mut seized = Vec::new();
+    loop {
+        let new = threads(process).while_doing("listing the threads")?;
+        let new: Vec<_> = new.into_iter().filter(|thread| !seized.contains(thread)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        for thread in new {
+            match ptrace::seize(thread, Options::PTRACE_O_TRACECLONE) {
+                // It has ended, or its parent is traced already and with it the thread.
+                Ok(()) | Err(Errno::ESRCH | Errno::EPERM) => seized.push(thread),
+                Err(error) => return Err(error).while_doing("tracing a thread"),
+            }
+        }
+    }
+}
+
+fn threads(process: Pid) -> io::Result<Vec<Pid>> {
+    let entries = fs::read_dir(format!("/proc/{process}/task"))?;
+    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    Ok(ids.map(Pid::from_raw).collect())
+}
+
+/// Waits until the process is another program; its first instruction has not run then.
+fn until_it_executes(process: Pid) -> Outcome {
+    loop {
+        match next_stop()? {
+            None => thread::sleep(IDLE),
+            Some(WaitStatus::PtraceEvent(_, _, event)) if event == Event::PTRACE_EVENT_EXEC as i32 => {
+                return Ok(());
+            }
+            Some(WaitStatus::PtraceEvent(thread, _, _)) => resume(thread, None)?,
+            Some(WaitStatus::Stopped(thread, signal)) => resume(thread, Some(signal))?,
+            Some(_) => return fail(format!("process {process} has ended before the program began")),
+        }
+    }
+}
+
+/// A thread that this thread traces and that has stopped or ended. Children of other threads are left to those.
+fn next_stop() -> Outcome<Option<WaitStatus>> {
+    let flags = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD | WaitPidFlag::WNOHANG;
+    match waitpid(None, Some(flags)) {
+        Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => Ok(None),
+        Ok(status) => Ok(Some(status)),
+        Err(Errno::ECHILD) => fail("the traced process has ended"),
+        Err(error) => Err(error).while_doing("waiting for a traced thread"),
+    }
+}
+
+fn resume(thread: Pid, signal: Option<Signal>) -> Outcome {
+    match ptrace::cont(thread, signal) {
+        // It was killed meanwhile.
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(error) => Err(error).while_doing("letting a thread go on"),
+    }
+}
