@@ -1,4 +1,4 @@
-//! The functions of an executable that are worth placing: their addresses, and the names that its symbol table gives them.
+//! The functions of an executable that can be placed: their addresses, and the names that its symbol table gives them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,8 +8,7 @@ use crate::failure::{Outcome, While, fail};
 
 /// V8's builtins lie in one section, which the linker moves only as a whole.
 const BUILTINS: &str = "Builtins_";
-/// Parts of the names of V8's optimising compilers. They run until the hot code is compiled, and are as large as all other
-/// functions of this kind together.
+/// Parts of the names of V8's optimising compilers.
 const COMPILERS: [&str; 2] = ["2v88internal8compiler", "2v88internal6maglev"];
 
 pub struct Functions {
@@ -36,8 +35,7 @@ impl Functions {
             let columns: Vec<&str> = line.split_ascii_whitespace().collect();
             let &[_, address, size, "FUNC", _, _, section, name] = columns.as_slice() else { continue };
             let Ok(address) = u64::from_str_radix(address, 16) else { continue };
-            let placed = !name.starts_with(BUILTINS) && !COMPILERS.iter().any(|part| name.contains(part));
-            if placed && size != "0" && section != "UND" {
+            if size != "0" && section != "UND" && !name.starts_with(BUILTINS) {
                 names.entry(address).or_default().push(name.to_owned());
             }
         }
@@ -53,6 +51,11 @@ impl Functions {
     pub fn names(&self, address: u64) -> &[String] {
         self.names.get(&address).map_or(&[], Vec::as_slice)
     }
+
+    /// Whether it belongs to V8's optimising compilers, which run only until the hot code is compiled.
+    pub fn is_of_compilers(&self, address: u64) -> bool {
+        self.names(address).iter().any(|name| COMPILERS.iter().any(|part| name.contains(part)))
+    }
 }
 
 #[cfg(test)]
@@ -67,7 +70,6 @@ mod tests {
              2: 0000000000003000     8 OBJECT  LOCAL  DEFAULT   12 table\n\
              3: 0000000000002000    16 FUNC    LOCAL  HIDDEN    15 run\n\
              4: 0000000000004000    16 FUNC    GLOBAL DEFAULT   15 Builtins_Add\n\
-             6: 0000000000005000    16 FUNC    LOCAL  DEFAULT   15 _ZN2v88internal8compiler4Node3NewEv\n\
              5: 0000000000001000     0 FUNC    LOCAL  DEFAULT   15 label\n",
         );
         assert_eq!(functions.addresses(), [0x2000]);

@@ -3,7 +3,8 @@
 //! Of the 75 MB of code in it, a server that starts and answers runs 4 MB, which the linker scatters: the system reads and
 //! maps the pages around each of them. Here the functions that run are found, by a breakpoint on every function that is
 //! removed when it is hit, and written to `xtask/order/functions.txt`: first those that requests and messages run, then
-//! those of a start. `build.rs` passes that file to the linker.
+//! those of a start, at last what runs when a load begins, such as V8's optimising compilers, and when it has ended.
+//! `build.rs` passes that file to the linker.
 //!
 //! The file names functions as the linker does. Rust puts into a name a hash of its crate's version, of the profile and of
 //! the compiler: after a change of one of them the names that are not found any more are ignored, until this command
@@ -18,6 +19,8 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{ChildStdout, Command};
+use std::thread;
+use std::time::Duration;
 
 use crate::bench::client::Connection;
 use crate::bench::server::announced;
@@ -28,6 +31,9 @@ use crate::failure::{Outcome, While, fail};
 use crate::machine::Machine;
 use crate::run::{self, Profile};
 use functions::Functions;
+
+/// How long is looked at what a server does after a load: it collects garbage and returns memory.
+const QUIET: Duration = Duration::from_secs(3);
 
 const HEADER: &str = "\
 # Functions in the order in which the linker places them. Made by `cargo xtask order`.
@@ -49,22 +55,34 @@ pub fn order(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     Ok(())
 }
 
-/// The addresses of the functions that ran: while there was load, then at a start.
-fn called(checkout: &Checkout, program: &Path, functions: &Functions) -> Outcome<Vec<u64>> {
-    let mut called = Vec::new();
-    bench::busy(checkout, program, &mut |server: Observed<'_>| {
-        // What runs only once is none of the load.
-        (server.load)()?;
-        called.extend(trace::attached(server.id, functions.addresses(), server.load)?);
+/// The addresses of functions, in the order of their first calls.
+struct Called {
+    /// While requests are answered and messages sent.
+    busy: Vec<u64>,
+    /// From the start to the first answer.
+    start: Vec<u64>,
+    /// While a load is new and its code is compiled, and when it has ended.
+    around: Vec<u64>,
+}
+
+/// Looks what runs.
+fn called(checkout: &Checkout, program: &Path, functions: &Functions) -> Outcome<Called> {
+    let (mut busy, mut around) = (Vec::new(), Vec::new());
+    bench::busy(checkout, program, &mut |Observed { id, load }| {
+        let during = |load: &mut dyn FnMut() -> Outcome| trace::attached(id, functions.addresses(), load);
+        around.extend(during(load)?);
+        busy.extend(during(load)?);
+        around.extend(during(&mut || {
+            thread::sleep(QUIET);
+            Ok(())
+        })?);
         Ok(())
     })?;
-    println!("{} of them run under load", different(&called));
     let launch = bench::launch(checkout, program)?;
-    let mut start = Command::new(&launch.program);
-    start.args(&launch.arguments);
-    called.extend(trace::started(&start, functions.addresses(), &mut first_answer)?);
-    println!("{} of them under load or at a start", different(&called));
-    Ok(called)
+    let mut command = Command::new(&launch.program);
+    command.args(&launch.arguments);
+    let start = trace::started(&command, functions.addresses(), &mut first_answer)?;
+    Ok(Called { busy, start, around })
 }
 
 /// Reads what a server prints until it listens, and asks it once.
@@ -79,15 +97,16 @@ fn first_answer(printed: ChildStdout) -> Outcome {
         .map(drop)
 }
 
-fn different(addresses: &[u64]) -> usize {
-    addresses.iter().collect::<HashSet<_>>().len()
-}
-
 /// The file: the names of each address, once.
-fn ordered(functions: &Functions, called: &[u64]) -> String {
+fn ordered(functions: &Functions, Called { busy, start, around }: &Called) -> String {
+    let (compilers, hot): (Vec<u64>, Vec<u64>) =
+        busy.iter().partition(|address| functions.is_of_compilers(**address));
     let mut text = HEADER.to_owned();
     let mut written = HashSet::new();
-    for address in called.iter().filter(|address| written.insert(**address)) {
+    for address in [&hot, start, around, &compilers].into_iter().flatten() {
+        if !written.insert(*address) {
+            continue;
+        }
         for name in functions.names(*address) {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{name}");
@@ -101,13 +120,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_name_is_written_once_and_in_the_order_of_calls() {
+    fn each_name_is_written_once_and_compilers_come_last() {
         let functions = Functions::parse(
-            "1: 0000000000001000 16 FUNC LOCAL DEFAULT 15 first\n\
-             2: 0000000000002000 16 FUNC GLOBAL DEFAULT 15 second\n\
-             3: 0000000000002000 16 FUNC GLOBAL DEFAULT 15 alias_of_second\n",
+            "1: 0000000000001000 16 FUNC LOCAL DEFAULT 15 starts\n\
+             2: 0000000000002000 16 FUNC GLOBAL DEFAULT 15 answers\n\
+             3: 0000000000002000 16 FUNC GLOBAL DEFAULT 15 alias\n\
+             4: 0000000000003000 16 FUNC GLOBAL DEFAULT 15 collects\n\
+             5: 0000000000004000 16 FUNC LOCAL DEFAULT 15 _ZN2v88internal8compiler4Node3NewEv\n",
         );
-        let text = ordered(&functions, &[0x2000, 0x1000, 0x2000]);
-        assert_eq!(text, format!("{HEADER}second\nalias_of_second\nfirst\n"));
+        let called =
+            Called { busy: vec![0x4000, 0x2000], start: vec![0x1000, 0x2000], around: vec![0x2000, 0x3000] };
+        let text = ordered(&functions, &called);
+        let expected = "answers\nalias\nstarts\ncollects\n_ZN2v88internal8compiler4Node3NewEv\n";
+        assert_eq!(text, format!("{HEADER}{expected}"));
     }
 }

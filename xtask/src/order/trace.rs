@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -66,7 +67,7 @@ pub fn started(
                 .while_doing("tracing the shell")?;
             // The shell's input ends, and with it its reading.
             drop(begin);
-            until_it_executes(process)?;
+            until_it_executes(process, Path::new(command.get_program()))?;
             let trace = Trace::arm(process, functions)?;
             resume(process, None)?;
             trace.follow(&done)
@@ -194,13 +195,18 @@ fn threads(process: Pid) -> io::Result<Vec<Pid>> {
     Ok(ids.map(Pid::from_raw).collect())
 }
 
-/// Waits until the process is another program; its first instruction has not run then.
-fn until_it_executes(process: Pid) -> Outcome {
+/// Waits until the process runs `program`, of which no instruction has run then. The trace may have begun before the shell.
+fn until_it_executes(process: Pid, program: &Path) -> Outcome {
+    let program = program.canonicalize().while_doing(format_args!("looking for {}", program.display()))?;
     loop {
         match next_stop()? {
             None => thread::sleep(IDLE),
             Some(WaitStatus::PtraceEvent(_, _, event)) if event == Event::PTRACE_EVENT_EXEC as i32 => {
-                return Ok(());
+                let runs = fs::read_link(format!("/proc/{process}/exe")).while_doing("reading what runs")?;
+                if runs == program {
+                    return Ok(());
+                }
+                resume(process, None)?;
             }
             Some(WaitStatus::PtraceEvent(thread, _, _)) => resume(thread, None)?,
             Some(WaitStatus::Stopped(thread, signal)) => resume(thread, Some(signal))?,
