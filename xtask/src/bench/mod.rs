@@ -70,6 +70,7 @@ use metric::Metric;
 use peers::{BASELINE, BUN, DENO, LIVELINE, RAW, UWS, WORKERD, WS};
 use plan::Plan;
 use setup::BenchSetup;
+#[cfg(target_arch = "x86_64")]
 pub use train::Observed;
 use wrk::Wrk;
 
@@ -143,6 +144,7 @@ pub fn train(checkout: &Checkout, program: &Path) -> Outcome {
 }
 
 /// Puts the same load on a program, except for its starts, each part of it under the eyes of `observe`: see `order`.
+#[cfg(target_arch = "x86_64")]
 pub fn busy(
     checkout: &Checkout,
     program: &Path,
@@ -154,6 +156,7 @@ pub fn busy(
 }
 
 /// How the program is started that `busy` puts the load on.
+#[cfg(target_arch = "x86_64")]
 pub fn launch(checkout: &Checkout, program: &Path) -> Outcome<server::Launch> {
     let plan = Plan::parse(checkout, &[])?;
     Ok(peers::of_program(&BenchSetup::open(checkout, &plan)?, LIVELINE, program)?.launch)

@@ -3,6 +3,8 @@
 //! Every function begins with a breakpoint, an instruction of one byte. A thread that hits one stops; the byte that was
 //! there is written back, the function is noted, and the thread goes on. So each function costs one stop, and code that has
 //! run before runs at full speed. The trace sees one process with all its threads, and none of the processes it starts.
+//!
+//! The addresses of functions are those of the file, so it works with an executable that has a fixed address.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -231,5 +233,67 @@ fn resume(thread: Pid, signal: Option<Signal>) -> Outcome {
         // It was killed meanwhile.
         Ok(()) | Err(Errno::ESRCH) => Ok(()),
         Err(error) => Err(error).while_doing("letting a thread go on"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::path::PathBuf;
+    use std::{env, process};
+
+    use super::super::functions::Functions;
+    use super::*;
+    use crate::checkout::complete;
+
+    const SOURCE: &str = r#"
+        #include <stdio.h>
+        #include <unistd.h>
+        __attribute__((noinline)) void second(void) { __asm__ volatile(""); }
+        __attribute__((noinline)) void first(void) { second(); second(); }
+        __attribute__((noinline)) void never(void) { __asm__ volatile(""); }
+        int main(int count, char **arguments) {
+            if (count > 9) never();
+            first();
+            second();
+            puts("called");
+            fflush(stdout);
+            for (;;) pause();
+        }
+    "#;
+
+    /// The names of the functions of the program above that a trace saw.
+    fn names(functions: &Functions, called: &[u64]) -> Vec<String> {
+        let names = called.iter().flat_map(|address| functions.names(*address));
+        names.filter(|name| ["main", "first", "second", "never"].contains(&&***name)).cloned().collect()
+    }
+
+    fn program() -> PathBuf {
+        let folder = env::temp_dir().join(format!("liveline-order-{}", process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let (source, program) = (folder.join("program.c"), folder.join("program"));
+        fs::write(&source, SOURCE).expect("a file");
+        complete(Command::new("cc").args(["-no-pie", "-o"]).arg(&program).arg(&source))
+            .expect("a C compiler");
+        program
+    }
+
+    #[test]
+    fn a_trace_sees_each_function_once_in_the_order_of_calls() {
+        let program = program();
+        let functions = Functions::of(&program).expect("its functions");
+        let mut until_it_prints = |mut printed: ChildStdout| {
+            let mut line = [0; 7];
+            printed.read_exact(&mut line).while_doing("reading")
+        };
+
+        let called = started(&Command::new(&program), functions.addresses(), &mut until_it_prints);
+
+        fs::remove_dir_all(program.parent().expect("its folder")).expect("the folder is ours");
+        match called {
+            // Some containers forbid it.
+            Err(failure) if failure.to_string().contains("EPERM") => eprintln!("skipped: {failure}"),
+            called => assert_eq!(names(&functions, &called.expect("a trace")), ["main", "first", "second"]),
+        }
     }
 }
