@@ -68,6 +68,18 @@ fn a_copy_runs_without_its_build_folder() {
     assert!(seen.is_empty(), "opened while running: {seen:?}");
 }
 
+/// Otherwise every start writes addresses into megabytes of tables. ELF's `e_type`: 2 is an executable with a fixed address,
+/// 3 is one without (System V ABI, chapter 4).
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu", target_endian = "little"))]
+fn the_executable_has_a_fixed_address() {
+    use std::io::Read as _;
+    let mut head = [0; 18];
+    fs::File::open(executable()).and_then(|mut file| file.read_exact(&mut head)).expect("an executable");
+    assert_eq!(head[..4], *b"\x7fELF");
+    assert_eq!(u16::from_le_bytes([head[16], head[17]]), 2);
+}
+
 /// A copy of the executable with its snapshot beside it.
 #[cfg(feature = "v8")]
 fn copy_with_snapshot(away: &Site) -> PathBuf {
