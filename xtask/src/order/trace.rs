@@ -13,6 +13,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,19 +29,25 @@ use crate::failure::{Outcome, While, fail};
 const BREAKPOINT: u8 = 0xcc;
 /// How long no thread may stop until the trace sleeps.
 const IDLE: Duration = Duration::from_micros(200);
-/// How long threads may stop after the last breakpoint was removed.
+/// How long threads may stop after the last breakpoint was removed, and how long the end of a trace may take.
 const DRAINED: Duration = Duration::from_millis(100);
 
-/// The functions that a running process calls during `load`.
+/// The functions that a running process calls during `load`. `functions` are ascending.
 pub fn attached(id: u32, functions: &[u64], load: &mut dyn FnMut() -> Outcome) -> Outcome<Vec<u64>> {
     let done = AtomicBool::new(false);
+    let (begun, begins) = mpsc::channel();
     thread::scope(|scope| {
         let tracer = scope.spawn(|| {
+            // Moved here, so that it is dropped where the trace cannot begin.
+            let begun = begun;
             let process = Pid::from_raw(id.cast_signed());
             seize_threads(process)?;
-            Trace::arm(process, functions)?.follow(&done)
+            let trace = Trace::arm(process, functions)?;
+            // The receiver waits for it.
+            let _ = begun.send(());
+            trace.follow(&done)
         });
-        let outcome = load();
+        let outcome = if begins.recv().is_ok() { load() } else { Ok(()) };
         done.store(true, Ordering::Relaxed);
         let called = joined(tracer)?;
         outcome.map(|()| called)
@@ -93,24 +100,23 @@ fn joined<T>(thread: thread::ScopedJoinHandle<'_, Outcome<T>>) -> Outcome<T> {
 }
 
 /// Breakpoints in a process whose threads this thread traces.
-struct Trace {
+struct Trace<'a> {
     process: Pid,
     memory: File,
+    /// Ascending.
+    functions: &'a [u64],
     /// The byte that the breakpoint has replaced, of each function that was not called yet.
     armed: HashMap<u64, u8>,
-    /// What the byte was, of functions that were called: another thread may have stopped there, too.
-    removed: HashMap<u64, u8>,
     called: Vec<u64>,
 }
 
-impl Trace {
+impl<'a> Trace<'a> {
     /// Places the breakpoints. Threads may run meanwhile.
-    fn arm(process: Pid, functions: &[u64]) -> Outcome<Self> {
+    fn arm(process: Pid, functions: &'a [u64]) -> Outcome<Self> {
         let file = format!("/proc/{process}/mem");
         let memory = File::options().read(true).write(true).open(&file);
         let memory = memory.while_doing(format_args!("opening {file}"))?;
-        let mut trace =
-            Self { process, memory, armed: HashMap::new(), removed: HashMap::new(), called: Vec::new() };
+        let mut trace = Self { process, memory, functions, armed: HashMap::new(), called: Vec::new() };
         for &function in functions {
             let mut byte = [0];
             trace.memory.read_exact_at(&mut byte, function).while_doing("reading code")?;
@@ -120,7 +126,7 @@ impl Trace {
         Ok(trace)
     }
 
-    /// Lets the process run until `done`, or until it ends; then removes what is left.
+    /// Lets the process run until `done`, then removes the breakpoints that are left. Fails where the process ends before.
     fn follow(mut self, done: &AtomicBool) -> Outcome<Vec<u64>> {
         while !done.load(Ordering::Relaxed) {
             match next_stop()? {
@@ -130,7 +136,6 @@ impl Trace {
         }
         for (function, byte) in self.armed.drain() {
             self.memory.write_all_at(&[byte], function).while_doing("removing a breakpoint")?;
-            self.removed.insert(function, byte);
         }
         let end = Instant::now() + DRAINED;
         while Instant::now() < end {
@@ -155,15 +160,14 @@ impl Trace {
         }
     }
 
-    /// Whether the thread stands behind a breakpoint of ours, which is removed then.
+    /// Whether the thread stands behind a breakpoint of ours, which is removed then, unless another thread was there first.
     fn stepped_on(&mut self, thread: Pid) -> Outcome<bool> {
         let mut registers = ptrace::getregs(thread).while_doing("reading registers")?;
         let function = registers.rip.wrapping_sub(1);
         if let Some(byte) = self.armed.remove(&function) {
             self.memory.write_all_at(&[byte], function).while_doing("removing a breakpoint")?;
-            self.removed.insert(function, byte);
             self.called.push(function);
-        } else if !self.removed.contains_key(&function) {
+        } else if self.functions.binary_search(&function).is_err() {
             return Ok(false);
         }
         registers.rip = function;
@@ -174,7 +178,15 @@ impl Trace {
 
 /// Traces all threads, and those that they start.
 fn seize_threads(process: Pid) -> Outcome {
-    let mut seized = Vec::new();
+    // The system frees the threads of a trace all at once, some time after its thread could be joined.
+    let end = Instant::now() + DRAINED;
+    while let Err(error) = ptrace::seize(process, Options::PTRACE_O_TRACECLONE) {
+        if error != Errno::EPERM || Instant::now() > end {
+            return Err(error).while_doing("tracing the process");
+        }
+        thread::sleep(IDLE);
+    }
+    let mut seized = vec![process];
     loop {
         let new = threads(process).while_doing("listing the threads")?;
         let new: Vec<_> = new.into_iter().filter(|thread| !seized.contains(thread)).collect();
@@ -183,7 +195,7 @@ fn seize_threads(process: Pid) -> Outcome {
         }
         for thread in new {
             match ptrace::seize(thread, Options::PTRACE_O_TRACECLONE) {
-                // It has ended, or its parent is traced already and with it the thread.
+                // It has ended, or a traced thread has started it, so that it is traced, too.
                 Ok(()) | Err(Errno::ESRCH | Errno::EPERM) => seized.push(thread),
                 Err(error) => return Err(error).while_doing("tracing a thread"),
             }
@@ -238,7 +250,7 @@ fn resume(thread: Pid, signal: Option<Signal>) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
+    use std::io::{Read as _, Write as _};
     use std::path::PathBuf;
     use std::{env, process};
 
@@ -246,7 +258,7 @@ mod tests {
     use super::*;
     use crate::checkout::complete;
 
-    const SOURCE: &str = r#"
+    const CALLS: &str = r#"
         #include <stdio.h>
         #include <unistd.h>
         __attribute__((noinline)) void second(void) { __asm__ volatile(""); }
@@ -262,25 +274,76 @@ mod tests {
         }
     "#;
 
-    /// The names of the functions of the program above that a trace saw.
+    /// The names of the functions of the programs below that a trace saw.
     fn names(functions: &Functions, called: &[u64]) -> Vec<String> {
         let names = called.iter().flat_map(|address| functions.names(*address));
-        names.filter(|name| ["main", "first", "second", "never"].contains(&&***name)).cloned().collect()
+        names
+            .filter(|name| ["main", "first", "second", "never", "answer"].contains(&&***name))
+            .cloned()
+            .collect()
     }
 
-    fn program() -> PathBuf {
-        let folder = env::temp_dir().join(format!("liveline-order-{}", process::id()));
+    /// What a trace saw; none where the system allows no trace, as in some containers.
+    fn unless_forbidden(called: Outcome<Vec<u64>>) -> Option<Vec<u64>> {
+        match called {
+            Err(failure) if failure.to_string().contains("EPERM") => {
+                eprintln!("skipped: {failure}");
+                None
+            }
+            called => Some(called.expect("a trace")),
+        }
+    }
+
+    /// Compiles a program in C, in a folder of its own.
+    fn program(name: &str, source: &str) -> PathBuf {
+        let folder = env::temp_dir().join(format!("liveline-order-{name}-{}", process::id()));
         fs::create_dir_all(&folder).expect("a folder");
-        let (source, program) = (folder.join("program.c"), folder.join("program"));
-        fs::write(&source, SOURCE).expect("a file");
-        complete(Command::new("cc").args(["-no-pie", "-o"]).arg(&program).arg(&source))
-            .expect("a C compiler");
+        let (file, program) = (folder.join("program.c"), folder.join("program"));
+        fs::write(&file, source).expect("a file");
+        complete(Command::new("cc").args(["-no-pie", "-o"]).arg(&program).arg(&file)).expect("a C compiler");
         program
+    }
+
+    const LOOP: &str = r#"
+        #include <stdio.h>
+        #include <unistd.h>
+        __attribute__((noinline)) void answer(void) { __asm__ volatile(""); }
+        int main(void) {
+            char byte;
+            while (read(0, &byte, 1) == 1) { answer(); puts("called"); fflush(stdout); }
+        }
+    "#;
+
+    #[test]
+    fn traces_of_a_running_process_follow_each_other() {
+        let program = program("loop", LOOP);
+        let functions = Functions::of(&program).expect("its functions");
+        let mut child = Command::new(&program);
+        let mut child =
+            child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program starts");
+        let (mut asked, mut printed) =
+            (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
+
+        let mut ask = || {
+            asked.write_all(b"?").while_doing("asking")?;
+            printed.read_exact(&mut [0; 7]).while_doing("reading")
+        };
+        ask().expect("the program runs");
+        for _ in 0..3 {
+            let called = attached(child.id(), functions.addresses(), &mut ask);
+            if let Some(called) = unless_forbidden(called) {
+                assert_eq!(names(&functions, &called), ["answer"]);
+            }
+        }
+
+        drop(asked);
+        assert!(child.wait().expect("its end").success(), "the process goes on without the trace");
+        fs::remove_dir_all(program.parent().expect("its folder")).expect("the folder is ours");
     }
 
     #[test]
     fn a_trace_sees_each_function_once_in_the_order_of_calls() {
-        let program = program();
+        let program = program("calls", CALLS);
         let functions = Functions::of(&program).expect("its functions");
         let mut until_it_prints = |mut printed: ChildStdout| {
             let mut line = [0; 7];
@@ -290,10 +353,8 @@ mod tests {
         let called = started(&Command::new(&program), functions.addresses(), &mut until_it_prints);
 
         fs::remove_dir_all(program.parent().expect("its folder")).expect("the folder is ours");
-        match called {
-            // Some containers forbid it.
-            Err(failure) if failure.to_string().contains("EPERM") => eprintln!("skipped: {failure}"),
-            called => assert_eq!(names(&functions, &called.expect("a trace")), ["main", "first", "second"]),
+        if let Some(called) = unless_forbidden(called) {
+            assert_eq!(names(&functions, &called), ["main", "first", "second"]);
         }
     }
 }
