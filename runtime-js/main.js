@@ -121,6 +121,7 @@ function rehearse(modules) {
   const nodes = ArrayPrototypeMap(modules, (_module, i) => [-1, i, 0]);
   ArrayPrototypePush(nodes, [-1, modules.length - 2, 0, modules.length - 1, 1]);
   setNodes(nodes);
+  started();
 }
 
 /** For the host: the requests of the rehearsal are over; `page` is the page that it had. */

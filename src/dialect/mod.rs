@@ -235,6 +235,11 @@ pub(crate) fn named(name: &str) -> &'static dyn Dialect {
     *dialect.expect("handlers come from `read`, which notes the name of a dialect in the list")
 }
 
+/// Whether the dialect of any handler is one that [keeps modules](Dialect::keeps_modules).
+pub(crate) fn any_keeps_modules(routes: &Routes) -> bool {
+    routes.handlers().iter().any(|handler| named(handler.dialect).keeps_modules())
+}
+
 /// What is wrong with a project's folders, in every dialect.
 pub(crate) fn explain_folder(
     layout: &Layout,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -26,6 +27,9 @@ use crate::metrics::WorkerId;
 use crate::script::{Isolate, Site, Stall};
 use liveline_compiler::Diagnostic;
 use liveline_proto::{Close, CloseCode, ExchangeId, OwnerId};
+
+/// How long the isolate of a worker that others have replaced is kept after its last line has ended.
+const END_DELAY: Duration = Duration::from_millis(50);
 
 /// The outcome of a load, and the files that it read.
 pub(super) struct Loaded {
@@ -146,7 +150,11 @@ impl Thread {
         tokio::task::spawn_local(async move { tidied.isolate.tidy().await });
         tokio::task::spawn_local(round::end_all());
         let connections = Rc::new(Connections { count: Cell::new(0), load, one_less: Notify::new() });
-        Serving { worker, remote, connections, renewing: Rc::default() }.run(Inbox::new(mail)).await;
+        let serving = Serving { worker, remote, connections, renewing: Rc::default() };
+        if serving.run(Inbox::new(mail)).await == Ended::Retired {
+            // To free an isolate takes a core for a few milliseconds, which the first requests of the new code need.
+            std::thread::sleep(END_DELAY);
+        }
     }
 
     fn prepare(&self) -> Result<Isolate, impl Display + use<>> {
@@ -213,6 +221,14 @@ enum Attempt {
     Failed,
 }
 
+/// Why a worker has ended.
+#[derive(PartialEq, Eq)]
+enum Ended {
+    /// Others serve now, and it had nothing left to do.
+    Retired,
+    Stopped,
+}
+
 /// How many connections a worker serves.
 struct Connections {
     count: Cell<usize>,
@@ -245,9 +261,9 @@ struct Serving {
 
 impl Serving {
     /// Processes mail until the worker has nothing left to do.
-    async fn run(self, mut inbox: Inbox) {
+    async fn run(self, mut inbox: Inbox) -> Ended {
         let worker = &self.worker;
-        self.process(&mut inbox).await;
+        let ended = self.process(&mut inbox).await;
         worker.isolate.give_up();
         // Connections that have not arrived go to the generation that serves now.
         for left in inbox.close() {
@@ -257,9 +273,10 @@ impl Serving {
                 _ => {}
             }
         }
+        ended
     }
 
-    async fn process(&self, inbox: &mut Inbox) {
+    async fn process(&self, inbox: &mut Inbox) -> Ended {
         let worker = &self.worker;
         let mut retired = false;
         while !(retired && (self.is_quiet() || worker.isolate.is_spent())) {
@@ -268,7 +285,7 @@ impl Serving {
                 () = self.connections.one_less.notified() => continue,
                 () = worker.isolate.idle() => continue,
                 // Other threads have ended its connections and lines already.
-                () = self.remote.lost() => return,
+                () = self.remote.lost() => return Ended::Stopped,
                 () = worker.isolate.filled() => {
                     // There is no room for new requests.
                     if let Some(pool) = worker.pool.upgrade() {
@@ -278,7 +295,7 @@ impl Serving {
                 }
             };
             match mail {
-                None | Some(Mail::Stop) => return,
+                None | Some(Mail::Stop) => return Ended::Stopped,
                 Some(Mail::Load { .. }) => {}
                 Some(Mail::Renew(renewal)) => {
                     let (worker, remote, turn) = (worker.clone(), self.remote.clone(), self.renewing.clone());
@@ -302,6 +319,7 @@ impl Serving {
                 Some(Mail::EndEvents) => worker.isolate.end_events(),
             }
         }
+        Ended::Retired
     }
 
     fn retire(&self, done: oneshot::Sender<()>) {

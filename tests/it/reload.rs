@@ -296,6 +296,28 @@ fn a_hundred_reloads_leak_neither_threads_nor_memory() {
     assert!(grown < 64 * MIB, "100 reloads grew the process by {} MiB", grown / MIB);
 }
 
+/// The isolate that waits for the next save has answered requests of the host's own.
+#[test]
+fn code_that_was_saved_finds_no_trace_of_earlier_requests() {
+    let version = |number: u32| {
+        format!(
+            r#"
+            const found = [...Reflect.ownKeys(globalThis).map(String), performance.getEntries().length];
+            export default ({{ url }}) => ({{ found, version: {number}, path: url.pathname }});"#
+        )
+    };
+    let host = Site::new().file("handler.js", version(0)).dev();
+    let first = host.get("/").json();
+    for number in 1..=4 {
+        host.site.write("handler.js", version(number));
+        reloaded(&host, "/", |answer| answer.json()["version"] == number);
+        let expected = json!({ "found": first["found"], "version": number, "path": "/rehearsal/3" });
+        assert_eq!(host.get("/rehearsal/3").json(), expected);
+    }
+    assert!(!host.log.text().contains("takes longer"), "{}", host.log.text());
+    assert!(!host.log.text().contains("rehears"), "{}", host.log.text());
+}
+
 #[cfg(target_os = "linux")] // It looks into /proc.
 #[test]
 fn a_load_that_a_save_cancels_leaves_no_isolate() {

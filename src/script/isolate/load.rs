@@ -77,7 +77,9 @@ impl Isolate {
 
     /// The handlers that were loaded get requests from now on.
     pub(super) fn start(&self, site: &Site) {
-        self.loader.settle();
+        if dialect::any_keeps_modules(&site.routes) {
+            self.loader.settle();
+        }
         self.enter(|scope, functions| {
             let nodes = site.routes.nodes().iter().map(|node| {
                 let own_page = node.own_page.map_or(-1, u32::cast_signed);

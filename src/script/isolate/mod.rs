@@ -231,12 +231,15 @@ impl Isolate {
         });
     }
 
-    /// Prepares for code that is to load later: what V8 compiles when it is first used.
+    /// Prepares for code that is to load later: what V8 makes of the host's functions when they are first called.
     pub(crate) fn prepare_load(&self) {
         self.warm();
         self.enter(|scope, functions| {
             functions.call(scope, Function::PrepareLoad, &[]);
         });
+        if let Err(error) = self.rehearse_again() {
+            tracing::warn!("the first request after the next load takes longer: {}", describe(&error));
+        }
     }
 
     /// Drives timers, promises and asynchronous ops. Never ready, because another request may always come.

@@ -50,14 +50,12 @@ impl Code {
         };
         // Files with settings decide how others are translated. An isolate that loads code again itself compares all
         // that it has read.
-        let keeps_modules =
-            |code: &Code| code.routes.handlers().iter().any(|it| dialect::named(it.dialect).keeps_modules());
         let is_page = |file: &Path| file.extension().is_some_and(|extension| extension == "html");
         let has_no_settings = |file: &PathBuf| is_code(file) || is_page(file) || has_no_extension(file);
         if self.settings == before.settings
             && self.environment == before.environment
-            && !keeps_modules(self)
-            && !keeps_modules(before)
+            && !dialect::any_keeps_modules(&self.routes)
+            && !dialect::any_keeps_modules(&before.routes)
             && files.iter().all(has_no_settings)
         {
             self.sources.carry_unchanged(&before.sources, files, resolves_alike);

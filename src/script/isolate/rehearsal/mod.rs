@@ -1,6 +1,7 @@
 //! Requests that an isolate answers before its heap is kept. V8 compiles a function when it is first called; the
 //! functions that these requests call are compiled in the kept heap, so the first requests of the isolates that start
-//! from it do not wait for a compiler.
+//! from it do not wait for a compiler. What a heap cannot keep (machine code, and what V8 has seen of values) an isolate
+//! has after it has answered one of the requests again, while it waits for its code.
 
 use std::future::poll_fn;
 use std::sync::mpsc::Receiver;
@@ -25,6 +26,9 @@ use liveline_proto::{Close, CloseCode};
 
 /// An expression whose value is the list of the handlers.
 const HANDLERS: &str = include_str!("handlers.js");
+
+/// How often an isolate that waits for its code answers [`AGAIN`].
+const TIMES: usize = 3;
 
 /// How often the event loop is polled for a request. The last one that a handler here needs is the tenth.
 const TURNS: usize = 50;
@@ -61,6 +65,18 @@ impl Rehearsed {
             shown: DATA,
         }
     }
+
+    fn call(&self) -> Call {
+        let path = format!("http://localhost/rehearsal/{}?q=1", self.node);
+        let mut head = Request::builder().method(self.method).uri(path);
+        for (name, value) in self.headers {
+            head = head.header(*name, *value);
+        }
+        let (parts, ()) = head.body(()).expect("its parts are valid").into_parts();
+        let body = ReceivedBody::whole(Bytes::from_static(self.body.as_bytes()));
+        let requester = Requester { address: std::net::Ipv4Addr::LOCALHOST.into(), is_secure: None };
+        Call { parts, body, requester, shown: self.shown }
+    }
 }
 
 const BROWSER: &[(&str, &str)] =
@@ -91,11 +107,39 @@ const REQUESTS: &[Rehearsed] = &[
     Rehearsed::get(17, PROGRAM),
 ];
 
+/// The one whose way most requests take.
+const AGAIN: &Rehearsed = &REQUESTS[3];
+
 impl Isolate {
     /// Answers the requests. `events`: what arrives for the lines that they open.
     pub(in crate::script) async fn rehearse(&self, events: &Receiver<LineEvent>) -> Result<(), CoreError> {
         // Some requests fail, as they should; nobody has to know.
         let _quiet = tracing::subscriber::set_default(NoSubscriber::new());
+        self.begin_rehearsal()?;
+        for request in REQUESTS {
+            self.rehearse_one(request, events).await;
+        }
+        self.with_exchanges(Exchanges::give_up);
+        self.turn_ended();
+        self.end_rehearsal();
+        self.go_on(events).await;
+        Ok(())
+    }
+
+    /// Answers one of the requests a few times. For an isolate without code.
+    pub(super) fn rehearse_again(&self) -> Result<(), CoreError> {
+        self.begin_rehearsal()?;
+        for _ in 0..TIMES {
+            let (Dispatched::Answered(id, _) | Dispatched::Waiting(id, _) | Dispatched::Lost(id)) =
+                self.dispatch(AGAIN.call(), NodeId(AGAIN.node));
+            self.end(id, &Close::from(CloseCode::GoingAway));
+            self.turn_ended();
+        }
+        self.end_rehearsal();
+        Ok(())
+    }
+
+    fn begin_rehearsal(&self) -> Result<(), CoreError> {
         self.with_exchanges(|exchanges| exchanges.set_site(Box::new(Stage), 0));
         self.warm();
         let handlers = self.runtime.borrow_mut().execute_script("ext:liveline/rehearsal.js", HANDLERS)?;
@@ -103,31 +147,18 @@ impl Isolate {
             let handlers = v8::Local::new(scope, &handlers);
             functions.call(scope, Function::Rehearse, &[handlers]);
         });
-        drop(handlers);
-        for request in REQUESTS {
-            self.rehearse_one(request, events).await;
-        }
-        self.with_exchanges(Exchanges::give_up);
-        self.turn_ended();
+        Ok(())
+    }
+
+    fn end_rehearsal(&self) {
         self.enter(|scope, functions| {
             let page = v8::Integer::new_from_unsigned(scope, PAGE).into();
             functions.call(scope, Function::Rehearsed, &[page]);
         });
-        self.go_on(events).await;
-        Ok(())
     }
 
     async fn rehearse_one(&self, request: &Rehearsed, events: &Receiver<LineEvent>) {
-        let path = format!("http://localhost/rehearsal/{}?q=1", request.node);
-        let mut head = Request::builder().method(request.method).uri(path);
-        for (name, value) in request.headers {
-            head = head.header(*name, *value);
-        }
-        let (parts, ()) = head.body(()).expect("its parts are valid").into_parts();
-        let body = ReceivedBody::whole(Bytes::from_static(request.body.as_bytes()));
-        let requester = Requester { address: std::net::Ipv4Addr::LOCALHOST.into(), is_secure: None };
-        let call = Call { parts, body, requester, shown: request.shown };
-        let (id, answer) = match self.dispatch(call, NodeId(request.node)) {
+        let (id, answer) = match self.dispatch(request.call(), NodeId(request.node)) {
             Dispatched::Answered(id, answer) => (id, Some(answer)),
             Dispatched::Waiting(id, unanswered) => {
                 self.go_on(events).await;
