@@ -13,7 +13,7 @@ use crate::bench;
 use crate::checkout::{Build, Checkout, complete, executable};
 use crate::engine;
 use crate::failure::{Outcome, While, fail};
-use crate::machine::{Machine, Surroundings};
+use crate::machine::{Machine, Surroundings, find_program};
 use crate::run::{self, Profile};
 
 const FLAGS: &str = "RUSTFLAGS";
@@ -93,19 +93,35 @@ fn joined(own: Option<OsString>, flags: &str) -> OsString {
     }
 }
 
-/// LLVM's tool of the compiler's own version: the format of the counts changes between versions.
+/// LLVM's tool of the compiler's own version, because the format of the counts changes between versions: rustup's
+/// component, or the program of a package of the system such as Debian's `llvm-22`.
 fn profdata(triple: &str) -> Outcome<PathBuf> {
-    let output = Command::new("rustc").args(["--print", "sysroot"]).output();
-    let output = output.while_doing("starting `rustc --print sysroot`")?;
-    let sysroot = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-    let tool = sysroot.join("lib/rustlib").join(triple).join("bin").join(executable("llvm-profdata"));
-    match tool.is_file() {
-        true => Ok(tool),
-        false => fail(format!(
-            "there is no {}: `rustup component add llvm-tools` installs it, for --pgo",
-            tool.display()
+    let sysroot = told_by_rustc(&["--print", "sysroot"])?;
+    let folder = Path::new(sysroot.trim()).join("lib/rustlib").join(triple).join("bin");
+    let component = folder.join(executable("llvm-profdata"));
+    if component.is_file() {
+        return Ok(component);
+    }
+    let version = llvm_version(&told_by_rustc(&["-vV"])?).unwrap_or_default();
+    match find_program(&format!("llvm-profdata-{version}")) {
+        Some(program) => Ok(program),
+        None => fail(format!(
+            "--pgo needs llvm-profdata of LLVM {version}, and there is no {}: `rustup component add llvm-tools` \
+             installs it (Debian, where it has this version: sudo apt-get install llvm-{version})",
+            component.display()
         )),
     }
+}
+
+fn told_by_rustc(arguments: &[&str]) -> Outcome<String> {
+    let output = Command::new("rustc").args(arguments).output().while_doing("starting rustc")?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The first part of LLVM's version, from what `rustc -vV` prints.
+fn llvm_version(printed: &str) -> Option<String> {
+    let version = printed.lines().find_map(|line| line.strip_prefix("LLVM version: "))?;
+    Some(version.split('.').next()?.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -120,8 +136,8 @@ mod tests {
     }
 
     #[test]
-    fn profdata_of_an_unknown_machine_names_the_component() {
-        let failure = profdata("pdp11-unknown-none").expect_err("no such target");
-        assert!(failure.to_string().contains("rustup component add llvm-tools"), "{failure}");
+    fn llvm_version_is_the_first_part() {
+        assert_eq!(llvm_version("host: a\nLLVM version: 22.1.2\n"), Some("22".to_owned()));
+        assert_eq!(llvm_version("host: a\n"), None);
     }
 }
