@@ -261,6 +261,12 @@ function fromInnerRequest(",
         "class MessageEvent extends Event {",
         "const NO_PORTS = ObjectFreeze([]);\n\nclass MessageEvent extends Event {",
     ),
+    // Nothing runs before the first listener that could have removed it.
+    (
+        "deno_web/02_event.js",
+        "    if (!ArrayPrototypeIncludes(targetListeners[type], listener)) {",
+        "    if (i > 0 && !ArrayPrototypeIncludes(targetListeners[type], listener)) {",
+    ),
     // A target outside of trees is the whole path of its event.
     (
         "deno_web/02_event.js",

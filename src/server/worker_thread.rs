@@ -15,14 +15,13 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use super::accepted::Accepted;
 use super::connection_table::ConnectionTable;
 use super::http1::round;
-use super::mailbox::{Inbox, Mail};
+use super::mailbox::{Inbox, LineQueue, Mail};
 use super::remote::Remote;
 use super::renewal::site_of;
 use super::{Pool, Worker, connection};
 use crate::browser::BrowserFiles;
 use crate::config::Config;
 use crate::ext::Exchanges;
-use crate::lines::LineEvent;
 use crate::metrics::WorkerId;
 use crate::script::{Isolate, Site, Stall};
 use liveline_compiler::Diagnostic;
@@ -64,6 +63,7 @@ struct Thread {
     pool: Weak<Pool>,
     owner: OwnerId,
     mailbox: mpsc::UnboundedSender<Mail>,
+    queue: Arc<LineQueue>,
     load: Arc<AtomicUsize>,
     remote: Arc<Remote>,
 }
@@ -71,13 +71,17 @@ struct Thread {
 /// Starts a worker's thread. It prepares an isolate at once and waits for [`Mail::Load`].
 pub(super) fn spawn(config: Arc<Config>, pool: Weak<Pool>) -> std::io::Result<Handle> {
     let (mailbox, mail) = mpsc::unbounded_channel();
-    let events = mailbox.clone();
-    let owner = config.hub.register(move |event| {
-        let _ = events.send(Mail::LineEvent(event));
+    let queue = Arc::new(LineQueue::default());
+    let (queued, told) = (queue.clone(), mailbox.clone());
+    let owner = config.hub.register_for_runs(move |events| {
+        if queued.add(events) {
+            // A worker that has ended receives nothing.
+            let _ = told.send(Mail::LineEvents);
+        }
     });
     let (load, remote) = (Arc::new(AtomicUsize::new(0)), Arc::new(Remote::new()));
     let handle = Handle { mailbox: mailbox.clone(), owner, load: load.clone(), remote: remote.clone() };
-    let thread = Thread { config, pool, owner, mailbox, load, remote };
+    let thread = Thread { config, pool, owner, mailbox, queue, load, remote };
     std::thread::Builder::new()
         .name(format!("liveline-isolate-{}", owner.0))
         .spawn(move || thread.run(mail))?;
@@ -133,7 +137,7 @@ impl Thread {
             loaded => (isolate, loaded),
         };
         let Attempt::Loaded(site, browser) = loaded else { return };
-        let Thread { config, pool, owner, mailbox, load, remote } = self;
+        let Thread { config, pool, owner, mailbox, queue, load, remote } = self;
         let meter = config.metrics.as_ref().map(|metrics| metrics.add_worker(id));
         let retiring = watch::Sender::new(false);
         let worker =
@@ -151,7 +155,7 @@ impl Thread {
         tokio::task::spawn_local(round::end_all());
         let connections = Rc::new(Connections { count: Cell::new(0), load, one_less: Notify::new() });
         let serving = Serving { worker, remote, connections, renewing: Rc::default() };
-        if serving.run(Inbox::new(mail)).await == Ended::Retired {
+        if serving.run(Inbox::new(mail, queue)).await == Ended::Retired {
             // To free an isolate takes a core for a few milliseconds, which the first requests of the new code need.
             std::thread::sleep(END_DELAY);
         }
@@ -266,13 +270,11 @@ impl Serving {
         let ended = self.process(&mut inbox).await;
         worker.isolate.give_up();
         // Connections that have not arrived go to the generation that serves now.
-        for left in inbox.close() {
-            match left {
-                Mail::Connection => self.remote.next_arriving().into_iter().for_each(|it| worker.pass_on(it)),
-                Mail::LineEvent(event) => worker.config.hub.acknowledge(&event),
-                _ => {}
-            }
+        let (connections, events) = inbox.close();
+        for connection in (0..connections).map_while(|_| self.remote.next_arriving()) {
+            worker.pass_on(connection);
         }
+        events.for_each(|event| worker.config.hub.acknowledge(&event));
         ended
     }
 
@@ -310,7 +312,7 @@ impl Serving {
                     Some(connection) => self.serve(connection),
                     None => {}
                 },
-                Some(Mail::LineEvent(event)) => self.deliver(event, inbox).await,
+                Some(Mail::LineEvents) => self.deliver(inbox).await,
                 Some(Mail::Abandoned(id)) => worker.isolate.end(id, &Close::from(CloseCode::GoingAway)),
                 Some(Mail::Retire(done)) => {
                     retired = true;
@@ -332,32 +334,30 @@ impl Serving {
         });
     }
 
-    /// Delivers an event of a line. Frames that handlers send for events that arrive together are flushed together.
-    async fn deliver(&self, event: LineEvent, inbox: &mut Inbox) {
+    /// Delivers the event of a line that is next, or the messages of raw sockets. Frames that handlers send for events that
+    /// arrive together are flushed together.
+    async fn deliver(&self, inbox: &mut Inbox) {
         let (isolate, hub) = (&self.worker.isolate, &self.worker.config.hub);
-        if event.is_message() {
+        let messages = inbox.messages();
+        if !messages.is_empty() {
             isolate.hold_back(false);
-            self.deliver_messages(inbox.messages(event)).await;
-            return inbox.delivered();
+            let delivered = isolate.deliver_messages(messages);
+            hub.acknowledge_all(&messages[..delivered]);
+            let are_all = delivered == messages.len();
+            inbox.delivered(delivered);
+            if !are_all {
+                // Requests have their turn in between.
+                tokio::task::yield_now().await;
+            }
+            return;
         }
+        let Some(event) = inbox.line_event() else { return };
         let is_last = !inbox.has_line_event();
         isolate.hold_back(!is_last);
         isolate.deliver(&event);
         hub.acknowledge(&event);
         if is_last {
             hub.flush();
-        }
-    }
-
-    /// Delivers messages of raw sockets. Requests have their turn in between.
-    async fn deliver_messages(&self, mut messages: &[LineEvent]) {
-        while !messages.is_empty() {
-            let (delivered, left) = messages.split_at(self.worker.isolate.deliver_messages(messages));
-            self.worker.config.hub.acknowledge_all(delivered);
-            messages = left;
-            if !left.is_empty() {
-                tokio::task::yield_now().await;
-            }
         }
     }
 

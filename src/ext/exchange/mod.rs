@@ -24,7 +24,7 @@ use self::slot::Cause;
 use super::{OpError, from_exception};
 use crate::http::{Answer, Audience};
 use crate::lines::Hub;
-use liveline_proto::{Close, CloseCode, ExchangeError, ExchangeId, Input, LineId};
+use liveline_proto::{Close, CloseCode, ExchangeError, ExchangeId, Input, LineId, QueuedFrame};
 
 /// The exchange that an op works on. Ops receive its number as a float, which V8's fast calls pass unchanged;
 /// a type of our own would turn them into slow calls.
@@ -52,6 +52,10 @@ impl ExchangeState for OpState {
 impl<'a> Current<'a> {
     pub(super) fn input(&mut self, input: Input<Box<Answer>>) -> Result<(), ExchangeError> {
         self.all.input(self.id, input)
+    }
+
+    pub(super) fn send(&mut self, frame: QueuedFrame) -> Result<(), ExchangeError> {
+        self.all.send(self.id, frame)
     }
 
     /// Its slot; an error if it has ended.

@@ -21,7 +21,7 @@ use crate::metrics::{HANDLER, RequestId};
 use crate::topics::{PageHub, TopicHub};
 use crate::trust::Trust;
 use liveline_compiler::Diagnostic;
-use liveline_proto::{Close, CloseCode, ExchangeError, ExchangeId, Input, LineId, OwnerId};
+use liveline_proto::{Close, CloseCode, ExchangeError, ExchangeId, Input, LineId, OwnerId, QueuedFrame};
 
 /// How much of the error of a handler the client receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -358,6 +358,18 @@ impl Exchanges {
             self.turn.touched.push(id);
         }
         Ok(())
+    }
+
+    /// Sends a frame on the line of an exchange, or keeps it until the exchange has a line.
+    pub(in crate::ext) fn send(&mut self, id: ExchangeId, frame: QueuedFrame) -> Result<(), ExchangeError> {
+        let Some(slot) = self.slots.get(id) else { return Err(ExchangeError::Ended) };
+        match slot.exchange.line() {
+            Some(line) => {
+                slot.line.is_congested = self.host.hub.send(line, frame);
+                Ok(())
+            }
+            None => self.input(id, Input::Message(frame)),
+        }
     }
 
     /// The only function that removes an exchange. JavaScript receives the end when the turn is over, unless

@@ -38,7 +38,7 @@ pub(crate) fn op_port_state(
     #[string] payload: &str,
 ) -> Result<(), OpError> {
     let frame = state_frame(event_id, payload)?;
-    state.exchange(id).input(Input::Message(frame))?;
+    state.exchange(id).send(frame)?;
     Ok(())
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn op_port_delta(
     let envelope = Envelope { kind, event_id: kind, ..Default::default() };
     let frame = envelope.encode(Some(serde_json::from_str::<&RawValue>(records)?));
     let delta = QueuedFrame::new(Priority::Delta, frame);
-    state.exchange(id).input(Input::Message(delta))?;
+    state.exchange(id).send(delta)?;
     Ok(())
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn op_port_message(
     let payload = payload.map(RawValue::from_string).transpose()?;
     let envelope = Envelope { kind, event_id, live, bubbles, ports };
     let frame = envelope.encode(payload.as_deref());
-    exchange.input(Input::Message(QueuedFrame::new(Priority::Message, frame)))?;
+    exchange.send(QueuedFrame::new(Priority::Message, frame))?;
     Ok(if exchange.is_congested() { Sent::Behind } else { Sent::Fine } as u32)
 }
 

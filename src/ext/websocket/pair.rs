@@ -71,7 +71,7 @@ pub(crate) fn op_websocket_bytes(state: &mut OpState, id: f64, #[anybuffer] byte
 
 fn send(state: &mut OpState, id: f64, frame: Frame) {
     // After the end of the exchange, frames are dropped.
-    let _ = state.exchange(id).input(Input::Message(QueuedFrame::new(Priority::Message, frame)));
+    let _ = state.exchange(id).send(QueuedFrame::new(Priority::Message, frame));
 }
 
 /// Number of bytes queued for the client.

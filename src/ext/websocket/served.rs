@@ -10,7 +10,7 @@ use crate::ext::OpError;
 use crate::ext::answer::head;
 use crate::ext::exchange::ExchangeState;
 use crate::http::LongestMessage;
-use liveline_proto::{Close, CloseCode, Frame, Input, Priority, QueuedFrame};
+use liveline_proto::{Close, CloseCode, Frame, Priority, QueuedFrame};
 
 /// Bytes that may wait for one client where `--max-queue` allows less: an application sends large messages, and paces
 /// itself by `bufferedAmount`.
@@ -85,7 +85,7 @@ fn send(state: &mut OpState, id: f64, frame: Frame) {
         return state.exchange(id).finish(CloseCode::TooSlow.into());
     }
     // The budget above is in place of that of lines. After the end of the exchange, frames are dropped.
-    let _ = state.exchange(id).input(Input::Message(QueuedFrame::new(Priority::Control, frame)));
+    let _ = state.exchange(id).send(QueuedFrame::new(Priority::Control, frame));
 }
 
 /// Ends the connection without a close frame: its client sees the code 1006.

@@ -1,6 +1,7 @@
 //! The engine's driver: carries out its actions, on the sockets and in the mailboxes of the lines' owners.
 
 use std::collections::HashMap;
+use std::iter;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
@@ -47,9 +48,9 @@ impl LineEvent {
     }
 }
 
-/// Receives the events of an owner's lines in the order in which they happened. It is called with the engine unlocked,
-/// and must neither block nor use the hub.
-type Mailbox = Arc<dyn Fn(LineEvent) + Send + Sync>;
+/// Receives the events of an owner's lines in the order in which they happened, all that are there at a time. It is called
+/// with the engine unlocked, and must neither block nor use the hub.
+type Mailbox = Arc<dyn Fn(&mut dyn Iterator<Item = LineEvent>) + Send + Sync>;
 
 /// All live lines of the process. Clones share them.
 ///
@@ -60,9 +61,8 @@ pub(crate) struct Hub(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     mailboxes: Mutex<HashMap<OwnerId, Mailbox>>,
-    /// Locked while events are dispatched, so that mailboxes receive them in order. Its lists are empty otherwise, and
-    /// their memory is used again.
-    dispatching: Mutex<Outbound>,
+    /// Locked while events are dispatched, so that mailboxes receive them in order.
+    dispatching: Mutex<Dispatching>,
     runtime: tokio::runtime::Handle,
     /// The earliest deadline is now earlier than the timer's.
     deadline_moved: Notify,
@@ -112,6 +112,15 @@ const FLUSH_BATCH: usize = 16;
 struct Outbound {
     events: Vec<(OwnerId, LineEvent)>,
     ended: Vec<LineSummary>,
+}
+
+/// What it takes to dispatch.
+#[derive(Default)]
+struct Dispatching {
+    /// Empty except during a dispatch. The memory of its lists is used again.
+    outbound: Outbound,
+    /// The owner who received events last, and its mailbox.
+    last: Option<(OwnerId, Mailbox)>,
 }
 
 impl State {
@@ -167,8 +176,16 @@ impl Hub {
 
     // -- owners --------------------------------------------------------------------------------------------------
 
-    /// A new owner of lines; their events go to `mailbox`.
+    /// A new owner of lines; `mailbox` is called with each of their events.
     pub(crate) fn register(&self, mailbox: impl Fn(LineEvent) + Send + Sync + 'static) -> OwnerId {
+        self.register_for_runs(move |events| events.for_each(&mailbox))
+    }
+
+    /// A new owner of lines; `mailbox` is called with all of their events that are there at a time.
+    pub(crate) fn register_for_runs(
+        &self,
+        mailbox: impl Fn(&mut dyn Iterator<Item = LineEvent>) + Send + Sync + 'static,
+    ) -> OwnerId {
         let mut state = self.lock();
         let owner = OwnerId(state.next_owner);
         state.next_owner += 1;
@@ -179,6 +196,7 @@ impl Hub {
     /// Removes an owner, whose thread ends or is lost. Lines that it had not finished are closed with `code`.
     pub(crate) fn unregister(&self, owner: OwnerId, code: CloseCode) {
         self.mailboxes().remove(&owner);
+        self.dispatching().last.take_if(|(last, _)| *last == owner);
         self.read_by(owner).into_iter().for_each(socket::move_to_hub);
         self.turn().disown(owner, code);
     }
@@ -310,21 +328,26 @@ impl Hub {
     /// Dispatches the events that wait, and logs the lines that ended. Whichever threads dispatch, mailboxes receive events
     /// in the order in which they happened: one thread dispatches at a time.
     fn dispatch(&self) {
-        let mut dispatching = self.0.dispatching.lock().expect("mailboxes do not panic");
-        std::mem::swap(&mut *dispatching, &mut self.lock().outbound);
-        let Outbound { events, ended } = &mut *dispatching;
-        ended.drain(..).for_each(|summary| log_end(&summary));
-        let mut known: Option<(OwnerId, Option<Mailbox>)> = None;
+        let mut dispatching = self.dispatching();
+        let Dispatching { outbound, last } = &mut *dispatching;
+        std::mem::swap(outbound, &mut self.lock().outbound);
+        outbound.ended.drain(..).for_each(|summary| log_end(&summary));
+        let mut events = outbound.events.drain(..).peekable();
         let mut undelivered = Vec::new();
-        for (owner, event) in events.drain(..) {
-            if known.as_ref().is_none_or(|(known, _)| *known != owner) {
-                known = Some((owner, self.mailboxes().get(&owner).cloned()));
+        while let Some((owner, _)) = events.peek() {
+            let owner = *owner;
+            if last.as_ref().is_none_or(|(last, _)| *last != owner) {
+                *last = self.mailboxes().get(&owner).map(|mailbox| (owner, mailbox.clone()));
             }
-            match &known {
-                Some((_, Some(mailbox))) => mailbox(event),
-                _ => undelivered.push(event),
+            let mut run =
+                iter::from_fn(|| events.next_if(|(other, _)| *other == owner)).map(|(_, event)| event);
+            match last {
+                Some((_, mailbox)) => mailbox(&mut run),
+                None => undelivered.extend(&mut run),
             }
+            run.for_each(drop);
         }
+        drop(events);
         drop(dispatching);
         if !undelivered.is_empty() {
             // The owner is gone, so nothing else acknowledges them. This thread may be writing to a socket, which the
@@ -413,6 +436,10 @@ impl Hub {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().expect("no engine input panics")
+    }
+
+    fn dispatching(&self) -> MutexGuard<'_, Dispatching> {
+        self.0.dispatching.lock().expect("mailboxes do not panic")
     }
 
     fn mailboxes(&self) -> MutexGuard<'_, HashMap<OwnerId, Mailbox>> {

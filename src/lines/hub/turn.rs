@@ -8,6 +8,9 @@ use std::time::Instant;
 use super::{Hub, LineEvent, MAX_UNFLUSHED, State};
 use liveline_proto::{Action, Engine};
 
+/// Of the turns whose frames wait for the same flush, each one in this many reads the clock.
+const CLOCK_EVERY: usize = 8;
+
 /// When the frames of a turn are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flush {
@@ -137,8 +140,12 @@ impl Hub {
 
     pub(super) fn begin(&self, flush: Flush) -> Turn<'_> {
         let mut state = self.lock();
-        let State { engine, clock, armed, unflushed, .. } = &mut *state;
-        engine.at(clock.read(Instant::now(), *armed));
+        let State { engine, clock, armed, unflushed, unwritten, .. } = &mut *state;
+        // A frame that follows others of the same turn of a handler needs no exact time.
+        let is_one_of_many = flush == Flush::Later && !unwritten.is_empty();
+        if !is_one_of_many || unflushed.is_multiple_of(CLOCK_EVERY) {
+            engine.at(clock.read(Instant::now(), *armed));
+        }
         let mut flushes = flush == Flush::Now;
         if flush != Flush::Never {
             *unflushed += 1;

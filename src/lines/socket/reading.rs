@@ -50,6 +50,14 @@ pub(super) enum Input {
     Over(Close),
 }
 
+/// Bytes that were read.
+struct Chunk {
+    /// Their number; 0 at the end of the connection.
+    read: usize,
+    /// Whether there were no more.
+    is_last: bool,
+}
+
 impl Future for Carrying {
     type Output = ();
 
@@ -88,17 +96,18 @@ impl Carrying {
                 if let Input::Over(close) = &*input {
                     return Poll::Ready(Some(close.clone()));
                 }
-                match ready!(socket.poll_read(cx, buffer)) {
-                    Ok(0) | Err(_) => return Poll::Ready(Some(CloseCode::Abnormal.into())),
-                    Ok(read) => {
-                        if let Some(close) = socket.take_in(&mut input, &mut buffer[..read]) {
-                            return Poll::Ready(Some(close));
-                        }
-                        // On the thread of an isolate, requests wait for a client that sends much.
-                        if read == READ_BYTES && socket.reader.is_some() {
-                            break;
-                        }
-                    }
+                let Ok(Chunk { read: read @ 1.., is_last }) = ready!(socket.poll_read(cx, buffer)) else {
+                    return Poll::Ready(Some(CloseCode::Abnormal.into()));
+                };
+                if let Some(close) = socket.take_in(&mut input, &mut buffer[..read]) {
+                    return Poll::Ready(Some(close));
+                }
+                if is_last && socket.stream().poll_read_ready(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                // On the thread of an isolate, requests wait for a client that sends much.
+                if read == READ_BYTES && socket.reader.is_some() {
+                    break;
                 }
             }
             cx.waker().wake_by_ref();
@@ -124,7 +133,7 @@ impl Socket {
         may
     }
 
-    fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<Chunk>> {
         let stream = self.stream();
         loop {
             ready!(stream.poll_read_ready(cx))?;
@@ -142,10 +151,10 @@ impl Socket {
             match read {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     if let Some(read) = short {
-                        return Poll::Ready(Ok(read));
+                        return Poll::Ready(Ok(Chunk { read, is_last: true }));
                     }
                 }
-                read => return Poll::Ready(read),
+                read => return Poll::Ready(read.map(|read| Chunk { read, is_last: false })),
             }
         }
     }

@@ -152,6 +152,9 @@ impl Socket {
 
     /// Writes pongs or a close frame at once, unless other bytes wait.
     pub(super) fn answer(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         let mut writer = self.writer();
         if writer.has_closed {
             return;

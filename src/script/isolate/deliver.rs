@@ -14,6 +14,9 @@ use liveline_proto::{Close, Event, ExchangeId};
 /// How long a batch of messages may run before the event loop is polled.
 const TURN: Duration = Duration::from_millis(5);
 
+/// After the first messages of a batch, the clock is read after each one in this many.
+const CLOCK_EVERY: usize = 8;
+
 impl Isolate {
     /// Delivers an event of a line.
     pub(crate) fn deliver(&self, event: &LineEvent) {
@@ -93,7 +96,8 @@ impl Isolate {
                 if count > 0 {
                     // Each message has a turn of its own: promises settle before the next.
                     scope.perform_microtask_checkpoint();
-                    if self.counter.is_terminated() || began.elapsed() >= TURN {
+                    let looks = count < CLOCK_EVERY || count.is_multiple_of(CLOCK_EVERY);
+                    if self.counter.is_terminated() || (looks && began.elapsed() >= TURN) {
                         return;
                     }
                 }
