@@ -14,6 +14,7 @@ import {
   op_request_url,
 } from "ext:core/ops";
 import { abort, domException, invalidState } from "./errors/exceptions.js";
+import { itemsOf, withItem } from "./few.js";
 import { kClosed, LineLostError } from "./port/port.js";
 import {
   AbortController,
@@ -120,6 +121,7 @@ class Rare {
 
 /** One request. Events of the same request share it. */
 export class Exchange {
+  /** @type {import("./few.js").Few<(() => void) | { [kEnded](): void }>} */
   #onEnd = null;
   /** @type {Rare | null} */
   #rare = null;
@@ -258,6 +260,12 @@ export class Exchange {
     return this.phase === COMPLETE;
   }
 
+  /** Closes a port at the end. */
+  closes(port) {
+    this.port = port;
+    this.#follow();
+  }
+
   /** Makes a socket without envelopes the answer; the socket is closed at the end. */
   serves(socket) {
     this.canJoin = false;
@@ -319,7 +327,7 @@ export class Exchange {
    */
   onEnd(listener) {
     if (!this.#follow()) callAtEnd(listener);
-    else this.#onEnd = this.#onEnd === null ? [listener] : ArrayPrototypeConcat(this.#onEnd, listener);
+    else this.#onEnd = withItem(this.#onEnd, listener);
   }
 
   // -- a client that reads slowly ----------------------------------------------------------------------------------
@@ -482,8 +490,9 @@ export class Exchange {
       abort(rare.abort, rare.failure === null ? overError() : rare.failure.error);
     }
     while (this.#onEnd !== null) {
-      const listener = this.#onEnd[0];
-      this.#onEnd = this.#onEnd.length > 1 ? ArrayPrototypeSlice(this.#onEnd, 1) : null;
+      const listeners = itemsOf(this.#onEnd);
+      const listener = listeners[0];
+      this.#onEnd = listeners.length > 1 ? ArrayPrototypeSlice(listeners, 1) : null;
       try {
         callAtEnd(listener);
       } catch (error) {

@@ -59,25 +59,37 @@ import {
   TypeError,
 } from "../primordials.js";
 
+/** What is followed of bodies that may still change. */
+class Followed {
+  /** Each ends the observation of a body; null as long as none was observed. */
+  observed = null;
+  /** The newest state and what its changes are named by, for a client that missed what led to it. */
+  newest = null;
+  source = null;
+  prefix = null;
+  /** Once no other state follows: what properties the newest state has had. */
+  known = null;
+}
+
+/** A line from which messages are relayed. */
+class Relayed {
+  stop = null;
+  /** Ends the hold on the exchange that the line has. */
+  release = null;
+}
+
 /**
  * Sends the frames of a response to the client of `exchange`: the first over HTTP, later ones on the line, and
  * what changes inside a body in between as deltas.
  */
 export class Responder {
   #exchange;
-  #stopRelay = null;
-  /** Ends the observation of bodies that may still change; null as long as none could. */
-  #observed = null;
-  /** The newest state and what its changes are named by, for a client that missed what led to it. */
-  #newest = null;
-  #source = null;
-  #prefix = null;
   /** No other state follows. */
   #isDone;
-  /** Since then: what properties the newest state has had. */
-  #known = null;
-  /** Ends the hold on the exchange that the line has from which the states come. */
-  #release = null;
+  /** Made for the first body that may still change, or the second state. @type {Followed | null} */
+  #followed = null;
+  /** The line that the states come by, while messages are relayed. @type {Relayed | null} */
+  #relayed = null;
 
   /**
    * @param {import("../exchange.js").Exchange} exchange
@@ -133,33 +145,36 @@ export class Responder {
     if (phase >= COMPLETE) return;
     if (phase === WAITING) this.frame(NOTHING);
     this.#isDone = true;
-    const body = this.#newest?.body;
-    if (isPlain(body)) this.#known = new SafeSet(ObjectKeys(body));
+    const body = this.#followed?.newest?.body;
+    if (isPlain(body)) this.#followed.known = new SafeSet(ObjectKeys(body));
     exchange.responseDone();
   }
 
   /** The line that the states come by may carry messages after the last of them, as long as it is open. */
   connected(upstream) {
     const exchange = this.#exchange;
-    this.#stopRelay = this.relay(upstream, (error) => exchange.fail(error));
-    if (this.#stopRelay === null || !exchange.canJoin || exchange.ended) return;
+    const relayed = this.#relayed ??= new Relayed();
+    relayed.stop = this.relay(upstream, (error) => exchange.fail(error));
+    if (relayed.stop === null || !exchange.canJoin || exchange.ended) return;
     exchange.hold();
-    const release = this.#release = () => {
-      if (this.#release !== release) return;
-      this.#release = null;
+    const release = relayed.release = () => {
+      if (relayed.release !== release) return;
+      relayed.release = null;
       exchange.release();
     };
     EventTargetPrototypeAddEventListener(upstream, "close", ({ code, reason }) => {
-      if (this.#release !== release) return;
+      if (relayed.release !== release) return;
       if (this.#isDone && !GOOD_ENDS.has(code) && !exchange.ended) exchange.fail(new LineLostError(code, reason));
       else release();
     });
   }
 
   disconnected() {
-    this.#stopRelay?.();
-    this.#stopRelay = null;
-    this.#release?.();
+    const relayed = this.#relayed;
+    if (relayed === null) return;
+    relayed.stop?.();
+    relayed.stop = null;
+    relayed.release?.();
   }
 
   failed(error) {
@@ -170,7 +185,7 @@ export class Responder {
   observeFirst(body, head) {
     if (this.#exchange.canJoin) {
       if (isPlain(body)) this.#isNewest({ ...PLAIN, type: "basic", concurrent: false, ...head, body });
-      if (this.#isDone && isPlain(body)) this.#known = new SafeSet(ObjectKeys(body));
+      if (this.#isDone && isPlain(body)) this.#followed.known = new SafeSet(ObjectKeys(body));
       return this.#observe(body, "initial_response", null);
     }
     this.#forgetBodies();
@@ -194,43 +209,46 @@ export class Responder {
   #observe(body, source, prefix) {
     if (!isPlain(body)) return;
     const exchange = this.#exchange;
-    this.#source = source;
-    this.#prefix = prefix;
+    const followed = this.#followed ??= new Followed();
+    followed.source = source;
+    followed.prefix = prefix;
     this.#follow(body, (records) => {
-      if (this.#known !== null && source === this.#source) noteKeys(this.#known, records);
+      if (followed.known !== null && source === followed.source) noteKeys(followed.known, records);
       sendDelta(exchange, source, records, prefix);
     });
   }
 
   #follow(body, callback) {
-    if (this.#observed === null) {
-      this.#observed = [];
+    const followed = this.#followed ??= new Followed();
+    if (followed.observed === null) {
+      followed.observed = [];
       this.#exchange.onEnd(() => this.#forgetBodies());
     }
-    ArrayPrototypePush(this.#observed, subscribe(body, callback));
+    ArrayPrototypePush(followed.observed, subscribe(body, callback));
   }
 
   #forgetBodies() {
-    if (this.#observed === null) return;
-    for (let i = 0; i < this.#observed.length; i++) this.#observed[i]();
-    this.#observed.length = 0;
+    const observed = this.#followed?.observed ?? null;
+    if (observed === null) return;
+    for (let i = 0; i < observed.length; i++) observed[i]();
+    observed.length = 0;
   }
 
   #isNewest(frame) {
-    if (this.#newest === null) this.#exchange.onRefresh(this);
-    this.#newest = frame;
+    const followed = this.#followed ??= new Followed();
+    if (followed.newest === null) this.#exchange.onRefresh(this);
+    followed.newest = frame;
   }
 
   /** Sends the newest state again, as it is now. After the last one its client expects no other, but changes. */
   refresh() {
     const exchange = this.#exchange;
-    if (this.#known !== null) {
-      return sendDelta(exchange, this.#source, wholeOf(this.#newest.body, this.#known), this.#prefix);
-    }
+    const { newest, source, prefix, known } = this.#followed;
+    if (known !== null) return sendDelta(exchange, source, wholeOf(newest.body, known), prefix);
     const eventID = exchange.nextEventID("response.replace");
-    op_port_state(exchange.id, eventID, encodeFrame(this.#newest));
+    op_port_state(exchange.id, eventID, encodeFrame(newest));
     this.#forgetBodies();
-    this.#observe(this.#newest.body, eventID, "body");
+    this.#observe(newest.body, eventID, "body");
   }
 }
 

@@ -7,6 +7,7 @@
 import { abort, invalidState, isPromise } from "../errors/exceptions.js";
 import { checkOptions } from "../errors/options.js";
 import { valueOf } from "../answer/values.js";
+import { itemsOf, withItem, withoutItem } from "../few.js";
 import { concurrentWith, frameOf, headOf, headOfResponse, LINE_HEADERS, ReplaceEvent, StateFrame, withoutOwn } from "./frame.js";
 import { kBind, kFollow, kHold, LineLostError } from "../port/port.js";
 import { announce } from "../observer/delivery.js";
@@ -15,7 +16,6 @@ import { reactive } from "../observer/reactive.js";
 import {
   AbortController,
   AbortControllerPrototypeGetSignal,
-  ArrayPrototypeConcat,
   ArrayPrototypeFilter,
   ArrayPrototypeIncludes,
   ArrayPrototypePush,
@@ -124,6 +124,19 @@ export function statesOf(value) {
   return all.get(value);
 }
 
+/** What few responses have, so that those of idle lines do not keep room for it. */
+class Rare {
+  /** The promises of {@link States.reached}; null if there is none. */
+  waiting = null;
+  /** `{ error }` where the last source failed and no other took its place. */
+  failure = null;
+  /** Makes the far end's port. @type {(() => EventTarget) | null} */
+  background = null;
+  port = null;
+  /** The line that the current source comes by. */
+  upstream = null;
+}
+
 /** The states of one response: those of one source after the other, for all who follow it. */
 export class States {
   /** Whose states these are; null until anything asks for it, because most have only followers. */
@@ -134,20 +147,14 @@ export class States {
   readyState = "waiting";
   /** Aborts the work of the current source. */
   #source = null;
-  /** The promises of {@link reached}; null if there is none. */
-  #waiting = null;
-  /** What follows this response. The list is replaced, never changed, and so no longer than it has to be. */
-  #sinks = [];
-  /** `{ error }` where the last source failed and no other took its place. */
-  failure = null;
+  /** What follows this response. @type {import("../few.js").Few<object>} */
+  #sinks = null;
   /** The last state is known, so that no other may come. */
   isClosed = false;
   /** Frames that came before anything followed; only kept after {@link record}. */
   #recorded = null;
-  #background = null;
-  #backgroundPort = null;
-  /** The line that the current source comes by. */
-  #upstream = null;
+  /** What few responses have. @type {Rare | null} */
+  #rare = null;
 
   /**
    * One is alive when the host keeps the heap. Without it V8 forgets which properties the objects have, and later ones
@@ -161,6 +168,15 @@ export class States {
     if (response !== null) all.set(response, this);
   }
 
+  #some() {
+    return this.#rare ??= new Rare();
+  }
+
+  /** `{ error }` where the last source failed and no other took its place. */
+  get failure() {
+    return this.#rare === null ? null : this.#rare.failure;
+  }
+
   /** The response with these states. @returns {LiveResponse} */
   get response() {
     if (this.#response === null) {
@@ -171,18 +187,20 @@ export class States {
   }
 
   get hasPort() {
-    return this.#background !== null;
+    return this.#rare !== null && this.#rare.background !== null;
   }
 
   /** The far end's port, or null. */
   get port() {
-    return this.#backgroundPort ??= this.#background?.() ?? null;
+    const rare = this.#rare;
+    if (rare === null) return null;
+    return rare.port ??= rare.background?.() ?? null;
   }
 
   /** Keeps every frame until something follows. @param {(() => EventTarget) | null} background makes the port */
   record(background) {
     this.#recorded = [];
-    this.#background = background;
+    this.#comesWith(background);
   }
 
   /** Puts out the first source of a response, whose failure is its own. Throws for arguments that mean nothing. */
@@ -203,7 +221,7 @@ export class States {
   /** The exchange of the response is over: its source has no one left to send to. */
   stop() {
     this.#supersede();
-    this.#sinks = [];
+    this.#sinks = null;
     this.isClosed = true;
     this.#reach("done");
   }
@@ -226,7 +244,8 @@ export class States {
   reached(state) {
     const reached = state === "done" ? this.readyState === "done" : this.readyState !== "waiting";
     if (reached) return PromiseResolve(this.#response);
-    return new Promise((resolve) => ArrayPrototypePush((this.#waiting ??= []), { done: state === "done", resolve }));
+    const waiting = this.#some().waiting ??= [];
+    return new Promise((resolve) => ArrayPrototypePush(waiting, { done: state === "done", resolve }));
   }
 
   /**
@@ -235,14 +254,15 @@ export class States {
    *   connected?(upstream: RemotePort): void, disconnected?(): void }} sink
    */
   follow(sink) {
-    this.#sinks = ArrayPrototypeConcat(this.#sinks, sink);
-    if (this.#upstream !== null) sink.connected?.(this.#upstream);
+    this.#sinks = withItem(this.#sinks, sink);
+    const upstream = this.#rare === null ? null : this.#rare.upstream;
+    if (upstream !== null) sink.connected?.(upstream);
     const recorded = this.#recorded ?? (this.frame === null ? [] : [this.frame]);
     this.#recorded = null;
     for (const frame of new SafeArrayIterator(recorded)) sink.frame(frame);
     if (this.failure !== null) sink.failed(this.failure.error);
     else if (this.#finished) sink.done();
-    return () => this.#sinks = ArrayPrototypeFilter(this.#sinks, (known) => known !== sink);
+    return () => this.#sinks = withoutItem(this.#sinks, sink);
   }
 
   // -- sources -----------------------------------------------------------------------------------------------------
@@ -258,7 +278,7 @@ export class States {
       return PromiseReject(error);
     }
     this.#supersede();
-    this.failure = null;
+    if (this.#rare !== null) this.#rare.failure = null;
     this.#ending = null;
     const source = newSource();
     this.#source = source;
@@ -301,7 +321,7 @@ export class States {
         source.first.resolve(late.now());
       });
     }
-    if (isTrackable(body)) this.#background ??= backgrounds.get(body) ?? null;
+    if (isTrackable(body)) this.#comesWith(backgrounds.get(body) ?? null);
     const kind = kindOf(body);
     if (callback !== undefined && kind !== "Default") {
       throw new TypeError(`A callback goes with plain data, not with a ${kind}: it gets a reactive copy of the data.`);
@@ -329,7 +349,7 @@ export class States {
   }
 
   #follow(source, upstream, init) {
-    if (upstream.#background !== null) this.#background ??= upstream.#background;
+    if (upstream.hasPort) this.#comesWith(upstream.#rare.background);
     return new Promise((resolve, reject) => {
       const unfollow = upstream.follow({
         frame: (frame) => {
@@ -392,7 +412,7 @@ export class States {
     const isElsewhere = hasPort(response);
     const head = { ...init, ...plain };
     if (isElsewhere) head.headers = withoutOwn(plain.headers);
-    if (!isElsewhere && ArrayPrototypeSome(this.#sinks, (sink) => sink.takesResponse?.())) {
+    if (!isElsewhere && ArrayPrototypeSome(itemsOf(this.#sinks), (sink) => sink.takesResponse?.())) {
       this.#emit(new StateFrame(undefined, head, response));
       return undefined;
     }
@@ -461,17 +481,24 @@ export class States {
     }
   }
 
+  /** What makes the far end's port, unless that is known already. */
+  #comesWith(background) {
+    if (background === null) return;
+    const rare = this.#some();
+    rare.background ??= background;
+  }
+
   /** The current source comes by a line; followers that relay messages connect to it. */
   #connect(port) {
-    this.#background ??= () => port;
-    this.#upstream = port;
-    for (const sink of new SafeArrayIterator(this.#sinks)) sink.connected?.(port);
+    this.#comesWith(() => port);
+    this.#some().upstream = port;
+    for (const sink of new SafeArrayIterator(itemsOf(this.#sinks))) sink.connected?.(port);
   }
 
   #disconnect() {
-    if (this.#upstream === null) return;
-    this.#upstream = null;
-    for (const sink of new SafeArrayIterator(this.#sinks)) sink.disconnected?.();
+    if (this.#rare === null || this.#rare.upstream === null) return;
+    this.#rare.upstream = null;
+    for (const sink of new SafeArrayIterator(itemsOf(this.#sinks))) sink.disconnected?.();
   }
 
   #supersede() {
@@ -493,8 +520,8 @@ export class States {
     // Where another source took its place, only now() asks for what comes.
     if (source?.stopped) return source.first?.resolve(frame);
     // A frame that a follower cannot send does not become the current state.
-    for (const sink of new SafeArrayIterator(this.#sinks)) sink.frame(frame);
-    if (this.#sinks.length === 0 && this.#recorded !== null) ArrayPrototypePush(this.#recorded, frame);
+    for (const sink of new SafeArrayIterator(itemsOf(this.#sinks))) sink.frame(frame);
+    if (this.#sinks === null && this.#recorded !== null) ArrayPrototypePush(this.#recorded, frame);
     const former = this.frame;
     this.frame = frame;
     if (this.#source !== null) {
@@ -530,7 +557,7 @@ export class States {
   #finish() {
     this.isClosed = true;
     this.#finished = true;
-    for (const sink of new SafeArrayIterator(this.#sinks)) sink.done();
+    for (const sink of new SafeArrayIterator(itemsOf(this.#sinks))) sink.done();
     this.#reach("done");
   }
   /** The last source has ended. */
@@ -539,15 +566,16 @@ export class States {
   #reach(state) {
     if (this.readyState === "done") return;
     this.readyState = state;
-    if (this.#waiting === null) return;
-    const reached = ArrayPrototypeFilter(this.#waiting, ({ done }) => !done || state === "done");
-    this.#waiting = ArrayPrototypeFilter(this.#waiting, (waiting) => !ArrayPrototypeIncludes(reached, waiting));
+    const rare = this.#rare;
+    if (rare === null || rare.waiting === null) return;
+    const reached = ArrayPrototypeFilter(rare.waiting, ({ done }) => !done || state === "done");
+    rare.waiting = ArrayPrototypeFilter(rare.waiting, (waiting) => !ArrayPrototypeIncludes(reached, waiting));
     for (const { resolve } of new SafeArrayIterator(reached)) resolve(this.#response);
   }
 
   #failed(error) {
-    this.failure = { error };
-    for (const sink of new SafeArrayIterator(this.#sinks)) sink.failed(error);
+    this.#some().failure = { error };
+    for (const sink of new SafeArrayIterator(itemsOf(this.#sinks))) sink.failed(error);
   }
 }
 

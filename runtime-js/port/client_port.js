@@ -116,7 +116,7 @@ export class ClientPort extends Port {
     this.#exchange = exchange;
     if (exchange.ended) this[kReach]("closed");
     else if (exchange.joined) this[kReach]("open");
-    exchange.onEnd(this);
+    exchange.closes(this);
   }
 
   /**
@@ -145,7 +145,10 @@ export class ClientPort extends Port {
     const eventID = this.#send(data, readOptions(options), 1);
     if (eventID === null) return PromiseReject(exchange.unreachable());
     exchange.hold();
-    this.#requests ??= new Requests();
+    if (this.#requests === null) {
+      this.#requests = new Requests();
+      exchange.onEnd(this);
+    }
     return this.#requests.wait(`${eventID}:0`, callback, options?.signal, () => exchange.release());
   }
 

@@ -375,6 +375,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "exchange.js",
         "fetch/dial.js",
         "fetch/fetch_plus.js",
+        "few.js",
         "files.js",
         "form/form_data.js",
         "form/nested_keys.js",

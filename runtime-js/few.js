@@ -1,0 +1,27 @@
+// Lists that mostly have one item. It stands for its list, because an array takes more memory than many an item, and idle
+// lines keep theirs. Items are no arrays. Lists are replaced, never changed.
+
+import { ArrayIsArray, ArrayPrototypeConcat, ArrayPrototypeFilter } from "./primordials.js";
+
+/**
+ * @template T
+ * @typedef {null | T | T[]} Few
+ */
+
+/** The list with one more item, at its end. */
+export function withItem(few, item) {
+  return few === null ? item : ArrayPrototypeConcat([], few, item);
+}
+
+/** The list without an item. */
+export function withoutItem(few, item) {
+  if (!ArrayIsArray(few)) return few === item ? null : few;
+  const left = ArrayPrototypeFilter(few, (known) => known !== item);
+  return left.length === 0 ? null : left;
+}
+
+/** The items as an array, not to be changed. */
+export function itemsOf(few) {
+  if (few === null) return [];
+  return ArrayIsArray(few) ? few : [few];
+}
