@@ -59,7 +59,8 @@ impl Monitor {
         self.permit.as_ref().map_or(Ok(()), |permit| permit.count_for(Some(client)))
     }
 
-    /// Bytes were received.
+    /// A part of a request's head was received. Where the whole head comes at once, only [`Monitor::requested`] is called:
+    /// a clock is not read for it.
     pub(super) fn received(&self) {
         self.timeouts.received(Instant::now);
         self.progress.read();
@@ -78,6 +79,11 @@ impl Monitor {
     /// The whole answer waits to be sent, or does no longer.
     pub(super) fn held(&self, is_held: bool) {
         self.progress.held(is_held);
+    }
+
+    /// When the last answer was complete, if no request has begun since.
+    pub(super) fn completed_at(&self) -> Option<Instant> {
+        self.timeouts.idle_since()
     }
 
     /// The whole answer is there to be sent, or the rest of it is not wanted.

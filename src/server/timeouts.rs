@@ -67,6 +67,14 @@ impl ConnectionTimeouts {
         self.phase.set(Phase::Idle(now));
     }
 
+    /// When the last answer was complete, if no request has begun since.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        match self.phase.get() {
+            Phase::Idle(since) => Some(since),
+            Phase::Head(_) | Phase::Answering => None,
+        }
+    }
+
     /// The system took so many bytes of an answer; `None`: it takes no more until the client reads. `now` is only called
     /// where that changes a timeout.
     pub(super) fn sent(&self, bytes: Option<usize>, now: impl FnOnce() -> Instant) {

@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{self, Poll};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::Body as _;
@@ -229,7 +229,8 @@ impl Http {
     fn hold(&self, cx: &task::Context<'_>) {
         let is_complete = matches!(self.answering, Answering::Nothing) && !self.output().is_empty();
         if is_complete && !self.wire.borrow().is_held() {
-            round::hold(&self.wire, cx);
+            let completed = self.context.monitor.completed_at().unwrap_or_else(Instant::now);
+            round::hold(&self.wire, completed, cx);
         }
     }
 
@@ -545,7 +546,6 @@ impl Http {
                 }
                 Poll::Ready(Ok(())) => {
                     self.received(buffer.filled());
-                    self.context.monitor.received();
                     Ok(Read::Bytes)
                 }
             }

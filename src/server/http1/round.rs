@@ -70,9 +70,9 @@ impl Round {
     }
 }
 
-/// Has the output of `wire` wait for the end of the round, unless that could take long, or nothing ends rounds.
-pub(super) fn hold(wire: &Rc<RefCell<Wire>>, cx: &Context<'_>) {
-    let now = Instant::now();
+/// Has the output of `wire`, which is complete `now`, wait for the end of the round, unless that could take long, or nothing
+/// ends rounds.
+pub(super) fn hold(wire: &Rc<RefCell<Wire>>, now: Instant, cx: &Context<'_>) {
     if ROUND.with_borrow(|round| round.is_full(now)) {
         send();
     }
