@@ -46,23 +46,34 @@ import {
 /** For the host: the exchange behind the event. */
 export const kExchange = Symbol("exchange");
 
+/** What an event has that was made of another one by {@link HttpEvent.spawn}. */
+class Step {
+  abort = null;
+  onResponse = null;
+
+  constructor(parent, makeRequest) {
+    this.parent = parent;
+    this.makeRequest = makeRequest;
+  }
+}
+
 /** Everything about one request, for one handler. A step further in has an event of its own: see {@link spawn}. */
 export class HttpEvent extends BaseEvent {
   /** @type {import("./base.js").Kind} */
   static #KIND = {
-    requestOf: (event) => event.#makeRequest?.() ?? event.#parent?.request ?? requestOfEvent(event.#exchange),
+    requestOf: (event) => event.#step === null ? requestOfEvent(event.#exchange) : requestOfStep(event.#step),
     hrefOf: (event) => event.#makeRequest === null ? event.#exchange.url : RequestPrototypeGetUrl(event.request),
     makeStates(event) {
       const states = new States();
-      states.record(event.#parent === null ? null : () => event.client[kTap]());
+      states.record(event.#step === null ? null : () => event.client[kTap]());
       return states;
     },
     begun(event, states) {
       const exchange = event.#exchange;
       exchange.onEnd(event);
-      if (event.#parent === null) return void states.follow(new EventResponder(exchange, event));
+      if (event.#step === null) return void states.follow(new EventResponder(exchange, event));
       const { response } = states;
-      EventTargetPrototypeAddEventListener(response, "replace", () => event.#onResponse?.(response), { once: true });
+      EventTargetPrototypeAddEventListener(response, "replace", () => event.#step.onResponse?.(response), { once: true });
     },
     refusal(event, args) {
       const exchange = event.#exchange;
@@ -89,17 +100,15 @@ export class HttpEvent extends BaseEvent {
     },
     abort(event, reason) {
       // The first event of a request ends the exchange.
-      if (event.#parent === null) return event.client.close();
-      event.#abort ??= new AbortController();
-      abort(event.#abort, reason);
+      if (event.#step === null) return event.client.close();
+      event.#step.abort ??= new AbortController();
+      abort(event.#step.abort, reason);
     },
   };
 
   #exchange;
-  #parent;
-  #makeRequest;
-  #abort = null;
-  #onResponse = null;
+  /** @type {Step | null} */
+  #step = null;
 
   /**
    * @param {import("../exchange.js").Exchange} exchange
@@ -109,14 +118,13 @@ export class HttpEvent extends BaseEvent {
   constructor(exchange, parent = null, makeRequest = null) {
     super(HttpEvent.#KIND);
     this.#exchange = exchange;
-    this.#parent = parent;
-    this.#makeRequest = makeRequest;
+    if (parent !== null) this.#step = new Step(parent, makeRequest);
   }
 
   /** A topic as the answer: its states on the line, or what the host makes of it. */
   #respondWithTopic({ 0: value, 1: init }) {
     const exchange = this.#exchange;
-    if (this.#parent !== null) {
+    if (this.#step !== null) {
       return PromiseReject(new TypeError("respondWith() with a topic: return the topic, as this handler runs for another."));
     }
     if (isByLine(exchange)) return BaseEvent.answer(this, [statesOfTopic(exchange, value), init]);
@@ -125,6 +133,10 @@ export class HttpEvent extends BaseEvent {
 
   get [kExchange]() {
     return this.#exchange;
+  }
+
+  get #makeRequest() {
+    return this.#step === null ? null : this.#step.makeRequest;
   }
 
   /** The line to the client, known as Port A. @returns {ClientPort} */
@@ -163,8 +175,8 @@ export class HttpEvent extends BaseEvent {
 
   /** Aborts on every way out: answered for good, closed by either side, navigated away, failed, timed out. */
   get signal() {
-    if (this.#abort !== null) return AbortControllerPrototypeGetSignal(this.#abort);
-    return this.#exchange.signal;
+    const own = this.#step?.abort ?? null;
+    return own === null ? this.#exchange.signal : AbortControllerPrototypeGetSignal(own);
   }
 
   /** `waiting` until something is sent, `live` while the line may carry more, `done` at the end. */
@@ -249,12 +261,12 @@ export class HttpEvent extends BaseEvent {
     BaseEvent.returned(event);
     // A source that failed before, and that no other one replaced, was the handler's last word.
     const failure = before?.failure ?? null;
-    if (failure !== null && event.#parent === null) event.#exchange.fail(failure.error);
+    if (failure !== null && event.#step === null) event.#exchange.fail(failure.error);
   }
 
   /** Calls back when respondWith() has its first state. */
   static onResponse(event, callback) {
-    event.#onResponse = callback;
+    if (event.#step !== null) event.#step.onResponse = callback;
   }
 
   [kEnded]() {
@@ -281,6 +293,10 @@ class EventResponder extends Responder {
   relay(upstream, report) {
     return relay(this.#event.client, upstream, report);
   }
+}
+
+function requestOfStep({ parent, makeRequest }) {
+  return makeRequest === null ? parent.request : makeRequest();
 }
 
 /** Discards what a promise resolves with after the exchange has ended. */

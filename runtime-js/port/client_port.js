@@ -22,6 +22,7 @@ import {
   kReach,
   kListens,
   kRelay,
+  kRelays,
   Port,
   PortCloseEvent,
   PortMessageEvent,
@@ -99,17 +100,21 @@ const relayOfPort = Port.prototype[kRelay];
 /** Like {@link kReceive}, but with the reply ports of the message instead of their number. */
 const kDispatch = Symbol("dispatch");
 
+/** What few client ports have. */
+class Rare {
+  /** Made for the first request. */
+  requests = null;
+  taps = null;
+  /** The types of early messages that are about to be delivered; null for all. */
+  due = NOTHING;
+}
+
 export class ClientPort extends Port {
   #exchange;
-  /** Made for the first request. */
-  #requests = null;
-  #taps = null;
   /** Whether the client is far behind since the last message. */
   #isCongested = false;
-  /** Relays the messages that no listener has stopped. */
-  #onward = null;
-  /** The types of early messages that are about to be delivered; null for all. */
-  #due = NOTHING;
+  /** @type {Rare | null} */
+  #rare = null;
 
   constructor(exchange) {
     super();
@@ -145,11 +150,12 @@ export class ClientPort extends Port {
     const eventID = this.#send(data, readOptions(options), 1);
     if (eventID === null) return PromiseReject(exchange.unreachable());
     exchange.hold();
-    if (this.#requests === null) {
-      this.#requests = new Requests();
+    const rare = this.#some();
+    if (rare.requests === null) {
+      rare.requests = new Requests();
       exchange.onEnd(this);
     }
-    return this.#requests.wait(`${eventID}:0`, callback, options?.signal, () => exchange.release());
+    return rare.requests.wait(`${eventID}:0`, callback, options?.signal, () => exchange.release());
   }
 
   /**
@@ -172,12 +178,8 @@ export class ClientPort extends Port {
 
   [kRelay](callback) {
     const stop = FunctionPrototypeCall(relayOfPort, this, callback);
-    this.#onward = callback;
     this.#wants("", ALL);
-    return () => {
-      stop();
-      if (this.#onward === callback) this.#onward = null;
-    };
+    return stop;
   }
 
   /**
@@ -195,14 +197,24 @@ export class ClientPort extends Port {
     const exchange = this.#exchange;
     if (!exchange.hasEarly || exchange.ended) return;
     op_early_listen(exchange.id, name, scope);
-    const isFirst = this.#due === NOTHING;
-    this.#due = scope !== TYPE || this.#due === null ? null : ArrayPrototypeConcat(this.#due, name);
+    const rare = this.#some();
+    const isFirst = rare.due === NOTHING;
+    rare.due = scope !== TYPE || rare.due === null ? null : ArrayPrototypeConcat(rare.due, name);
     if (!isFirst) return;
     queueMicrotask(() => {
-      const types = this.#due;
-      this.#due = NOTHING;
+      const types = rare.due;
+      rare.due = NOTHING;
       inContextOf(exchange, () => this.#deliver(types));
     });
+  }
+
+  #some() {
+    return this.#rare ??= new Rare();
+  }
+
+  /** @returns {BackgroundPort[]} */
+  get #taps() {
+    return this.#rare?.taps ?? NOTHING;
   }
 
   #channels() {
@@ -262,7 +274,7 @@ export class ClientPort extends Port {
   /** Whether a handler with a tap on this port stopped a message, so that it is not sent to the client. */
   #isKept(type, data, eventID, portCount) {
     let isKept = false;
-    for (const tap of new SafeArrayIterator(this.#taps ?? [])) {
+    for (const tap of new SafeArrayIterator(this.#taps)) {
       const answer = (value) => this[kReply](eventID, 0, "message", copyOf(value));
       const ports = ArrayFrom({ length: portCount }, () => new LocalPort(answer));
       const event = new PortMessageEvent(type, { data, eventID, ports });
@@ -285,7 +297,7 @@ export class ClientPort extends Port {
   /** Makes a port on which other handlers receive what is sent on this port. */
   [kTap]() {
     const tap = new BackgroundPort(this);
-    ArrayPrototypePush((this.#taps ??= []), tap);
+    ArrayPrototypePush((this.#some().taps ??= []), tap);
     return tap;
   }
 
@@ -304,7 +316,7 @@ export class ClientPort extends Port {
   }
 
   [kTakes](type) {
-    return this.#onward !== null || listenerCount(this, type) > 0;
+    return this[kRelays] || listenerCount(this, type) > 0;
   }
 
   /** A message came. Returns whether a listener prevented its default. */
@@ -325,7 +337,7 @@ export class ClientPort extends Port {
   /** A reply to one of this port's requests came. */
   [kReply](request, port, type, data) {
     if (data?.[".wq"] !== undefined) return;
-    this.#requests?.receive(`${request}:${port}`, new PortMessageEvent(type, { data, eventID: request }));
+    this.#rare?.requests?.receive(`${request}:${port}`, new PortMessageEvent(type, { data, eventID: request }));
   }
 
   #navigate(data, eventID) {
@@ -342,12 +354,12 @@ export class ClientPort extends Port {
     if (this.readyState === "closed") return;
     this[kReach]("closed");
     EventTargetPrototypeDispatchEvent(this, new PortCloseEvent("close", { code, reason, wasClean }));
-    for (const tap of new SafeArrayIterator(this.#taps ?? [])) tap[kClosed](code, reason, wasClean);
+    for (const tap of new SafeArrayIterator(this.#taps)) tap[kClosed](code, reason, wasClean);
   }
 
   /** The exchange has ended: no reply will come. */
   [kEnded]() {
-    this.#requests?.close();
+    this.#rare?.requests?.close();
   }
 }
 

@@ -129,6 +129,8 @@ export const kPassOn = Symbol("pass on");
 
 /** For the host: sets the callback to which a {@link Port} relays its messages. */
 export const kRelay = Symbol("relay");
+/** Whether a {@link Port} relays its messages. */
+export const kRelays = Symbol("relays");
 /** A listener for a type of messages was added to a port. */
 export const kListens = Symbol("listens");
 /** For the host: the line of a port has closed. */
@@ -140,21 +142,27 @@ export const kBind = Symbol("bind");
 /** For a LiveResponse: holds up the frames that a port is to receive. */
 export const kHold = Symbol("hold");
 
-/** A promise with its `resolve`, which alone is kept: a promise without a `reject` is half as large. */
-function pending() {
-  const waiting = { promise: null, resolve: null };
-  waiting.promise = new Promise((resolve) => waiting.resolve = resolve);
-  return waiting;
+/** What few ports have. */
+class Rare {
+  /** The promise that the port is open, with its `resolve`. */
+  opening = null;
+  open = null;
+  onmessage = null;
+  relay = null;
 }
 
 /** One end of a line. */
 export class Port extends EventTarget {
   #readyState = "connecting";
-  /** What waits for the ready states `open` and `closed`, made for the first that does: a promise and its `resolve`. */
-  #opening = null;
+  /** The promise of the end, made for the first that waits for it, with its `resolve`. */
   #closing = null;
-  #onmessage = null;
-  #relay = null;
+  #close = null;
+  /** @type {Rare | null} */
+  #rare = null;
+
+  #some() {
+    return this.#rare ??= new Rare();
+  }
 
   /** `connecting` until the other end has joined, then `open`, at last `closed`. */
   get readyState() {
@@ -165,27 +173,37 @@ export class Port extends EventTarget {
   readyStateChange(state) {
     const isOpen = state !== "close" && this.#readyState === "open";
     if (isOpen || this.#readyState === "closed") return PromiseResolve(this);
-    if (state === "close") return (this.#closing ??= pending()).promise;
-    return (this.#opening ??= pending()).promise;
+    if (state === "close") return this.#closing ??= new Promise((resolve) => this.#close = resolve);
+    const rare = this.#some();
+    return rare.opening ??= new Promise((resolve) => rare.open = resolve);
   }
 
   [kReach](state) {
     this.#readyState = state;
-    this.#opening?.resolve(this);
-    this.#opening = null;
-    if (state === "closed") this.#closing?.resolve(this);
+    const rare = this.#rare;
+    if (rare !== null) {
+      rare.open?.(this);
+      rare.opening = rare.open = null;
+    }
+    if (state === "closed") this.#close?.(this);
   }
 
   get onmessage() {
-    return this.#onmessage;
+    return this.#rare === null ? null : this.#rare.onmessage;
   }
 
   set onmessage(handler) {
-    if (this.#onmessage !== null) EventTargetPrototypeRemoveEventListener(this, "message", this.#onmessage);
-    this.#onmessage = typeof handler === "function" ? handler : null;
-    if (this.#onmessage === null) return;
-    EventTargetPrototypeAddEventListener(this, "message", this.#onmessage);
+    const rare = this.#some();
+    if (rare.onmessage !== null) EventTargetPrototypeRemoveEventListener(this, "message", rare.onmessage);
+    rare.onmessage = typeof handler === "function" ? handler : null;
+    if (rare.onmessage === null) return;
+    EventTargetPrototypeAddEventListener(this, "message", rare.onmessage);
     this[kListens]("message");
+  }
+
+  /** Whether the messages that no listener has stopped are relayed. */
+  get [kRelays]() {
+    return this.#rare !== null && this.#rare.relay !== null;
   }
 
   /** A listener for messages of this type was added. */
@@ -197,14 +215,16 @@ export class Port extends EventTarget {
    * @returns {() => void} a function that ends that
    */
   [kRelay](callback) {
-    this.#relay = callback;
+    const rare = this.#some();
+    rare.relay = callback;
     return () => {
-      if (this.#relay === callback) this.#relay = null;
+      if (rare.relay === callback) rare.relay = null;
     };
   }
 
   [kPassOn](event, live = false) {
-    if (!EventPrototypeGetDefaultPrevented(event) && !event.isStopped) this.#relay?.(event, live);
+    const relay = this.#rare === null ? null : this.#rare.relay;
+    if (!EventPrototypeGetDefaultPrevented(event) && !event.isStopped) relay?.(event, live);
   }
 
   /** Answers messages of one type with what `handler` returns. */
