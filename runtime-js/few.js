@@ -13,15 +13,13 @@ export function withItem(few, item) {
   return few === null ? item : ArrayPrototypeConcat([], few, item);
 }
 
-/** The list without an item. */
-export function withoutItem(few, item) {
-  if (!ArrayIsArray(few)) return few === item ? null : few;
-  const left = ArrayPrototypeFilter(few, (known) => known !== item);
-  return left.length === 0 ? null : left;
-}
-
 /** The items as an array, not to be changed. */
 export function itemsOf(few) {
-  if (few === null) return [];
-  return ArrayIsArray(few) ? few : [few];
+  return few === null ? [] : ArrayIsArray(few) ? few : [few];
+}
+
+/** The list without an item. */
+export function withoutItem(few, item) {
+  const left = ArrayPrototypeFilter(itemsOf(few), (known) => known !== item);
+  return left.length === 0 ? null : left;
 }

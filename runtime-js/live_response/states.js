@@ -124,18 +124,15 @@ export function statesOf(value) {
   return all.get(value);
 }
 
-/** What few responses have, so that those of idle lines do not keep room for it. */
-class Rare {
-  /** The promises of {@link States.reached}; null if there is none. */
-  waiting = null;
-  /** `{ error }` where the last source failed and no other took its place. */
-  failure = null;
-  /** Makes the far end's port. @type {(() => EventTarget) | null} */
-  background = null;
-  port = null;
-  /** The line that the current source comes by. */
-  upstream = null;
-}
+/**
+ * What few responses have, so that those of idle lines do not keep room for it.
+ * @typedef {object} Rare
+ * @property {object[] | null} waiting the promises of {@link States.reached}; null if there is none
+ * @property {{ error: unknown } | null} failure where the last source failed and no other took its place
+ * @property {(() => EventTarget) | null} background makes the far end's port
+ * @property {EventTarget | null} port
+ * @property {RemotePort | null} upstream the line that the current source comes by
+ */
 
 /** The states of one response: those of one source after the other, for all who follow it. */
 export class States {
@@ -169,7 +166,7 @@ export class States {
   }
 
   #some() {
-    return this.#rare ??= new Rare();
+    return this.#rare ??= { waiting: null, failure: null, background: null, port: null, upstream: null };
   }
 
   /** `{ error }` where the last source failed and no other took its place. */

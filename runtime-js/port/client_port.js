@@ -22,7 +22,6 @@ import {
   kReach,
   kListens,
   kRelay,
-  kRelays,
   Port,
   PortCloseEvent,
   PortMessageEvent,
@@ -105,6 +104,8 @@ class Rare {
   /** Made for the first request. */
   requests = null;
   taps = null;
+  /** Relays the messages that no listener has stopped. */
+  onward = null;
   /** The types of early messages that are about to be delivered; null for all. */
   due = NOTHING;
 }
@@ -178,8 +179,13 @@ export class ClientPort extends Port {
 
   [kRelay](callback) {
     const stop = FunctionPrototypeCall(relayOfPort, this, callback);
+    const rare = this.#some();
+    rare.onward = callback;
     this.#wants("", ALL);
-    return stop;
+    return () => {
+      stop();
+      if (rare.onward === callback) rare.onward = null;
+    };
   }
 
   /**
@@ -316,7 +322,7 @@ export class ClientPort extends Port {
   }
 
   [kTakes](type) {
-    return this[kRelays] || listenerCount(this, type) > 0;
+    return (this.#rare?.onward ?? null) !== null || listenerCount(this, type) > 0;
   }
 
   /** A message came. Returns whether a listener prevented its default. */

@@ -129,8 +129,6 @@ export const kPassOn = Symbol("pass on");
 
 /** For the host: sets the callback to which a {@link Port} relays its messages. */
 export const kRelay = Symbol("relay");
-/** Whether a {@link Port} relays its messages. */
-export const kRelays = Symbol("relays");
 /** A listener for a type of messages was added to a port. */
 export const kListens = Symbol("listens");
 /** For the host: the line of a port has closed. */
@@ -142,14 +140,14 @@ export const kBind = Symbol("bind");
 /** For a LiveResponse: holds up the frames that a port is to receive. */
 export const kHold = Symbol("hold");
 
-/** What few ports have. */
-class Rare {
-  /** The promise that the port is open, with its `resolve`. */
-  opening = null;
-  open = null;
-  onmessage = null;
-  relay = null;
-}
+/**
+ * What few ports have.
+ * @typedef {object} Rare
+ * @property {Promise<Port> | null} opening that the port is open
+ * @property {((port: Port) => void) | null} open resolves `opening`
+ * @property {((event: PortMessageEvent) => void) | null} onmessage
+ * @property {((event: PortMessageEvent, live: boolean) => void) | null} relay
+ */
 
 /** One end of a line. */
 export class Port extends EventTarget {
@@ -161,7 +159,7 @@ export class Port extends EventTarget {
   #rare = null;
 
   #some() {
-    return this.#rare ??= new Rare();
+    return this.#rare ??= { opening: null, open: null, onmessage: null, relay: null };
   }
 
   /** `connecting` until the other end has joined, then `open`, at last `closed`. */
@@ -199,11 +197,6 @@ export class Port extends EventTarget {
     if (rare.onmessage === null) return;
     EventTargetPrototypeAddEventListener(this, "message", rare.onmessage);
     this[kListens]("message");
-  }
-
-  /** Whether the messages that no listener has stopped are relayed. */
-  get [kRelays]() {
-    return this.#rare !== null && this.#rare.relay !== null;
   }
 
   /** A listener for messages of this type was added. */
