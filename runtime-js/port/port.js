@@ -140,27 +140,16 @@ export const kBind = Symbol("bind");
 /** For a LiveResponse: holds up the frames that a port is to receive. */
 export const kHold = Symbol("hold");
 
-/**
- * What few ports have.
- * @typedef {object} Rare
- * @property {Promise<Port> | null} opening that the port is open
- * @property {((port: Port) => void) | null} open resolves `opening`
- * @property {((event: PortMessageEvent) => void) | null} onmessage
- * @property {((event: PortMessageEvent, live: boolean) => void) | null} relay
- */
-
 /** One end of a line. */
 export class Port extends EventTarget {
   #readyState = "connecting";
-  /** The promise of the end, made for the first that waits for it, with its `resolve`. */
+  /** The promises of the ready states `open` and `closed`, made for the first that waits, each with its `resolve`. */
+  #opening = null;
+  #open = null;
   #closing = null;
   #close = null;
-  /** @type {Rare | null} */
-  #rare = null;
-
-  #some() {
-    return this.#rare ??= { opening: null, open: null, onmessage: null, relay: null };
-  }
+  #onmessage = null;
+  #relay = null;
 
   /** `connecting` until the other end has joined, then `open`, at last `closed`. */
   get readyState() {
@@ -172,30 +161,25 @@ export class Port extends EventTarget {
     const isOpen = state !== "close" && this.#readyState === "open";
     if (isOpen || this.#readyState === "closed") return PromiseResolve(this);
     if (state === "close") return this.#closing ??= new Promise((resolve) => this.#close = resolve);
-    const rare = this.#some();
-    return rare.opening ??= new Promise((resolve) => rare.open = resolve);
+    return this.#opening ??= new Promise((resolve) => this.#open = resolve);
   }
 
   [kReach](state) {
     this.#readyState = state;
-    const rare = this.#rare;
-    if (rare !== null) {
-      rare.open?.(this);
-      rare.opening = rare.open = null;
-    }
+    this.#open?.(this);
+    this.#opening = this.#open = null;
     if (state === "closed") this.#close?.(this);
   }
 
   get onmessage() {
-    return this.#rare === null ? null : this.#rare.onmessage;
+    return this.#onmessage;
   }
 
   set onmessage(handler) {
-    const rare = this.#some();
-    if (rare.onmessage !== null) EventTargetPrototypeRemoveEventListener(this, "message", rare.onmessage);
-    rare.onmessage = typeof handler === "function" ? handler : null;
-    if (rare.onmessage === null) return;
-    EventTargetPrototypeAddEventListener(this, "message", rare.onmessage);
+    if (this.#onmessage !== null) EventTargetPrototypeRemoveEventListener(this, "message", this.#onmessage);
+    this.#onmessage = typeof handler === "function" ? handler : null;
+    if (this.#onmessage === null) return;
+    EventTargetPrototypeAddEventListener(this, "message", this.#onmessage);
     this[kListens]("message");
   }
 
@@ -208,16 +192,14 @@ export class Port extends EventTarget {
    * @returns {() => void} a function that ends that
    */
   [kRelay](callback) {
-    const rare = this.#some();
-    rare.relay = callback;
+    this.#relay = callback;
     return () => {
-      if (rare.relay === callback) rare.relay = null;
+      if (this.#relay === callback) this.#relay = null;
     };
   }
 
   [kPassOn](event, live = false) {
-    const relay = this.#rare === null ? null : this.#rare.relay;
-    if (!EventPrototypeGetDefaultPrevented(event) && !event.isStopped) relay?.(event, live);
+    if (!EventPrototypeGetDefaultPrevented(event) && !event.isStopped) this.#relay?.(event, live);
   }
 
   /** Answers messages of one type with what `handler` returns. */
