@@ -36,8 +36,9 @@ pub fn dist(checkout: &Checkout, arguments: &[&str]) -> Outcome {
 /// Two builds, with a load on the first one in between.
 fn guided(checkout: &Checkout, build: &Build) -> Outcome<PathBuf> {
     let triple = Machine.triple()?;
-    // Looked for first: without it the load would be in vain.
+    // Both first: without either the first build would be in vain.
     let profdata = profdata(&triple)?;
+    bench::can_train()?;
     let folder = checkout.target.join("pgo");
     let counts = folder.join("counts");
     if counts.exists() {

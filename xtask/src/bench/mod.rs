@@ -136,6 +136,11 @@ pub fn bench(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     }
 }
 
+/// Fails without what [`train`] needs.
+pub fn can_train() -> Outcome {
+    wrk::Wrk::find().map(drop)
+}
+
 /// Puts a load like the benchmarks' on a program that counts what it does: see `dist`.
 pub fn train(checkout: &Checkout, program: &Path) -> Outcome {
     cores::raise_file_limit()?;
