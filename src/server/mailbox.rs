@@ -128,3 +128,94 @@ impl Inbox {
         (connections, self.events.into_iter().chain(queued))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Handle;
+
+    use super::*;
+    use crate::lines::Hub;
+    use liveline_proto::{Event, Limits, LineId, Visitor};
+
+    fn a_line() -> LineId {
+        let hub = Hub::new(Limits::default(), Handle::current());
+        let owner = hub.register(drop);
+        let visitor = Visitor { session: None, address: std::net::Ipv4Addr::LOCALHOST.into() };
+        hub.open(owner, ExchangeId(0), visitor).expect("there is room").0
+    }
+
+    /// Events of these exchanges, those of even numbers messages.
+    fn events(line: LineId, numbers: std::ops::Range<u64>) -> impl Iterator<Item = LineEvent> {
+        numbers.map(move |number| LineEvent {
+            exchange: ExchangeId(number),
+            line,
+            event: match number % 2 {
+                0 => Event::Data { frame: "text".into(), size: 4 },
+                _ => Event::Opened,
+            },
+        })
+    }
+
+    #[tokio::test]
+    async fn one_mail_announces_all_events_and_they_keep_their_order() {
+        let line = a_line();
+        let (mailbox, mail) = mpsc::unbounded_channel();
+        let queue = Arc::new(LineQueue::default());
+        let mut inbox = Inbox::new(mail, queue.clone());
+        let send = |mail| mailbox.send(mail).expect("the inbox is open");
+
+        assert!(!queue.add(&mut std::iter::empty()));
+        assert!(queue.add(&mut events(line, 1..3)));
+        send(Mail::LineEvents);
+        send(Mail::EndEvents);
+        assert!(!queue.add(&mut events(line, 3..4)), "the mail is on its way");
+        for number in 1..4 {
+            assert!(matches!(inbox.next().await, Some(Mail::LineEvents)));
+            assert_eq!(inbox.line_event().map(|event| event.exchange), Some(ExchangeId(number)));
+            assert_eq!(inbox.has_line_event(), number < 3);
+        }
+        assert!(queue.add(&mut events(line, 4..5)), "all were received");
+        assert!(matches!(inbox.next().await, Some(Mail::EndEvents)));
+    }
+
+    #[tokio::test]
+    async fn messages_are_received_together_up_to_the_next_other_event() {
+        let line = a_line();
+        let (mailbox, mail) = mpsc::unbounded_channel();
+        let queue = Arc::new(LineQueue::default());
+        let mut inbox = Inbox::new(mail, queue.clone());
+        let messages = |count| events(line, 0..2 * count).filter(LineEvent::is_message);
+        let most = MESSAGES as u64;
+        queue.add(&mut messages(most + 1).chain(events(line, 1..2)).chain(messages(1)));
+        mailbox.send(Mail::LineEvents).expect("the inbox is open");
+        inbox.next().await;
+
+        assert_eq!(inbox.messages().len(), MESSAGES);
+        inbox.delivered(MESSAGES);
+        assert_eq!(inbox.messages().len(), 1);
+        inbox.delivered(1);
+        assert!(inbox.messages().is_empty());
+        assert!(inbox.line_event().is_some_and(|event| !event.is_message()));
+        assert_eq!(inbox.messages().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn close_returns_what_was_received_and_what_was_not() {
+        let line = a_line();
+        let (mailbox, mail) = mpsc::unbounded_channel();
+        let queue = Arc::new(LineQueue::default());
+        let mut inbox = Inbox::new(mail, queue.clone());
+        queue.add(&mut events(line, 0..2));
+        mailbox.send(Mail::LineEvents).expect("the inbox is open");
+        inbox.next().await;
+        queue.add(&mut events(line, 2..3));
+        (0..2).for_each(|_| mailbox.send(Mail::Connection).expect("the inbox is open"));
+
+        let (connections, left) = inbox.close();
+
+        assert_eq!(connections, 2);
+        let left: Vec<_> = left.map(|event| event.exchange.0).collect();
+        assert_eq!(left, [0, 1, 2]);
+        assert!(mailbox.is_closed());
+    }
+}

@@ -172,3 +172,30 @@ async fn nothing_is_left_of_lines_however_they_end() {
     assert_eq!(hub.engine().channel_size(&"room".parse().expect("a name")), 0);
     drop(silent);
 }
+
+/// Two lines of one owner and one of another, in turn.
+#[tokio::test]
+async fn events_go_to_their_owner_as_long_as_it_is_registered() {
+    let hub = Hub::new(Limits::default(), tokio::runtime::Handle::current());
+    let counted = |count: &Arc<AtomicUsize>| {
+        let count = count.clone();
+        hub.register(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+        })
+    };
+    let counts = [Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0))];
+    let owners = [counted(&counts[0]), counted(&counts[1])];
+    let now = || counts.each_ref().map(|count| count.load(Ordering::Relaxed));
+    for owner in [owners[0], owners[1], owners[0]] {
+        let (_, token) = hub.open(owner, ExchangeId(0), visitor()).expect("there is room");
+        let joined = hub.turn().join(token, TransportKind::Socket, Caller::from(&visitor()));
+        hub.turn().receive(joined.expect("a new line"), CONNECT);
+    }
+    assert_eq!(now(), [2, 1], "each line was opened");
+
+    // The owner who received the last event leaves. Its lines end, and nobody is told.
+    hub.unregister(owners[0], CloseCode::IsolateLost);
+    assert_eq!(now(), [2, 1]);
+    hub.turn().cut_all(CloseCode::Restart);
+    assert_eq!(now(), [2, 2]);
+}
