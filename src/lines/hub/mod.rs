@@ -217,7 +217,7 @@ impl Hub {
     /// will receive [`Event::Drained`].
     pub(crate) fn send(&self, line: LineId, frame: QueuedFrame) -> bool {
         let is_congested = {
-            let mut turn = self.deferred_turn();
+            let mut turn = self.frame_turn();
             turn.send(line, frame);
             turn.is_congested(line)
         };

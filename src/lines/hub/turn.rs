@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::{Hub, LineEvent, MAX_UNFLUSHED, State};
 use liveline_proto::{Action, Engine};
 
-/// Of the turns whose frames wait for the same flush, each one in this many reads the clock.
+/// Of the turns for frames that wait for the same flush, each one in this many reads the clock.
 const CLOCK_EVERY: usize = 8;
 
 /// When the frames of a turn are written.
@@ -138,12 +138,23 @@ impl Hub {
         self.begin(Flush::Later)
     }
 
+    /// A turn for one frame of a handler. A frame that follows others of the same turn of the handler needs no exact time.
+    pub(super) fn frame_turn(&self) -> Turn<'_> {
+        self.begin_if_due(Flush::Later, |state| {
+            state.unwritten.is_empty() || state.unflushed.is_multiple_of(CLOCK_EVERY)
+        })
+    }
+
     pub(super) fn begin(&self, flush: Flush) -> Turn<'_> {
+        self.begin_if_due(flush, |_| true)
+    }
+
+    /// Begins a turn, at the time of the one before unless the clock is due to be read.
+    fn begin_if_due(&self, flush: Flush, is_due: impl FnOnce(&State) -> bool) -> Turn<'_> {
         let mut state = self.lock();
-        let State { engine, clock, armed, unflushed, unwritten, .. } = &mut *state;
-        // A frame that follows others of the same turn of a handler needs no exact time.
-        let is_one_of_many = flush == Flush::Later && !unwritten.is_empty();
-        if !is_one_of_many || unflushed.is_multiple_of(CLOCK_EVERY) {
+        let is_due = is_due(&state);
+        let State { engine, clock, armed, unflushed, .. } = &mut *state;
+        if is_due {
             engine.at(clock.read(Instant::now(), *armed));
         }
         let mut flushes = flush == Flush::Now;
