@@ -136,7 +136,7 @@ pub fn bench(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     }
 }
 
-/// Fails without what [`train`] needs.
+/// Fails without what [`train()`] needs.
 pub fn can_train() -> Outcome {
     wrk::Wrk::find().map(drop)
 }
