@@ -1,7 +1,7 @@
 // Lists that mostly have one item. It stands for its list, because an array takes more memory than many an item, and idle
 // lines keep theirs. Items are no arrays. Lists are replaced, never changed.
 
-import { ArrayIsArray, ArrayPrototypeConcat, ArrayPrototypeFilter } from "./primordials.js";
+import { ArrayIsArray, ArrayPrototypeFilter, SafeArrayIterator } from "./primordials.js";
 
 /**
  * @template T
@@ -10,7 +10,8 @@ import { ArrayIsArray, ArrayPrototypeConcat, ArrayPrototypeFilter } from "./prim
 
 /** The list with one more item, at its end. */
 export function withItem(few, item) {
-  return few === null ? item : ArrayPrototypeConcat([], few, item);
+  // Not by concat(): a handler may have made objects spreadable.
+  return few === null ? item : [...new SafeArrayIterator(itemsOf(few)), item];
 }
 
 /** The items as an array, not to be changed. */

@@ -144,6 +144,12 @@ mod tests {
         hub.open(owner, ExchangeId(0), visitor).expect("there is room").0
     }
 
+    fn an_inbox() -> (mpsc::UnboundedSender<Mail>, Arc<LineQueue>, Inbox) {
+        let (mailbox, mail) = mpsc::unbounded_channel();
+        let queue = Arc::new(LineQueue::default());
+        (mailbox, queue.clone(), Inbox::new(mail, queue))
+    }
+
     /// Events of these exchanges, those of even numbers messages.
     fn events(line: LineId, numbers: std::ops::Range<u64>) -> impl Iterator<Item = LineEvent> {
         numbers.map(move |number| LineEvent {
@@ -159,9 +165,7 @@ mod tests {
     #[tokio::test]
     async fn one_mail_announces_all_events_and_they_keep_their_order() {
         let line = a_line();
-        let (mailbox, mail) = mpsc::unbounded_channel();
-        let queue = Arc::new(LineQueue::default());
-        let mut inbox = Inbox::new(mail, queue.clone());
+        let (mailbox, queue, mut inbox) = an_inbox();
         let send = |mail| mailbox.send(mail).expect("the inbox is open");
 
         assert!(!queue.add(&mut std::iter::empty()));
@@ -181,9 +185,7 @@ mod tests {
     #[tokio::test]
     async fn messages_are_received_together_up_to_the_next_other_event() {
         let line = a_line();
-        let (mailbox, mail) = mpsc::unbounded_channel();
-        let queue = Arc::new(LineQueue::default());
-        let mut inbox = Inbox::new(mail, queue.clone());
+        let (mailbox, queue, mut inbox) = an_inbox();
         let messages = |count| events(line, 0..2 * count).filter(LineEvent::is_message);
         let most = MESSAGES as u64;
         queue.add(&mut messages(most + 1).chain(events(line, 1..2)).chain(messages(1)));
@@ -202,9 +204,7 @@ mod tests {
     #[tokio::test]
     async fn close_returns_what_was_received_and_what_was_not() {
         let line = a_line();
-        let (mailbox, mail) = mpsc::unbounded_channel();
-        let queue = Arc::new(LineQueue::default());
-        let mut inbox = Inbox::new(mail, queue.clone());
+        let (mailbox, queue, mut inbox) = an_inbox();
         queue.add(&mut events(line, 0..2));
         mailbox.send(Mail::LineEvents).expect("the inbox is open");
         inbox.next().await;

@@ -27,3 +27,13 @@ test("without_its_last_item_a_list_is_null", () => {
   assert.equal(withoutItem(withoutItem(both, first), second), null);
   assert.equal(withoutItem(null, first), null);
 });
+
+test("what_is_patched_does_not_spread_items", () => {
+  const { 0: first, 1: second } = [{}, {}];
+  Object.prototype[Symbol.isConcatSpreadable] = true;
+  try {
+    assert.equal(itemsOf(withItem(withItem(null, first), second)).length, 2);
+  } finally {
+    delete Object.prototype[Symbol.isConcatSpreadable];
+  }
+});
