@@ -155,8 +155,8 @@ export class Exchange {
     this.context = null;
   }
 
-  #some() {
-    return this.#rare ??= new Rare();
+  static #some(exchange) {
+    return exchange.#rare ??= new Rare();
   }
 
   get user() {
@@ -164,7 +164,7 @@ export class Exchange {
   }
 
   set user(user) {
-    this.#some().user = user;
+    Exchange.#some(this).user = user;
   }
 
   get cookies() {
@@ -172,7 +172,7 @@ export class Exchange {
   }
 
   set cookies(cookies) {
-    this.#some().cookies = cookies;
+    Exchange.#some(this).cookies = cookies;
   }
 
   get session() {
@@ -180,7 +180,7 @@ export class Exchange {
   }
 
   set session(session) {
-    this.#some().session = session;
+    Exchange.#some(this).session = session;
   }
 
   get thread() {
@@ -188,7 +188,7 @@ export class Exchange {
   }
 
   set thread(thread) {
-    this.#some().thread = thread;
+    Exchange.#some(this).thread = thread;
   }
 
   get channels() {
@@ -196,7 +196,7 @@ export class Exchange {
   }
 
   set channels(channels) {
-    this.#some().channels = channels;
+    Exchange.#some(this).channels = channels;
   }
 
   /** Settles when the host has answered with a topic. @returns {Promise<void> | null} */
@@ -205,7 +205,7 @@ export class Exchange {
   }
 
   set carried(carried) {
-    this.#some().carried = carried;
+    Exchange.#some(this).carried = carried;
   }
 
   /** LiveResponses that are published on the client's port. */
@@ -214,7 +214,7 @@ export class Exchange {
   }
 
   set publications(publications) {
-    this.#some().publications = publications;
+    Exchange.#some(this).publications = publications;
   }
 
   /** Whether its client sent messages before a listener for them was added. */
@@ -223,7 +223,7 @@ export class Exchange {
   }
 
   set hasEarly(hasEarly) {
-    this.#some().hasEarly = hasEarly;
+    Exchange.#some(this).hasEarly = hasEarly;
   }
 
   /**
@@ -263,20 +263,20 @@ export class Exchange {
   /** Closes a port at the end. */
   closes(port) {
     this.port = port;
-    this.#follow();
+    Exchange.#follow(this);
   }
 
   /** Makes a socket without envelopes the answer; the socket is closed at the end. */
   serves(socket) {
     this.canJoin = false;
     this.socket = socket;
-    this.#follow();
+    Exchange.#follow(this);
   }
 
   /** Asks the host to report the end. Returns false if the end was reported already. */
-  #follow() {
-    if (this.#end !== null) return false;
-    return this.#isFollowed ||= op_exchange_follow(this.id);
+  static #follow(exchange) {
+    if (exchange.#end !== null) return false;
+    return exchange.#isFollowed ||= op_exchange_follow(exchange.id);
   }
 
   /** The URL as the client sent it. */
@@ -287,20 +287,20 @@ export class Exchange {
 
   /** Resolves with `value` when the exchange is `live` or `done`. */
   readyStateChange(state, value) {
-    if (!this.#follow() || (state === "live" && this.answered)) return PromiseResolve(value);
-    const waiting = this.#some().waiting ??= [];
+    if (!Exchange.#follow(this) || (state === "live" && this.answered)) return PromiseResolve(value);
+    const waiting = Exchange.#some(this).waiting ??= [];
     return new Promise((resolve) => ArrayPrototypePush(waiting, { state, resolve: () => resolve(value) }));
   }
 
   /** Something was sent, or the client has joined: resolves the promises that wait for the ready state "live". */
   isLive() {
-    this.#settleWaiting("live");
+    Exchange.#settleWaiting(this, "live");
   }
 
-  #settleWaiting(state) {
-    if (this.#rare === null || this.#rare.waiting === null) return;
-    for (const waiting of new SafeArrayIterator(this.#rare.waiting)) {
-      if (waiting.state === state || this.#end !== null) waiting.resolve();
+  static #settleWaiting(exchange, state) {
+    if (exchange.#rare === null || exchange.#rare.waiting === null) return;
+    for (const waiting of new SafeArrayIterator(exchange.#rare.waiting)) {
+      if (waiting.state === state || exchange.#end !== null) waiting.resolve();
     }
   }
 
@@ -313,10 +313,10 @@ export class Exchange {
 
   /** Aborts when the exchange is over, however it ends. */
   get signal() {
-    const rare = this.#some();
+    const rare = Exchange.#some(this);
     if (rare.abort === null) {
       rare.abort = new AbortController();
-      if (!this.#follow()) abort(rare.abort, overError());
+      if (!Exchange.#follow(this)) abort(rare.abort, overError());
     }
     return AbortControllerPrototypeGetSignal(rare.abort);
   }
@@ -326,7 +326,7 @@ export class Exchange {
    * @param {(() => void) | { [kEnded](): void }} listener an object that exists anyway costs less than a callback
    */
   onEnd(listener) {
-    if (!this.#follow()) callAtEnd(listener);
+    if (!Exchange.#follow(this)) callAtEnd(listener);
     else this.#onEnd = withItem(this.#onEnd, listener);
   }
 
@@ -337,14 +337,14 @@ export class Exchange {
    * @param {{ refresh(): void }} listener
    */
   onRefresh(listener) {
-    const rare = this.#some();
+    const rare = Exchange.#some(this);
     rare.refreshers = rare.refreshers === null ? [listener] : ArrayPrototypeConcat(rare.refreshers, listener);
   }
 
   /** Resolves when the client has received everything that was sent, or the exchange has ended. */
   whenDrained() {
-    if (!this.#follow()) return PromiseResolve();
-    const drained = this.#some().drained ??= PromiseWithResolvers();
+    if (!Exchange.#follow(this)) return PromiseResolve();
+    const drained = Exchange.#some(this).drained ??= PromiseWithResolvers();
     return drained.promise;
   }
 
@@ -394,7 +394,7 @@ export class Exchange {
 
   /** Calls `listener` if the client leaves before it has the whole answer, or the exchange fails. */
   onLeave(listener) {
-    const rare = this.#some();
+    const rare = Exchange.#some(this);
     rare.onLeave = rare.onLeave === null ? [listener] : ArrayPrototypeConcat(rare.onLeave, listener);
     if (rare.onLeave.length === 1) this.onEnd(() => this.#end === OVER && this.left());
   }
@@ -442,7 +442,7 @@ export class Exchange {
 
   /** The error of a request to a client that cannot reply. */
   unreachable() {
-    return this.#some().unreachable ??= domException(
+    return Exchange.#some(this).unreachable ??= domException(
       "NotSupportedError",
       "The client of this request takes one answer, so it cannot be asked. Live clients send X-Accept-Live: *.",
     );
@@ -454,8 +454,8 @@ export class Exchange {
    * @param {{ filename: string, name: string }} [thrower] the file and the export of the handler that threw
    */
   fail(error, thrower) {
-    if (this.#isReported(error)) return;
-    const rare = this.#some();
+    if (Exchange.#isReported(this, error)) return;
+    const rare = Exchange.#some(this);
     rare.failure = { error };
     if (error instanceof LineLostError) return op_exchange_lost(this.id, error.message);
     const isUnreachable = rare.unreachable !== null && error === rare.unreachable;
@@ -463,16 +463,16 @@ export class Exchange {
   }
 
   /** Whether a failure only results from the end, or was reported before. */
-  #isReported(error) {
-    const failure = this.#rare === null ? null : this.#rare.failure;
-    return (failure !== null && error === failure.error) || (error?.name === "AbortError" && this.ended);
+  static #isReported(exchange, error) {
+    const failure = exchange.#rare === null ? null : exchange.#rare.failure;
+    return (failure !== null && error === failure.error) || (error?.name === "AbortError" && exchange.ended);
   }
 
   /** For the host: the exchange has ended. Its port closes with `code` and `reason`. */
   end(code, reason, isComplete) {
     if (this.#end !== null) return;
     this.#end = isComplete ? COMPLETE : OVER;
-    this.#some().close = { code, reason };
+    Exchange.#some(this).close = { code, reason };
     this.goOnEnding();
   }
 
@@ -484,7 +484,7 @@ export class Exchange {
     const { code, reason } = rare.close;
     this.port?.[kClosed](code, reason, code !== 1006);
     this.socket?.[kClosed](code, reason, code !== 1006);
-    this.#settleWaiting("done");
+    Exchange.#settleWaiting(this, "done");
     rare.drained?.resolve();
     if (rare.abort !== null && !AbortSignalPrototypeGetAborted(AbortControllerPrototypeGetSignal(rare.abort))) {
       abort(rare.abort, rare.failure === null ? overError() : rare.failure.error);

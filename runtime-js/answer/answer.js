@@ -128,9 +128,9 @@ export class Responder {
     if (phase !== WAITING && exchange.canJoin) {
       const eventID = exchange.nextEventID("response.replace");
       op_port_frame(exchange.id, eventID, encodeFrame(frame), false);
-      if (!frame.concurrent) this.#forgetBodies();
-      this.#observe(frame.body, eventID, "body");
-      this.#isNewest(frame);
+      if (!frame.concurrent) Responder.#forgetBodies(this);
+      Responder.#observe(this, frame.body, eventID, "body");
+      Responder.#isNewest(this, frame);
     } else {
       if (frame[kRaw] !== undefined) answerResponse(exchange, frame[kRaw], false, frame[kIsLast]);
       else answerValue(exchange, frame.body, frame, false);
@@ -184,14 +184,14 @@ export class Responder {
   /** Follows the body that HTTP carried, or will carry where it waits for the last state. */
   observeFirst(body, head) {
     if (this.#exchange.canJoin) {
-      if (isPlain(body)) this.#isNewest({ ...PLAIN, type: "basic", concurrent: false, ...head, body });
+      if (isPlain(body)) Responder.#isNewest(this, { ...PLAIN, type: "basic", concurrent: false, ...head, body });
       if (this.#isDone && isPlain(body)) this.#followed.known = new SafeSet(ObjectKeys(body));
-      return this.#observe(body, "initial_response", null);
+      return Responder.#observe(this, body, "initial_response", null);
     }
-    this.#forgetBodies();
+    Responder.#forgetBodies(this);
     if (!isPlain(body)) return;
     let changed = false;
-    this.#follow(body, () => {
+    Responder.#follow(this, body, () => {
       if (changed) return;
       changed = true;
       queueMicrotask(() => {
@@ -206,37 +206,37 @@ export class Responder {
     });
   }
 
-  #observe(body, source, prefix) {
+  static #observe(responder, body, source, prefix) {
     if (!isPlain(body)) return;
-    const exchange = this.#exchange;
-    const followed = this.#followed ??= new Followed();
+    const exchange = responder.#exchange;
+    const followed = responder.#followed ??= new Followed();
     followed.source = source;
     followed.prefix = prefix;
-    this.#follow(body, (records) => {
+    Responder.#follow(responder, body, (records) => {
       if (followed.known !== null && source === followed.source) noteKeys(followed.known, records);
       sendDelta(exchange, source, records, prefix);
     });
   }
 
-  #follow(body, callback) {
-    const followed = this.#followed ??= new Followed();
+  static #follow(responder, body, callback) {
+    const followed = responder.#followed ??= new Followed();
     if (followed.observed === null) {
       followed.observed = [];
-      this.#exchange.onEnd(() => this.#forgetBodies());
+      responder.#exchange.onEnd(() => Responder.#forgetBodies(responder));
     }
     ArrayPrototypePush(followed.observed, subscribe(body, callback));
   }
 
-  #forgetBodies() {
-    const observed = this.#followed?.observed ?? null;
+  static #forgetBodies(responder) {
+    const observed = responder.#followed?.observed ?? null;
     if (observed === null) return;
     for (let i = 0; i < observed.length; i++) observed[i]();
     observed.length = 0;
   }
 
-  #isNewest(frame) {
-    const followed = this.#followed ??= new Followed();
-    if (followed.newest === null) this.#exchange.onRefresh(this);
+  static #isNewest(responder, frame) {
+    const followed = responder.#followed ??= new Followed();
+    if (followed.newest === null) responder.#exchange.onRefresh(responder);
     followed.newest = frame;
   }
 
@@ -247,8 +247,8 @@ export class Responder {
     if (known !== null) return sendDelta(exchange, source, wholeOf(newest.body, known), prefix);
     const eventID = exchange.nextEventID("response.replace");
     op_port_state(exchange.id, eventID, encodeFrame(newest));
-    this.#forgetBodies();
-    this.#observe(newest.body, eventID, "body");
+    Responder.#forgetBodies(this);
+    Responder.#observe(this, newest.body, eventID, "body");
   }
 }
 

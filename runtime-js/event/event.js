@@ -62,7 +62,8 @@ export class HttpEvent extends BaseEvent {
   /** @type {import("./base.js").Kind} */
   static #KIND = {
     requestOf: (event) => event.#step === null ? requestOfEvent(event.#exchange) : requestOfStep(event.#step),
-    hrefOf: (event) => event.#makeRequest === null ? event.#exchange.url : RequestPrototypeGetUrl(event.request),
+    hrefOf: (event) =>
+      HttpEvent.#makeRequest(event) === null ? event.#exchange.url : RequestPrototypeGetUrl(event.request),
     makeStates(event) {
       const states = new States();
       states.record(event.#step === null ? null : () => event.client[kTap]());
@@ -85,7 +86,7 @@ export class HttpEvent extends BaseEvent {
         return refused;
       }
       discardLate(exchange, args[0]);
-      return isTopic(args[0]) ? event.#respondWithTopic(args) : null;
+      return isTopic(args[0]) ? HttpEvent.#respondWithTopic(event, args) : null;
     },
     fail: (event, error) => event.#exchange.fail(error),
     spawn(event, init) {
@@ -96,7 +97,7 @@ export class HttpEvent extends BaseEvent {
         : url !== undefined
         ? () => new Request(new URL(url, event.url), RequestPrototypeClone(event.request))
         : null;
-      return new HttpEvent(event.#exchange, event, makeRequest ?? event.#makeRequest);
+      return new HttpEvent(event.#exchange, event, makeRequest ?? HttpEvent.#makeRequest(event));
     },
     abort(event, reason) {
       // The first event of a request ends the exchange.
@@ -122,12 +123,12 @@ export class HttpEvent extends BaseEvent {
   }
 
   /** A topic as the answer: its states on the line, or what the host makes of it. */
-  #respondWithTopic({ 0: value, 1: init }) {
-    const exchange = this.#exchange;
-    if (this.#step !== null) {
+  static #respondWithTopic(event, { 0: value, 1: init }) {
+    const exchange = event.#exchange;
+    if (event.#step !== null) {
       return PromiseReject(new TypeError("respondWith() with a topic: return the topic, as this handler runs for another."));
     }
-    if (isByLine(exchange)) return BaseEvent.answer(this, [statesOfTopic(exchange, value), init]);
+    if (isByLine(exchange)) return BaseEvent.answer(event, [statesOfTopic(exchange, value), init]);
     return exchange.carried ??= answerTopic(exchange, value);
   }
 
@@ -135,8 +136,8 @@ export class HttpEvent extends BaseEvent {
     return this.#exchange;
   }
 
-  get #makeRequest() {
-    return this.#step === null ? null : this.#step.makeRequest;
+  static #makeRequest(event) {
+    return event.#step === null ? null : event.#step.makeRequest;
   }
 
   /** The line to the client, known as Port A. @returns {ClientPort} */
@@ -204,12 +205,12 @@ export class HttpEvent extends BaseEvent {
       throw new TypeError(`redirectWith() leads to this site alone; use redirect() for ${URLPrototypeGetHref(target)}.`);
     }
     if (data === null || typeof data !== "object") throw new TypeError("redirectWith() takes an object of values second.");
-    return this.respondWith(this.#giveAlong(target, data, init));
+    return this.respondWith(HttpEvent.#giveAlong(this, target, data, init));
   }
 
-  async #giveAlong(target, data, init) {
-    const thread = this.thread.spawn();
-    const values = { back: URLPrototypeGetPathname(this.url) + URLPrototypeGetSearch(this.url), ...data };
+  static async #giveAlong(event, target, data, init) {
+    const thread = event.thread.spawn();
+    const values = { back: URLPrototypeGetPathname(event.url) + URLPrototypeGetSearch(event.url), ...data };
     await thread.appendEach(values);
     target.searchParams.set(THREAD_PARAMETER, thread.threadID);
     const path = URLPrototypeGetPathname(target) + URLPrototypeGetSearch(target) + URLPrototypeGetHash(target);

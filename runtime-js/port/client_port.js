@@ -132,7 +132,7 @@ export class ClientPort extends Port {
    * @returns {Promise<void> | undefined} if the client is far behind, a promise that resolves when it has caught up
    */
   postMessage(data, options = undefined) {
-    this.#send(data, readOptions(options), 0);
+    ClientPort.#send(this, data, readOptions(options), 0);
     if (this.#isCongested) return this.#exchange.whenDrained();
   }
 
@@ -148,10 +148,10 @@ export class ClientPort extends Port {
     const exchange = this.#exchange;
     if (exchange.ended) return PromiseReject(invalidState("The line is closed, so nobody can answer."));
     exchange.keepContext();
-    const eventID = this.#send(data, readOptions(options), 1);
+    const eventID = ClientPort.#send(this, data, readOptions(options), 1);
     if (eventID === null) return PromiseReject(exchange.unreachable());
     exchange.hold();
-    const rare = this.#some();
+    const rare = ClientPort.#some(this);
     if (rare.requests === null) {
       rare.requests = new Requests();
       exchange.onEnd(this);
@@ -167,8 +167,8 @@ export class ClientPort extends Port {
    * @returns {{ channel: import("../channel.js").Channel, leave: () => void }}
    */
   enterChannel(id, options = undefined) {
-    const handle = this.#channels().enter(id, options);
-    this.#wants(id, CHANNEL);
+    const handle = ClientPort.#channels(this).enter(id, options);
+    ClientPort.#wants(this, id, CHANNEL);
     return handle;
   }
 
@@ -179,9 +179,9 @@ export class ClientPort extends Port {
 
   [kRelay](callback) {
     const stop = FunctionPrototypeCall(relayOfPort, this, callback);
-    const rare = this.#some();
+    const rare = ClientPort.#some(this);
     rare.onward = callback;
-    this.#wants("", ALL);
+    ClientPort.#wants(this, "", ALL);
     return () => {
       stop();
       if (rare.onward === callback) rare.onward = null;
@@ -194,51 +194,51 @@ export class ClientPort extends Port {
    */
   [kListens](type) {
     this.#exchange.keepContext();
-    if (StringPrototypeIncludes(type, ":")) this.#channels().listen(type);
-    this.#wants(type, TYPE);
+    if (StringPrototypeIncludes(type, ":")) ClientPort.#channels(this).listen(type);
+    ClientPort.#wants(this, type, TYPE);
   }
 
   /** Delivers early messages after the running code has added all its listeners. */
-  #wants(name, scope) {
-    const exchange = this.#exchange;
+  static #wants(port, name, scope) {
+    const exchange = port.#exchange;
     if (!exchange.hasEarly || exchange.ended) return;
     op_early_listen(exchange.id, name, scope);
-    const rare = this.#some();
+    const rare = ClientPort.#some(port);
     const isFirst = rare.due === NOTHING;
     rare.due = scope !== TYPE || rare.due === null ? null : ArrayPrototypeConcat(rare.due, name);
     if (!isFirst) return;
     queueMicrotask(() => {
       const types = rare.due;
       rare.due = NOTHING;
-      inContextOf(exchange, () => this.#deliver(types));
+      inContextOf(exchange, () => ClientPort.#deliver(port, types));
     });
   }
 
-  #some() {
-    return this.#rare ??= new Rare();
+  static #some(port) {
+    return port.#rare ??= new Rare();
   }
 
   /** @returns {BackgroundPort[]} */
-  get #taps() {
-    return this.#rare?.taps ?? NOTHING;
+  static #taps(port) {
+    return port.#rare?.taps ?? NOTHING;
   }
 
-  #channels() {
-    return this.#exchange.channels ??= new Channels(this.#exchange);
+  static #channels(port) {
+    return port.#exchange.channels ??= new Channels(port.#exchange);
   }
 
   /** Delivers early messages of these types, in the order in which they came, if they have a listener. */
-  #deliver(types) {
-    const exchange = this.#exchange;
+  static #deliver(port, types) {
+    const exchange = port.#exchange;
     for (let at = 0; !exchange.ended;) {
       at = op_early_find(exchange.id, at, types);
       if (at === -1) return;
       const type = op_early_type(exchange.id, at);
       if (exchange.channels?.isIn(type)) {
         op_early_repeat(exchange.id, at);
-      } else if (this[kTakes](type)) {
+      } else if (port[kTakes](type)) {
         const { eventId, data, ports } = JSONParse(op_early_take(exchange.id, at));
-        this[kReceive](type, eventId, data, ports);
+        port[kReceive](type, eventId, data, ports);
       } else {
         at += 1;
       }
@@ -267,21 +267,21 @@ export class ClientPort extends Port {
   }
 
   /** Sends a message and returns its ID, or null if it requests a reply of a client that cannot reply. */
-  #send(data, { type, eventID, live, bubbles, signal }, ports) {
-    const exchange = this.#exchange;
-    if (this.readyState === "closed") return undefined;
+  static #send(port, data, { type, eventID, live, bubbles, signal }, ports) {
+    const exchange = port.#exchange;
+    if (port.readyState === "closed") return undefined;
     eventID ??= exchange.nextEventID(type);
-    if (this.#isKept(type, data, eventID, ports)) return eventID;
-    if (exchange.canJoin) this.#write(data, { type, eventID, live, bubbles, ports, signal });
+    if (ClientPort.#isKept(port, type, data, eventID, ports)) return eventID;
+    if (exchange.canJoin) ClientPort.#write(port, data, { type, eventID, live, bubbles, ports, signal });
     else if (ports > 0) return null;
     return eventID;
   }
 
   /** Whether a handler with a tap on this port stopped a message, so that it is not sent to the client. */
-  #isKept(type, data, eventID, portCount) {
+  static #isKept(port, type, data, eventID, portCount) {
     let isKept = false;
-    for (const tap of new SafeArrayIterator(this.#taps)) {
-      const answer = (value) => this[kReply](eventID, 0, "message", copyOf(value));
+    for (const tap of new SafeArrayIterator(ClientPort.#taps(port))) {
+      const answer = (value) => port[kReply](eventID, 0, "message", copyOf(value));
       const ports = ArrayFrom({ length: portCount }, () => new LocalPort(answer));
       const event = new PortMessageEvent(type, { data, eventID, ports });
       EventTargetPrototypeDispatchEvent(tap, event);
@@ -290,11 +290,11 @@ export class ClientPort extends Port {
     return isKept;
   }
 
-  #write(data, { type, eventID, live, bubbles, ports, signal }) {
-    const exchange = this.#exchange;
+  static #write(port, data, { type, eventID, live, bubbles, ports, signal }) {
+    const exchange = port.#exchange;
     const payload = encodeJson(data, `The "${type}" message`);
     const sent = op_port_message(exchange.id, type, eventID, payload, live, bubbles, ports);
-    this.#isCongested = sent === BEHIND;
+    port.#isCongested = sent === BEHIND;
     if (sent === DROPPED) return;
     exchange.isLive();
     if (live && data !== null && typeof data === "object") follow(exchange, eventID, data, signal);
@@ -303,7 +303,7 @@ export class ClientPort extends Port {
   /** Makes a port on which other handlers receive what is sent on this port. */
   [kTap]() {
     const tap = new BackgroundPort(this);
-    ArrayPrototypePush((this.#some().taps ??= []), tap);
+    ArrayPrototypePush((ClientPort.#some(this).taps ??= []), tap);
     return tap;
   }
 
@@ -333,7 +333,7 @@ export class ClientPort extends Port {
 
   /** Like {@link kReceive}, but with the message's reply ports. */
   [kDispatch](type, eventID, data, ports) {
-    if (type === "navigate") return this.#navigate(data, eventID);
+    if (type === "navigate") return ClientPort.#navigate(this, data, eventID);
     const event = new PortMessageEvent(type, { data, eventID, ports });
     EventTargetPrototypeDispatchEvent(this, event);
     this[kPassOn](event);
@@ -346,13 +346,13 @@ export class ClientPort extends Port {
     this.#rare?.requests?.receive(`${request}:${port}`, new PortMessageEvent(type, { data, eventID: request }));
   }
 
-  #navigate(data, eventID) {
+  static #navigate(port, data, eventID) {
     const pathname = typeof data?.pathname === "string" ? data.pathname : "";
-    const here = URLPrototypeGetPathname(new URL(this.#exchange.url)) === pathname;
+    const here = URLPrototypeGetPathname(new URL(port.#exchange.url)) === pathname;
     const derived = new PortMessageEvent(here ? "navigatein" : "navigateaway", { data, eventID });
-    const kept = !EventTargetPrototypeDispatchEvent(this, derived);
+    const kept = !EventTargetPrototypeDispatchEvent(port, derived);
     const main = new PortMessageEvent("navigate", { data, eventID });
-    return kept || !EventTargetPrototypeDispatchEvent(this, main);
+    return kept || !EventTargetPrototypeDispatchEvent(port, main);
   }
 
   /** The line has closed. */
@@ -360,7 +360,7 @@ export class ClientPort extends Port {
     if (this.readyState === "closed") return;
     this[kReach]("closed");
     EventTargetPrototypeDispatchEvent(this, new PortCloseEvent("close", { code, reason, wasClean }));
-    for (const tap of new SafeArrayIterator(this.#taps)) tap[kClosed](code, reason, wasClean);
+    for (const tap of new SafeArrayIterator(ClientPort.#taps(this))) tap[kClosed](code, reason, wasClean);
   }
 
   /** The exchange has ended: no reply will come. */

@@ -162,7 +162,9 @@ pub(crate) async fn op_request_read(
     };
     let mut state = state.borrow_mut();
     let slot = state.exchange(id).slot()?;
-    slot.body.stall_timeout = stall_timeout.is_spent().then(|| Box::new(stall_timeout));
+    if stall_timeout.is_spent() {
+        slot.rare.get_or_insert_default().stall_timeout = Some(stall_timeout);
+    }
     slot.body.left = Some(body);
     let memory = state.borrow::<Memory>().clone();
     Ok(Some(Received { bytes: data.into(), memory, held: None }))
@@ -303,11 +305,8 @@ fn begin(state: &Rc<RefCell<OpState>>, id: f64) -> Result<Option<Reading>, OpErr
     let budget = budget.clone();
     let slot = state.exchange(id).slot()?;
     let Some(body) = slot.body.left.take() else { return Ok(None) };
-    let stall_timeout = slot
-        .body
-        .stall_timeout
-        .take()
-        .map_or_else(|| StallTimeout::new(limit), |stall_timeout| *stall_timeout);
+    let stall_timeout = slot.rare.as_mut().and_then(|rare| rare.stall_timeout.take());
+    let stall_timeout = stall_timeout.unwrap_or_else(|| StallTimeout::new(limit));
     let held = budget.begin(slot.requester.address, Instant::now());
     Ok(Some(Reading { body, stall_timeout, held }))
 }
@@ -316,10 +315,10 @@ fn begin(state: &Rc<RefCell<OpState>>, id: f64) -> Result<Option<Reading>, OpErr
 fn count_received(state: &Rc<RefCell<OpState>>, id: f64, data: Bytes) -> Result<Bytes, OpError> {
     let mut state = state.borrow_mut();
     let limit = state.exchanges().host.bodies.size;
-    let body = &mut state.exchange(id).slot()?.body;
-    body.read += data.len();
-    if body.read > limit {
-        body.fault = Some(Box::new(BodyFault::TooLarge));
+    let slot = state.exchange(id).slot()?;
+    slot.body.read += data.len();
+    if slot.body.read > limit {
+        slot.rare.get_or_insert_default().fault = Some(BodyFault::TooLarge);
         return Err(OpError::RequestTooLarge(limit));
     }
     Ok(data)
@@ -328,7 +327,7 @@ fn count_received(state: &Rc<RefCell<OpState>>, id: f64, data: Bytes) -> Result<
 /// Records why the body could not be read.
 fn fail(state: &Rc<RefCell<OpState>>, id: f64, fault: BodyFault, error: OpError) -> OpError {
     if let Ok(slot) = state.borrow_mut().exchange(id).slot() {
-        slot.body.fault = Some(Box::new(fault));
+        slot.rare.get_or_insert_default().fault = Some(fault);
     }
     error
 }

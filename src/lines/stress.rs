@@ -56,12 +56,12 @@ async fn connect(hub: &Hub, listener: &TcpListener, attachment: Attachment) -> T
     socket.set_recv_buffer_size(8 * 1024).expect("a small buffer");
     let address = listener.local_addr().expect("it is bound");
     let (near, far) = tokio::join!(socket.connect(address), listener.accept());
-    let encoding = Encoding::WebSocket { limit: 1 << 20 };
     let connection = Connection {
         stream: far.expect("it listens").0,
         read: Bytes::new(),
         head: Vec::new(),
-        encoding,
+        encoding: Encoding::WebSocket,
+        limit: 1 << 20,
         reader: None,
         place: Box::new(()),
     };

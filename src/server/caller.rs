@@ -20,7 +20,7 @@ pub(super) struct Caller {
 impl Caller {
     pub(super) fn of(config: &Config, requester: Requester, headers: &HeaderMap) -> Caller {
         let sessions = &config.sessions;
-        let session = sessions.of(headers).map(|id| sessions.name(&id));
+        let session = sessions.of(headers).map(|id| sessions.name(&id).into());
         let visitor = Visitor { session, address: requester.address };
         let origin = headers.get(ORIGIN).map(|value| value.to_str().unwrap_or("null").to_owned());
         let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);

@@ -20,26 +20,27 @@ impl Upgrade {
         stream: TcpStream,
         read: Bytes,
         permit: Permit,
-        limit: usize,
+        mut limit: usize,
     ) -> std::io::Result<()> {
         let Upgrade { head, protocol } = self;
         let place = Box::new(permit);
         let (attachment, encoding) = match protocol {
             Protocol::Raw(line, longest) => {
-                let encoding = Encoding::Raw { limit: longest.unwrap_or(limit) };
+                limit = longest.unwrap_or(limit);
                 let mut turn = hub.turn();
                 let is_own = turn.owner(line) == Some(owner);
                 let attachment = turn.attach(line, TransportKind::Raw);
                 drop(turn);
                 match attachment {
                     Some(attachment) if is_own => {
+                        let reader = Some(owner);
                         let connection =
-                            Connection { stream, read, head, encoding, reader: Some(owner), place };
+                            Connection { stream, read, head, encoding: Encoding::Raw, limit, reader, place };
                         tokio::task::spawn_local(socket::serve(hub, attachment, connection));
                         return Ok(());
                     }
                     // The line is over already, or what receives its messages is elsewhere, as an actor may be.
-                    attachment => (attachment, encoding),
+                    attachment => (attachment, Encoding::Raw),
                 }
             }
             Protocol::Dev(socket) => {
@@ -54,7 +55,7 @@ impl Upgrade {
                 hub.runtime().spawn(carrier.serve(moved(hub, stream)?, head, read, place));
                 return Ok(());
             }
-            Protocol::Line(attachment) => (Some(attachment), Encoding::WebSocket { limit }),
+            Protocol::Line(attachment) => (Some(attachment), Encoding::WebSocket),
             Protocol::Events(attachment) => (Some(attachment), Encoding::Events(Format::Envelopes)),
             Protocol::Stream(line, format) => {
                 (hub.turn().attach(line, TransportKind::Events), Encoding::Events(format))
@@ -64,7 +65,7 @@ impl Upgrade {
         let Some(attachment) = attachment else { return Ok(()) };
         match moved(hub, stream) {
             Ok(stream) => {
-                let connection = Connection { stream, read, head, encoding, reader: None, place };
+                let connection = Connection { stream, read, head, encoding, limit, reader: None, place };
                 // The task consists of this alone: it lasts as long as the line.
                 let _entered = hub.runtime().enter();
                 hub.runtime().spawn(socket::serve(hub, attachment, connection));

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visitor {
     /// The name of its session, if the request had one.
-    pub session: Option<String>,
+    pub session: Option<Box<str>>,
     /// The address that it was sent from.
     pub address: IpAddr,
 }
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     fn visitor(session: Option<&str>, last: u8) -> Visitor {
-        Visitor { session: session.map(str::to_owned), address: [127, 0, 0, last].into() }
+        Visitor { session: session.map(Box::from), address: [127, 0, 0, last].into() }
     }
 
     #[test]

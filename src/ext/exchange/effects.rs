@@ -49,8 +49,8 @@ impl Exchanges {
         let slot = self.slot(id).expect("the effect came from this slot");
         let (session, address) = (slot.session.id.clone(), slot.requester.address);
         let client = slot.client;
-        let waiting = std::mem::take(&mut slot.line.waiting);
-        let visitor = Visitor { session: session.map(|id| self.host.sessions.name(&id)), address };
+        let waiting = slot.rare.as_mut().map(|rare| std::mem::take(&mut rare.waiting));
+        let visitor = Visitor { session: session.map(|id| self.host.sessions.name(&id).into()), address };
         let end = self.slot(id).and_then(|slot| slot.rare.as_ref()?.end);
         let (owner, exchange) = match end {
             Some(end) => (self.host.actors.line_owner(), exchange_of(end)),
@@ -70,7 +70,7 @@ impl Exchanges {
         for frame in queued {
             self.host.hub.send(line, frame);
         }
-        for act in waiting {
+        for act in waiting.into_iter().flatten() {
             act(&self.host.hub, line);
         }
         let mut answer = first.unwrap_or_else(|| self.accepted(id));
@@ -125,11 +125,12 @@ impl Exchanges {
         let slot = self.slot(id).expect("the effect came from this slot");
         let headers = &slot.request.parts().headers;
         let (html, json) = (prefers_html(headers), Answer::prefers_json(headers));
-        let (fault, failure) = (slot.body.fault.take(), slot.failure.take());
+        let rare = slot.rare.as_mut();
+        let (fault, failure) = rare.map_or((None, None), |rare| (rare.fault.take(), rare.failure.take()));
         let cause = failure.as_ref().map_or(Cause::Handler, |failure| failure.cause);
         let diagnostic = failure.filter(|_| mode == Mode::Development).map(|failure| failure.diagnostic);
         let answer = match (fault, cause) {
-            (Some(fault), _) => (*fault).answer(max_body),
+            (Some(fault), _) => fault.answer(max_body),
             (None, Cause::Unreachable) => Answer::needs_live_client(),
             (None, Cause::UpstreamLost) => {
                 Answer::text(StatusCode::BAD_GATEWAY, "The upstream was lost before it answered.\n")
@@ -150,7 +151,7 @@ impl Exchanges {
 
     /// Closes the line because the handler failed.
     fn fail_line(&mut self, id: ExchangeId, line: LineId) {
-        let failure = self.slot(id).and_then(|slot| slot.failure.take());
+        let failure = self.slot(id).and_then(|slot| slot.rare.as_mut()?.failure.take());
         let code = match &failure {
             Some(failure) if failure.cause == Cause::UpstreamLost => CloseCode::UpstreamLost,
             _ => CloseCode::HandlerFailed,

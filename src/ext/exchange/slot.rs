@@ -58,13 +58,15 @@ pub(in crate::ext) struct Slot {
     /// Data that few exchanges have.
     pub rare: Option<Box<Rare>>,
     pub(super) line: LineState,
-    pub(super) script: Script,
+    /// Its `Exchange` of `exchange.js`; `None` if the exchange ends with its first turn.
+    pub(super) object: Option<v8::Global<v8::Object>>,
+    /// JavaScript waits for the end.
+    pub(super) is_followed: bool,
     pub(super) reply: Reply,
-    pub(super) failure: Option<Box<Failure>>,
 }
 
 // An open line keeps the slot of its exchange, so slots must be small.
-const _: () = assert!(size_of::<Slot>() <= 264);
+const _: () = assert!(size_of::<Slot>() <= 208);
 
 /// The request body and how much of it the handler has read.
 pub(in crate::ext) struct RequestBody {
@@ -72,10 +74,6 @@ pub(in crate::ext) struct RequestBody {
     pub left: Option<Box<ReceivedBody>>,
     /// Bytes read so far.
     pub read: usize,
-    /// Remaining time for which the client may stall the reader of the body.
-    pub stall_timeout: Option<Box<StallTimeout>>,
-    /// Set if the body was not received correctly.
-    pub fault: Option<Box<BodyFault>>,
 }
 
 /// Why a body could not be read.
@@ -110,8 +108,6 @@ impl BodyFault {
 /// The state of the exchange's line.
 #[derive(Default)]
 pub(super) struct LineState {
-    /// Actions to run when the line opens.
-    pub waiting: Vec<OnLine>,
     /// The queue of the line was congested after the last frame.
     pub is_congested: bool,
     /// The client has joined.
@@ -120,15 +116,6 @@ pub(super) struct LineState {
 
 /// An action on a line.
 pub(super) type OnLine = Box<dyn FnOnce(&Hub, LineId)>;
-
-/// The JavaScript side of the exchange.
-#[derive(Default)]
-pub(super) struct Script {
-    /// Its `Exchange` of `exchange.js`; `None` if the exchange ends with its first turn.
-    pub object: Option<v8::Global<v8::Object>>,
-    /// JavaScript waits for the end.
-    pub is_followed: bool,
-}
 
 /// Why the handler failed.
 pub(super) struct Failure {
@@ -160,6 +147,13 @@ pub(in crate::ext) struct Rare {
     pub cookies: Vec<(CookiePlace, HeaderValue)>,
     /// Static files that handlers opened and have not read to the end. They close with the exchange.
     pub files: Vec<Option<FileBody>>,
+    /// Remaining time for which the client may stall the reader of the request body.
+    pub stall_timeout: Option<StallTimeout>,
+    /// Set if the request body was not received correctly.
+    pub fault: Option<BodyFault>,
+    /// Actions to run when the line opens.
+    pub(super) waiting: Vec<OnLine>,
+    pub(super) failure: Option<Failure>,
 }
 
 /// Times of a state that is held back because a later one may follow.
@@ -199,15 +193,15 @@ impl Slot {
             exchange: Exchange::new(client.reach()),
             client,
             request: Head::new(parts),
-            body: RequestBody { left, read: 0, stall_timeout: None, fault: None },
+            body: RequestBody { left, read: 0 },
             requester,
             shown,
             session,
             rare: None,
             line: LineState::default(),
-            script: Script::default(),
+            object: None,
+            is_followed: false,
             reply: Reply::Here,
-            failure: None,
         }
     }
 

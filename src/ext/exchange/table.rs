@@ -214,8 +214,8 @@ impl Exchanges {
     /// turn has completed the exchange and JavaScript does not wait for the end.
     pub(crate) fn attach(&mut self, id: ExchangeId, object: impl FnOnce() -> v8::Global<v8::Object>) {
         if let Some(slot) = self.slots.get(id) {
-            if slot.script.is_followed || !slot.exchange.is_complete() {
-                slot.script.object = Some(object());
+            if slot.is_followed || !slot.exchange.is_complete() {
+                slot.object = Some(object());
             }
         } else if let Some(ended) = self.turn.ended.iter_mut().find(|ended| ended.id == id) {
             ended.object = Some(object());
@@ -224,7 +224,7 @@ impl Exchanges {
 
     /// The object that [`Exchanges::attach`] stored.
     pub(crate) fn object(&mut self, id: ExchangeId) -> Option<v8::Global<v8::Object>> {
-        self.slots.get(id)?.script.object.clone()
+        self.slots.get(id)?.object.clone()
     }
 
     /// The same object, in a scope.
@@ -233,7 +233,7 @@ impl Exchanges {
         scope: &mut v8::PinScope<'s, '_, ()>,
         id: ExchangeId,
     ) -> Option<v8::Local<'s, v8::Object>> {
-        let object = self.slots.get(id)?.script.object.as_ref()?;
+        let object = self.slots.get(id)?.object.as_ref()?;
         Some(v8::Local::new(scope, object))
     }
 
@@ -285,7 +285,7 @@ impl Exchanges {
     pub(super) fn follow(&mut self, id: ExchangeId) -> bool {
         match self.slots.get(id).filter(|slot| !slot.exchange.is_complete()) {
             Some(slot) => {
-                slot.script.is_followed = true;
+                slot.is_followed = true;
                 true
             }
             None => false,
@@ -376,8 +376,8 @@ impl Exchanges {
     /// the exchange is complete and JavaScript does not wait for it.
     fn forget(&mut self, id: ExchangeId, close: Close, is_complete: bool) {
         let Some(slot) = self.slots.remove(id) else { return };
-        if slot.script.is_followed || !is_complete {
-            self.turn.ended.push(Ended { id, object: slot.script.object, close, is_complete });
+        if slot.is_followed || !is_complete {
+            self.turn.ended.push(Ended { id, object: slot.object, close, is_complete });
         }
     }
 
@@ -438,7 +438,7 @@ impl Exchanges {
             return;
         };
         let slot = self.slot(id).expect("it has a method and a path");
-        if slot.body.fault.is_some() {
+        if slot.rare.as_ref().is_some_and(|rare| rare.fault.is_some()) {
             // Logged at debug level, so that clients with bad bodies cannot fill the log.
             about!(debug, HANDLER, context, "{method} {path}: {diagnostic}");
         } else {
@@ -460,7 +460,7 @@ impl Exchanges {
 
     fn fail_quietly(&mut self, id: ExchangeId, failure: Failure, close: Close) {
         if let Some(slot) = self.slot(id) {
-            slot.failure = Some(Box::new(failure));
+            slot.rare.get_or_insert_default().failure = Some(failure);
         }
         let _ = self.input_or_close(id, Input::Failed, Some(close));
     }
@@ -508,7 +508,7 @@ impl Exchanges {
             Some(line) => act(&self.host.hub, line),
             None => {
                 if let Some(slot) = self.slot(id) {
-                    slot.line.waiting.push(Box::new(act));
+                    slot.rare.get_or_insert_default().waiting.push(Box::new(act));
                 }
             }
         }
@@ -518,7 +518,8 @@ impl Exchanges {
     pub(in crate::ext) fn ill_body(&mut self, id: ExchangeId, is_too_large: bool, text: &str) {
         let status = if is_too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
         if let Some(slot) = self.slot(id) {
-            slot.body.fault.get_or_insert_with(|| Box::new(BodyFault::Content(status, text.to_owned())));
+            let fault = &mut slot.rare.get_or_insert_default().fault;
+            fault.get_or_insert_with(|| BodyFault::Content(status, text.to_owned()));
         }
     }
 }

@@ -71,11 +71,11 @@ async fn nothing_is_left_of_lines_however_they_end() {
         let joined = match transport {
             0 => Some((
                 hub.turn().join(token, TransportKind::Socket, Caller::from(&visitor())),
-                Encoding::WebSocket { limit: 1024 },
+                Encoding::WebSocket,
             )),
             1 => Some((
                 hub.join_resumable(token, Caller::from(&visitor())),
-                Encoding::WebSocket { limit: 1024 },
+                Encoding::WebSocket,
             )),
             2 => Some((
                 hub.turn().join(token, TransportKind::Events, Caller::from(&visitor())),
@@ -97,6 +97,7 @@ async fn nothing_is_left_of_lines_however_they_end() {
                 read: Bytes::new(),
                 head: Vec::new(),
                 encoding,
+                limit: 1024,
                 reader: None,
                 place: Box::new(()),
             };

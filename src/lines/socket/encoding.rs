@@ -9,10 +9,10 @@ const LARGE_BYTES: usize = 16 * 1024;
 /// How frames are encoded on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
-    /// As WebSocket frames, both ways. A message may be `limit` bytes long.
-    WebSocket { limit: usize },
+    /// As WebSocket frames, both ways.
+    WebSocket,
     /// As WebSocket frames without envelopes.
-    Raw { limit: usize },
+    Raw,
     /// As a response of this format, to the client only. Bytes from the client are ignored.
     Events(Format),
 }
@@ -27,7 +27,7 @@ impl Encoding {
                 out.extend_from_slice(frame.as_bytes());
             }
             match self {
-                Encoding::WebSocket { .. } | Encoding::Raw { .. } => tail = frame(outgoing, out),
+                Encoding::WebSocket | Encoding::Raw => tail = frame(outgoing, out),
                 Encoding::Events(format) => match outgoing {
                     Outgoing::Frame(frame) | Outgoing::Numbered(_, frame) => format.frame(&frame, out),
                     Outgoing::Ping => format.ping(out),
@@ -40,7 +40,7 @@ impl Encoding {
 
     pub(super) fn close(self, close: &Close, out: &mut Vec<u8>) {
         match self {
-            Encoding::WebSocket { .. } | Encoding::Raw { .. } => {
+            Encoding::WebSocket | Encoding::Raw => {
                 websocket::close_frame(close.code.number(), &close.reason, out);
             }
             Encoding::Events(format) => format.close(close.code.number(), &close.reason, out),

@@ -47,7 +47,7 @@ pub(super) enum Input {
     /// The client may not send here, sent its close frame, or broke the protocol.
     Ignored,
     /// The connection ended with the client's close frame, which another thread than that of the task has read.
-    Over(Close),
+    Over(Box<Close>),
 }
 
 /// Bytes that were read.
@@ -94,7 +94,7 @@ impl Carrying {
                     return Poll::Pending;
                 }
                 if let Input::Over(close) = &*input {
-                    return Poll::Ready(Some(close.clone()));
+                    return Poll::Ready(Some(Close::clone(close)));
                 }
                 let Ok(Chunk { read: read @ 1.., is_last }) = ready!(socket.poll_read(cx, buffer)) else {
                     return Poll::Ready(Some(CloseCode::Abnormal.into()));
@@ -164,7 +164,7 @@ impl Socket {
         let Socket { hub, attachment, encoding, is_unanswered, .. } = self;
         let Input::Frames(decoder) = input else { return None };
         let attachment = *attachment;
-        let is_raw = matches!(encoding, Encoding::Raw { .. });
+        let is_raw = matches!(encoding, Encoding::Raw);
         let (mut answers, mut closed, mut is_closing) = (Vec::new(), None, false);
         let mut turn = hub.turn();
         let result = decoder.feed(bytes, |received| {
@@ -236,7 +236,7 @@ impl Socket {
             buffer.resize(READ_BYTES, 0);
             let Ok(read @ 1..) = (&*SockRef::from(self.stream())).read(buffer) else { return };
             if let Some(close) = self.take_in(&mut input, &mut buffer[..read]) {
-                *input = Input::Over(close);
+                *input = Input::Over(Box::new(close));
                 self.waker.wake();
             }
         });

@@ -1,6 +1,7 @@
 //! Writing to a connection.
 
 use std::cell::RefCell;
+use std::fmt::Debug;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::Shutdown;
 use std::sync::atomic::Ordering;
@@ -24,6 +25,8 @@ pub(super) struct Writer {
     pub(super) has_closed: bool,
     /// Bytes that the system did not accept.
     pub(super) rest: Option<Box<Rest>>,
+    /// The connection's place under the limit of connections; `None` when it is over.
+    pub(super) place: Option<Box<dyn Debug + Send>>,
 }
 
 /// Who may write.
@@ -132,7 +135,7 @@ impl Socket {
     /// Whether the handler of a raw socket ends the connection without a close frame. If so, the client sees its end at
     /// once.
     fn is_dropped_by(&self, close: &Close) -> bool {
-        let is_dropped = matches!(self.encoding, Encoding::Raw { .. }) && close.code == CloseCode::Abnormal;
+        let is_dropped = matches!(self.encoding, Encoding::Raw) && close.code == CloseCode::Abnormal;
         if is_dropped {
             // If this fails, the connection is gone.
             let _ = SockRef::from(&self.stream).shutdown(Shutdown::Both);

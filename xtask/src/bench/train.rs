@@ -2,10 +2,12 @@
 //! what the benchmarks measure, of each a little.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::cores;
 use super::echo::Echo;
 use super::fanout::{Fanout, Pace};
+use super::load::LoadGenerator;
 use super::peers::{self, LIVELINE, Peer, RAW};
 use super::server::Server;
 use super::setup::BenchSetup;
@@ -16,6 +18,8 @@ use crate::failure::{Outcome, While};
 const BRIEFLY: Duration = Duration::from_secs(4);
 const CONNECTIONS: usize = 32;
 const LISTENERS: usize = 200;
+/// Lines that wait: so many that V8 marks and compacts its heap.
+const WAITING: usize = 10_000;
 /// Processes that start and answer once.
 const STARTS: usize = 5;
 
@@ -61,6 +65,10 @@ pub fn busy(
     println!("load: fan-out");
     let server = Server::start(&liveline.launch, None)?;
     observe(Observed { id: server.id(), load: &mut || fan_out(&liveline, &server) })?;
+    server.stop()?;
+    println!("load: lines that wait");
+    let server = Server::start(&liveline.launch, None)?;
+    observe(Observed { id: server.id(), load: &mut || wait(&liveline, &server) })?;
     server.stop()
 }
 
@@ -91,4 +99,10 @@ fn fan_out(peer: &Peer, server: &Server) -> Outcome {
     let mut room = Fanout::open(&peer.room(), &peer.room(), server, LISTENERS)?;
     room.run(Pace::Saturated, BRIEFLY)?;
     room.finish().map(drop)
+}
+
+fn wait(peer: &Peer, server: &Server) -> Outcome {
+    let mut generator = LoadGenerator::new(server.port)?;
+    generator.grow(WAITING.min(cores::most_connections()), &peer.idle())?;
+    generator.run(Instant::now() + BRIEFLY, &mut |_, _, _| {})
 }

@@ -88,7 +88,7 @@ impl World {
     fn step(&mut self, what: u8, which: u8, how: u8) {
         let length = usize::from(how);
         let visitor = Visitor {
-            session: (which & 64 != 0).then(|| "ann".to_owned()),
+            session: (which & 64 != 0).then(|| "ann".into()),
             address: [127, 0, 0, 1 + which / 128].into(),
         };
         if what.is_multiple_of(20) {

@@ -65,7 +65,7 @@ pub(crate) struct Line {
 }
 
 // Thousands of lines are idle at a time.
-const _: () = assert!(size_of::<Line>() <= 312);
+const _: () = assert!(size_of::<Line>() <= 296);
 
 /// What happened to a line's frames.
 #[derive(Debug, Default)]

@@ -80,9 +80,9 @@ pub(crate) struct Outbox {
     /// The number of the frame in front, less one.
     base: u64,
     /// How many frames in front have numbers.
-    numbered: usize,
+    numbered: u32,
     /// How many frames in front were taken on this connection.
-    taken: usize,
+    taken: u32,
     taken_bytes: usize,
     /// Whether frames have numbers and are kept until they are acknowledged.
     keeps: bool,
@@ -117,13 +117,13 @@ impl Outbox {
     /// Adds a frame before all others that are new.
     pub(super) fn push_first(&mut self, frame: QueuedFrame) {
         self.bytes += frame.cost();
-        self.frames.insert(self.numbered, frame);
+        self.frames.insert(self.numbered as usize, frame);
     }
 
     /// Drops new frames of these priorities. Returns how many.
     pub(super) fn drop_new(&mut self, priorities: &[Priority]) -> usize {
         let before = self.frames.len();
-        let (mut at, numbered) = (0, self.numbered);
+        let (mut at, numbered) = (0, self.numbered as usize);
         let bytes = &mut self.bytes;
         self.frames.retain(|frame| {
             at += 1;
@@ -138,7 +138,7 @@ impl Outbox {
 
     /// Drops the oldest new message. Returns whether there was one.
     pub(super) fn drop_oldest_message(&mut self) -> bool {
-        let new = self.frames.iter().enumerate().skip(self.numbered);
+        let new = self.frames.iter().enumerate().skip(self.numbered as usize);
         let oldest = new.filter(|(_, frame)| frame.priority == Priority::Message).map(|(at, _)| at).next();
         match oldest.and_then(|at| self.frames.remove(at)) {
             Some(frame) => {
@@ -151,14 +151,14 @@ impl Outbox {
 
     /// Drops all frames. Numbers are not used again.
     pub(super) fn clear(&mut self) {
-        let base = self.base + self.numbered as u64;
+        let base = self.base + u64::from(self.numbered);
         *self = Outbox { base, keeps: self.keeps, ..Outbox::default() };
     }
 
     /// Drops all frames that are not vital. Returns how many. Numbers are not used again: a vital frame that may have
     /// arrived is sent once more, with another number.
     pub(super) fn outrun(&mut self) -> usize {
-        self.base += self.numbered as u64;
+        self.base += u64::from(self.numbered);
         (self.numbered, self.taken, self.taken_bytes) = (0, 0, 0);
         let before = self.frames.len();
         self.frames.retain(|frame| frame.priority == Priority::Control);
@@ -171,13 +171,13 @@ impl Outbox {
         let mut size = 0;
         while size < bytes && self.has_more() {
             if self.keeps {
-                let queued = &self.frames[self.taken];
+                let queued = &self.frames[self.taken as usize];
                 let frame = queued.frame.clone();
                 self.taken_bytes += queued.cost();
                 size += frame.len();
                 self.taken += 1;
                 self.numbered = self.numbered.max(self.taken);
-                into.push(Outgoing::Numbered(self.base + self.taken as u64, frame));
+                into.push(Outgoing::Numbered(self.base + u64::from(self.taken), frame));
             } else if let Some(QueuedFrame { frame, .. }) = self.pop() {
                 size += frame.len();
                 into.push(Outgoing::Frame(frame));
@@ -187,7 +187,7 @@ impl Outbox {
 
     /// Whether there are frames to take.
     pub(super) fn has_more(&self) -> bool {
-        self.taken < self.frames.len()
+        (self.taken as usize) < self.frames.len()
     }
 
     /// Bytes that were not taken on this connection.
@@ -207,7 +207,7 @@ impl Outbox {
 
     /// The client has everything up to `number`.
     pub(super) fn acknowledge(&mut self, number: u64) -> Result<(), NeverSent> {
-        if number > self.base + self.numbered as u64 {
+        if number > self.base + u64::from(self.numbered) {
             return Err(NeverSent);
         }
         while self.base < number

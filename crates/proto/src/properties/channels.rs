@@ -183,7 +183,7 @@ fn is_expected(names: &[String], expected: &[Expected], channel: usize) -> bool 
 
 /// A line of a session, whose client joins or not.
 fn open(engine: &mut Engine, number: usize, session: Option<&str>, joined: bool) -> LineId {
-    let visitor = Visitor { session: session.map(str::to_owned), address: [127, 0, 0, 1].into() };
+    let visitor = Visitor { session: session.map(Box::from), address: [127, 0, 0, 1].into() };
     let (owner, exchange, token) = (OwnerId(0), ExchangeId(number as u64), Token([number as u8; 16]));
     let id = engine.open(Opening { owner, exchange, visitor: visitor.clone(), token }).unwrap();
     if joined {

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn visitor(session: Option<&str>, address: &str) -> Visitor {
-        Visitor { session: session.map(str::to_owned), address: address.parse().unwrap() }
+        Visitor { session: session.map(Box::from), address: address.parse().unwrap() }
     }
 
     #[test]

@@ -22,7 +22,7 @@ fn visitor() -> Visitor {
 
 /// A visitor whose lines no other session may join.
 fn of_session(session: &str) -> Visitor {
-    Visitor { session: Some(session.to_owned()), ..visitor() }
+    Visitor { session: Some(session.into()), ..visitor() }
 }
 
 fn limits() -> Limits {
@@ -466,7 +466,7 @@ fn open_disowned_by_its_owner_is_cut() {
 
 /// A second line in the same world, open.
 fn second(world: &mut World, token: Token) -> LineId {
-    let other = Visitor { session: Some("bob".to_owned()), ..visitor() };
+    let other = Visitor { session: Some("bob".into()), ..visitor() };
     let opening = Opening { owner: OwnerId(1), exchange: ExchangeId(3), visitor: other.clone(), token };
     let id = world.engine.open(opening).unwrap();
     world.join(token, TransportKind::Socket, Caller::from(&other)).unwrap();

@@ -227,7 +227,7 @@ fn too_many_lines_are_refused_until_one_is_over() {
     let limits = Limits { lines_per_session: 1, lines_per_address: 2, ..limits() };
     let World { mut engine, .. } = World::empty(limits);
     let open = |engine: &mut Engine, session: Option<&str>, token: u8| {
-        let visitor = Visitor { session: session.map(str::to_owned), address: [127, 0, 0, 1].into() };
+        let visitor = Visitor { session: session.map(Box::from), address: [127, 0, 0, 1].into() };
         let (owner, exchange) = (OwnerId(1), ExchangeId(u64::from(token)));
         engine.open(Opening { owner, exchange, visitor, token: Token([token; 16]) })
     };
