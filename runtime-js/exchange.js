@@ -43,6 +43,10 @@ export const COMPLETE = 3;
 /** It failed, or was ended from outside. */
 const OVER = 4;
 
+/** Of an exchange whose end the host has not reported: no listener waits for the end, or one does. */
+const UNFOLLOWED = -2;
+const FOLLOWED = -1;
+
 /** Inputs for the host, by its numbers, that decide how long an exchange stays open. */
 const STARTED = 0;
 const RETURNED = 1;
@@ -125,10 +129,8 @@ export class Exchange {
   #onEnd = null;
   /** @type {Rare | null} */
   #rare = null;
-  /** Whether the host is to report the end, because a listener waits for it. */
-  #isFollowed = false;
-  /** How it ended, once the host has reported it: `COMPLETE` or `OVER`. */
-  #end = null;
+  /** How it ended, once the host has reported it: `COMPLETE` or `OVER`. Before that, whether the host is to report it. */
+  #end = UNFOLLOWED;
 
   /**
    * @param {number} id the host's number of it
@@ -237,7 +239,7 @@ export class Exchange {
 
   /** How far it has come, as the host has it; the end does not change any more. */
   get phase() {
-    return this.#end ?? op_exchange_phase(this.id);
+    return this.#end >= COMPLETE ? this.#end : op_exchange_phase(this.id);
   }
 
   /** Whether something was sent, so that the HTTP answer is decided. */
@@ -275,8 +277,8 @@ export class Exchange {
 
   /** Asks the host to report the end. Returns false if the end was reported already. */
   static #follow(exchange) {
-    if (exchange.#end !== null) return false;
-    return exchange.#isFollowed ||= op_exchange_follow(exchange.id);
+    if (exchange.#end === UNFOLLOWED && op_exchange_follow(exchange.id)) exchange.#end = FOLLOWED;
+    return exchange.#end === FOLLOWED;
   }
 
   /** The URL as the client sent it. */
@@ -300,7 +302,7 @@ export class Exchange {
   static #settleWaiting(exchange, state) {
     if (exchange.#rare === null || exchange.#rare.waiting === null) return;
     for (const waiting of new SafeArrayIterator(exchange.#rare.waiting)) {
-      if (waiting.state === state || exchange.#end !== null) waiting.resolve();
+      if (waiting.state === state || exchange.#end >= COMPLETE) waiting.resolve();
     }
   }
 
@@ -378,7 +380,7 @@ export class Exchange {
 
   /** Work begins that the answer does not wait for. Returns false if the exchange has ended. */
   began() {
-    if (this.#end !== null) return false;
+    if (this.#end >= COMPLETE) return false;
     try {
       op_exchange_input(this.id, WORK_BEGAN);
       return true;
@@ -470,7 +472,7 @@ export class Exchange {
 
   /** For the host: the exchange has ended. Its port closes with `code` and `reason`. */
   end(code, reason, isComplete) {
-    if (this.#end !== null) return;
+    if (this.#end >= COMPLETE) return;
     this.#end = isComplete ? COMPLETE : OVER;
     Exchange.#some(this).close = { code, reason };
     this.goOnEnding();

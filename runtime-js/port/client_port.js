@@ -106,14 +106,14 @@ class Rare {
   taps = null;
   /** Relays the messages that no listener has stopped. */
   onward = null;
+  /** Whether the client is far behind since the last message. */
+  isCongested = false;
   /** The types of early messages that are about to be delivered; null for all. */
   due = NOTHING;
 }
 
 export class ClientPort extends Port {
   #exchange;
-  /** Whether the client is far behind since the last message. */
-  #isCongested = false;
   /** @type {Rare | null} */
   #rare = null;
 
@@ -133,7 +133,7 @@ export class ClientPort extends Port {
    */
   postMessage(data, options = undefined) {
     ClientPort.#send(this, data, readOptions(options), 0);
-    if (this.#isCongested) return this.#exchange.whenDrained();
+    if (this.#rare !== null && this.#rare.isCongested) return this.#exchange.whenDrained();
   }
 
   /**
@@ -294,7 +294,7 @@ export class ClientPort extends Port {
     const exchange = port.#exchange;
     const payload = encodeJson(data, `The "${type}" message`);
     const sent = op_port_message(exchange.id, type, eventID, payload, live, bubbles, ports);
-    port.#isCongested = sent === BEHIND;
+    if (port.#rare !== null || sent === BEHIND) ClientPort.#some(port).isCongested = sent === BEHIND;
     if (sent === DROPPED) return;
     exchange.isLive();
     if (live && data !== null && typeof data === "object") follow(exchange, eventID, data, signal);

@@ -7,7 +7,6 @@
 //! | `connection` | what a line's connection receives and writes |
 //! | `channels` | members of channels and their messages |
 
-use std::collections::HashMap;
 use std::time::Instant;
 
 use slab::Slab;
@@ -15,6 +14,7 @@ use slab::Slab;
 use self::deadlines::Deadlines;
 use self::quota::LineQuota;
 use self::recently_closed::RecentlyClosed;
+use self::tokens::Tokens;
 use crate::channel::Channels;
 use crate::line::{Context, Line, LineState, Outcome};
 use crate::{
@@ -30,6 +30,7 @@ mod limits;
 mod quota;
 mod recently_closed;
 mod stats;
+mod tokens;
 
 pub(crate) use self::deadlines::Filed;
 pub use self::limits::{Limits, Overflow};
@@ -89,7 +90,7 @@ pub struct Engine {
     /// What the inputs since the last [`Engine::actions`] led to. Its capacity is kept.
     actions: Vec<Action>,
     lines: Slab<(LineId, Line)>,
-    tokens: HashMap<Token, LineId>,
+    tokens: Tokens,
     deadlines: Deadlines,
     channels: Channels,
     quota: LineQuota,
@@ -110,7 +111,7 @@ impl Engine {
             now,
             actions: Vec::new(),
             lines: Slab::new(),
-            tokens: HashMap::new(),
+            tokens: Tokens::default(),
             deadlines: Deadlines::new(now),
             channels: Channels::default(),
             departing: Vec::new(),
@@ -151,7 +152,7 @@ impl Engine {
         let mut line = Line::new(owner, exchange, visitor, token, (self.now, until));
         self.deadlines.file(id, until, &mut line.filed);
         entry.insert((id, line));
-        self.tokens.insert(token, id);
+        self.tokens.insert(token, id.index());
         self.stats.opened += 1;
         Ok(id)
     }
@@ -238,7 +239,7 @@ impl Engine {
     }
 
     fn claim(&mut self, token: Token, caller: Caller<'_>) -> Result<(LineId, &mut Line), JoinError> {
-        let id = *self.tokens.get(&token).ok_or(JoinError::Unknown)?;
+        let id = self.tokens.line(token, &self.lines).ok_or(JoinError::Unknown)?;
         if !self.allows(caller.origin, caller.host) {
             return Err(JoinError::Origin);
         }
@@ -337,10 +338,8 @@ impl Engine {
         let before = line.tokens();
         let outcome = input(line, Context { now: *now, limits });
         if line.tokens() != before {
-            for token in before.iter().flatten() {
-                tokens.remove(token);
-            }
-            tokens.extend(line.tokens().into_iter().flatten().map(|token| (token, id)));
+            before.into_iter().flatten().for_each(|token| tokens.remove(token, id.index()));
+            line.tokens().into_iter().flatten().for_each(|token| tokens.insert(token, id.index()));
         }
         self.conclude(id, outcome);
     }
@@ -396,9 +395,7 @@ impl Engine {
     /// Drops a line. `close` is how it ended if its owner did not end it.
     fn remove(&mut self, id: LineId, close: Option<&Close>) {
         let (_, line) = self.lines.remove(id.index());
-        for token in line.tokens().iter().flatten() {
-            self.tokens.remove(token);
-        }
+        line.tokens().into_iter().flatten().for_each(|token| self.tokens.remove(token, id.index()));
         self.quota.leave(&line.visitor);
         let close = close.or(line.ending()).cloned().unwrap_or_else(|| CloseCode::Abnormal.into());
         self.stats.closed(close.code);
