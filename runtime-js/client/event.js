@@ -4,7 +4,7 @@ import { checkOptions } from "../errors/options.js";
 import { defineAbsent } from "../errors/absent.js";
 import { States } from "../live_response/states.js";
 import { fetchPlusClasses } from "../fetch/fetch_plus.js";
-import { BaseEvent } from "../event/base.js";
+import { BaseEvent, kKind } from "../event/base.js";
 import { PageCookies, TabSession } from "./storage.js";
 import { PageUser } from "./user.js";
 
@@ -48,6 +48,10 @@ export class ClientEvent extends BaseEvent {
     abort: (event, reason) => event.#shared.controller.abort(reason),
   };
 
+  get [kKind]() {
+    return ClientEvent.#KIND;
+  }
+
   #request;
   #shared;
   #onResponse = () => {};
@@ -57,7 +61,7 @@ export class ClientEvent extends BaseEvent {
 
   /** @param {Request} request @param {Surroundings} shared */
   constructor(request, shared) {
-    super(ClientEvent.#KIND);
+    super();
     this.#request = request;
     this.#shared = shared;
     this.signal.addEventListener("abort", () => this.#waiting.forEach((check) => check()));

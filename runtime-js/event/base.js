@@ -5,10 +5,10 @@ import { defineAbsent } from "../errors/absent.js";
 import { redirectTo } from "../answer/values.js";
 import { fetchPlusClasses } from "../fetch/fetch_plus.js";
 import { eventUrl } from "./url.js";
-import { PromiseReject, SymbolToStringTag } from "../primordials.js";
+import { PromiseReject, Symbol, SymbolToStringTag } from "../primordials.js";
 
 /**
- * What a kind of event adds to the base: one object for all events of the kind.
+ * What a kind of event adds to the base: one object for all events of the kind, which its class has as `kKind`.
  * @typedef {object} Kind
  * @property {(event: BaseEvent) => Request} requestOf
  * @property {(event: BaseEvent) => string} hrefOf the address of `event.url`
@@ -20,18 +20,14 @@ import { PromiseReject, SymbolToStringTag } from "../primordials.js";
  * @property {(event: BaseEvent, reason: unknown) => void} abort
  */
 
+export const kKind = Symbol("kind");
+
 export class BaseEvent {
-  #kind;
   #request = null;
   #url = null;
   /** The states of the response that respondWith() has begun. @type {States | null} */
   #states = null;
   #hasReturned = false;
-
-  /** @param {Kind} kind */
-  constructor(kind) {
-    this.#kind = kind;
-  }
 
   get [SymbolToStringTag]() {
     return "HttpEvent";
@@ -43,12 +39,12 @@ export class BaseEvent {
 
   /** A Request that reads bodies of any type, and whose headers can be had as structures. @returns {RequestPlus} */
   get request() {
-    return this.#request ??= fetchPlusClasses().RequestPlus.upgradeInPlace(this.#kind.requestOf(this));
+    return this.#request ??= fetchPlusClasses().RequestPlus.upgradeInPlace(this[kKind].requestOf(this));
   }
 
   /** A URL that can be read as segments and as a tree of query parameters, too. @returns {URL} */
   get url() {
-    return this.#url ??= eventUrl(this.#kind.hrefOf(this));
+    return this.#url ??= eventUrl(this[kKind].hrefOf(this));
   }
 
   /**
@@ -61,7 +57,7 @@ export class BaseEvent {
     if (this.#hasReturned && this.#states === null) {
       return PromiseReject(invalidState("respondWith() after the end: the handler has already answered by returning."));
     }
-    return this.#kind.refusal(this, args) ?? BaseEvent.answer(this, args);
+    return this[kKind].refusal(this, args) ?? BaseEvent.answer(this, args);
   }
 
   /** A redirect as the answer, or, on a live line, as its next state. */
@@ -74,7 +70,7 @@ export class BaseEvent {
    * @param {{ request?: Request, url?: string | URL }} [init]
    */
   spawn(init = undefined) {
-    return this.#kind.spawn(this, init);
+    return this[kKind].spawn(this, init);
   }
 
   /** @see spawn */
@@ -89,7 +85,7 @@ export class BaseEvent {
 
   /** Gives up on the request. */
   abort(reason = domException("AbortError", "The event was aborted.")) {
-    this.#kind.abort(this, reason);
+    this[kKind].abort(this, reason);
   }
 
   // -- for the host ------------------------------------------------------------------------------------------------
@@ -116,7 +112,7 @@ export class BaseEvent {
 
   /** respondWith(), also after the handler has returned. */
   static answer(event, args) {
-    const kind = event.#kind;
+    const kind = event[kKind];
     if (event.#states === null) {
       event.#states = kind.makeStates(event);
       kind.begun(event, event.#states);

@@ -13,7 +13,7 @@ import { States } from "../live_response/states.js";
 import { Responder } from "../answer/answer.js";
 import { redirectTo } from "../answer/values.js";
 import { discard } from "../answer/discard.js";
-import { BaseEvent } from "./base.js";
+import { BaseEvent, kKind } from "./base.js";
 import { ClientPort, kTap } from "../port/client_port.js";
 import { User } from "../session/user.js";
 import { answerTopic, isByLine, isTopic, statesOfTopic } from "../topic/answer.js";
@@ -107,6 +107,10 @@ export class HttpEvent extends BaseEvent {
     },
   };
 
+  get [kKind]() {
+    return HttpEvent.#KIND;
+  }
+
   #exchange;
   /** @type {Step | null} */
   #step = null;
@@ -117,7 +121,7 @@ export class HttpEvent extends BaseEvent {
    * @param {(() => Request) | null} [makeRequest] where it is not the exchange's own
    */
   constructor(exchange, parent = null, makeRequest = null) {
-    super(HttpEvent.#KIND);
+    super();
     this.#exchange = exchange;
     if (parent !== null) this.#step = new Step(parent, makeRequest);
   }

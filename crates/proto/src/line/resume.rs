@@ -1,11 +1,13 @@
 //! The state of `liveline.v1`, whose clients can resume a line after a lost connection. docs/wire.md describes the
 //! subprotocol.
 
+use std::num::NonZeroU64;
+
 use super::outbox::Outbox;
 use crate::{Limits, Numbered, Outgoing, Token, Welcome, numbered};
 
 /// After this many frames the client gets an acknowledgement.
-const ACK_EVERY: u64 = 16;
+const ACK_EVERY: u32 = 16;
 
 /// What a line keeps so that its client can resume.
 #[derive(Debug)]
@@ -16,14 +18,17 @@ pub(super) struct Resume {
     previous: Option<Token>,
     /// The number of the last frame that came from the client.
     received: u64,
-    /// The number that was acknowledged last.
-    acknowledged: u64,
+    /// How many frames came since the last acknowledgement.
+    unacknowledged: u32,
     /// The welcome was not yet sent on this connection.
     owes_welcome: bool,
-    /// Frames after this number were dropped before the client had them. The next welcome announces it, unless the client has
-    /// a later frame.
-    lost: Option<u64>,
+    /// The number of the first frame that was dropped before the client had it. The next welcome announces it, unless the
+    /// client has that frame or a later one.
+    lost: Option<NonZeroU64>,
 }
+
+// Thousands of lines are idle at a time.
+const _: () = assert!(size_of::<Resume>() <= 56);
 
 /// Why a frame of the client was not accepted.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,7 +46,7 @@ impl Resume {
             token,
             previous: Some(previous),
             received: 0,
-            acknowledged: 0,
+            unacknowledged: 0,
             owes_welcome: true,
             lost: None,
         }
@@ -60,18 +65,18 @@ impl Resume {
             self.token = fresh;
         }
         self.owes_welcome = true;
-        self.acknowledged = self.received;
+        self.unacknowledged = 0;
     }
 
     /// All frames after `number` were dropped.
     pub(super) fn lost_after(&mut self, number: u64) {
-        self.lost = Some(number);
+        self.lost = NonZeroU64::new(number + 1);
     }
 
     /// The client resumed with everything up to `after`, and every later frame is kept. Frames that were dropped earlier
     /// are still missing if it is behind them.
     pub(super) fn kept_after(&mut self, after: u64) {
-        self.lost = self.lost.filter(|number| after <= *number);
+        self.lost = self.lost.filter(|first| after < first.get());
     }
 
     pub(super) fn has_lost(&self) -> bool {
@@ -96,6 +101,7 @@ impl Resume {
             Numbered::Frame(number, _) if number <= self.received => Ok(None),
             Numbered::Frame(number, envelope) if number == self.received + 1 => {
                 self.received = number;
+                self.unacknowledged = self.unacknowledged.saturating_add(1);
                 Ok(Some(envelope))
             }
             Numbered::Frame(..) => Err(UnpackError::Gap),
@@ -104,7 +110,7 @@ impl Resume {
 
     /// Whether so many frames came that the client is owed an acknowledgement.
     pub(super) fn owes_ack(&self) -> bool {
-        self.received - self.acknowledged >= ACK_EVERY
+        self.unacknowledged >= ACK_EVERY
     }
 
     /// The next frame of the subprotocol itself, if one is due. `pings`: the line has a heartbeat; `is_ping_due`: it wants
@@ -123,13 +129,13 @@ impl Resume {
                 received: self.received,
                 lost: self.lost.is_some(),
             };
-            self.acknowledged = self.received;
+            self.unacknowledged = 0;
             return Some(Outgoing::Control(welcome.text()));
         }
         if !self.owes_ack() && !is_ping_due {
             return None;
         }
-        self.acknowledged = self.received;
+        self.unacknowledged = 0;
         Some(Outgoing::Control(numbered::ack(self.received)))
     }
 }
