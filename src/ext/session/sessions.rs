@@ -86,7 +86,7 @@ impl Sessions {
 #[derive(Default)]
 pub(in crate::ext) struct ExchangeSession {
     /// The id in the cookie of the request, or the one created for the exchange.
-    pub id: Option<String>,
+    pub id: Option<Box<str>>,
     /// The session with this id was found or created.
     is_open: bool,
     /// The answer sets the cookie, because the session began in this exchange or was renewed.
@@ -97,7 +97,7 @@ pub(in crate::ext) struct ExchangeSession {
 
 impl ExchangeSession {
     pub(in crate::ext) fn of(id: Option<String>) -> ExchangeSession {
-        ExchangeSession { id, ..ExchangeSession::default() }
+        ExchangeSession { id: id.map(Into::into), ..ExchangeSession::default() }
     }
 }
 
@@ -113,15 +113,15 @@ pub(super) async fn known(state: &State, exchange: f64) -> Result<Option<String>
         let mut state = state.borrow_mut();
         let is_answered = state.exchange(exchange).is_answered();
         let session = &state.exchange(exchange).slot()?.session;
-        match &session.id.clone() {
-            Some(id) if !session.is_open => (id.clone(), is_answered),
+        match session.id() {
+            Some(id) if !session.is_open => (id, is_answered),
             None => return Ok(None),
             Some(id) => {
-                let newest = state.exchanges().host.sessions.renewals.newest(id);
-                if newest != *id {
+                let newest = state.exchanges().host.sessions.renewals.newest(&id);
+                if newest != id {
                     let session = &mut state.exchange(exchange).slot()?.session;
                     // Only the client whose request renewed the session receives the new id.
-                    (session.id, session.sets_cookie) = (Some(newest.clone()), false);
+                    (session.id, session.sets_cookie) = (Some(newest.as_str().into()), false);
                 }
                 return Ok(Some(newest));
             }
@@ -132,11 +132,11 @@ pub(super) async fn known(state: &State, exchange: f64) -> Result<Option<String>
     let session = &mut state.exchange(exchange).slot()?.session;
     if session.is_open {
         // Another op of the exchange was faster, and may have created a new session.
-        return Ok(session.id.clone());
+        return Ok(session.id());
     }
     session.is_open = known != SessionState::Unknown;
     session.sets_cookie |= known == SessionState::Renewed;
-    Ok(session.id.clone().filter(|_| session.is_open))
+    Ok(session.id().filter(|_| session.is_open))
 }
 
 /// The id of the session of the exchange. Creates a session if none exists.
@@ -152,12 +152,16 @@ pub(super) async fn begun(state: &State, exchange: f64) -> Result<String, OpErro
 }
 
 impl ExchangeSession {
+    fn id(&self) -> Option<String> {
+        self.id.as_deref().map(str::to_owned)
+    }
+
     /// Creates a new id, which the answer sends to the client.
     fn begin(&mut self) -> String {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
         let id = format!("{:032x}", u128::from_be_bytes(bytes));
-        *self = ExchangeSession { id: Some(id.clone()), is_open: true, sets_cookie: true, is_fresh: true };
+        *self = ExchangeSession { id: Some(id.as_str().into()), is_open: true, sets_cookie: true, is_fresh: true };
         id
     }
 }
