@@ -78,8 +78,9 @@ usage: cargo xtask COMMAND
                     the benchmark's baseline: a bare epoll server that parses as little as possible
   dist [--pgo]      build liveline as it is shipped (dist profile) into target/dist, which takes several times as long;
                     --pgo: twice, the second time for what the first one has done under load (llvm-tools of rustup)
-  order             find the functions that run when a server starts, answers and sends, and write them to
-                    xtask/order/functions.txt, so that the linker places them side by side (x86-64 Linux)
+  order [--check]   find the functions that run when a server starts, answers and sends, and write them to
+                    xtask/order/functions.txt, so that the linker places them side by side (x86-64 Linux);
+                    --check: fails where many of that file are not in the program any more
   guard [--renew]   count the instructions of the hot paths of crates/proto by valgrind's callgrind; fails where one has
                     3 % more than recorded in crates/guard/counts.json; --renew: record the counts of now
   slowhttp [--seconds N]

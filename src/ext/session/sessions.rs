@@ -161,7 +161,12 @@ impl ExchangeSession {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
         let id = format!("{:032x}", u128::from_be_bytes(bytes));
-        *self = ExchangeSession { id: Some(id.as_str().into()), is_open: true, sets_cookie: true, is_fresh: true };
+        *self = ExchangeSession {
+            id: Some(id.as_str().into()),
+            is_open: true,
+            sets_cookie: true,
+            is_fresh: true,
+        };
         id
     }
 }

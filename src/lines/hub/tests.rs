@@ -73,10 +73,7 @@ async fn nothing_is_left_of_lines_however_they_end() {
                 hub.turn().join(token, TransportKind::Socket, Caller::from(&visitor())),
                 Encoding::WebSocket,
             )),
-            1 => Some((
-                hub.join_resumable(token, Caller::from(&visitor())),
-                Encoding::WebSocket,
-            )),
+            1 => Some((hub.join_resumable(token, Caller::from(&visitor())), Encoding::WebSocket)),
             2 => Some((
                 hub.turn().join(token, TransportKind::Events, Caller::from(&visitor())),
                 Encoding::Events(Format::Envelopes),

@@ -7,8 +7,9 @@
 //! `build.rs` passes that file to the linker.
 //!
 //! The file names functions as the linker does. Rust puts into a name a hash of its crate's version, of the profile and of
-//! the compiler: after a change of one of them the names that are not found any more are ignored, until this command
-//! has run again. Names of V8 hold until its version changes.
+//! the compiler: after a change of one of them, even of a feature of a small crate, the names that are not found any more
+//! are ignored, and a process takes up to 12 MB more, until this command has run again. Names of V8 hold until its version
+//! changes. `cargo xtask order --check` fails where many names are not found.
 
 mod functions;
 mod trace;
@@ -18,7 +19,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{ChildStdout, Command};
+use std::process::{ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -35,24 +36,61 @@ use functions::Functions;
 /// How long is looked at what a server does after a load: it collects garbage and returns memory.
 const QUIET: Duration = Duration::from_secs(3);
 
-const HEADER: &str = "\
-# Functions in the order in which the linker places them. Made by `cargo xtask order`.
-";
+/// The first line of the file; the compiler's version follows.
+const HEADER: &str =
+    "# Functions in the order in which the linker places them. Made by `cargo xtask order` with ";
 
-/// Traces a build of profile `quick` and writes the file.
+/// Of a hundred recorded names, at least so many have to be in the program. Functions that were deleted or renamed since
+/// the record cost little; after a change of the dependencies about half of the names are missing.
+const FRESH: usize = 90;
+
+/// Traces a build of profile `quick` and writes the file, or checks that the file is of such a build.
 pub fn order(checkout: &Checkout, arguments: &[&str]) -> Outcome {
-    if !arguments.is_empty() {
-        return fail("order takes no arguments");
-    }
+    let file = checkout.root.join("xtask/order/functions.txt");
+    let checks = match arguments {
+        [] => false,
+        ["--check"] => true,
+        _ => return fail("order takes no arguments but --check"),
+    };
     let build = engine::choose(checkout, &Machine)?.build(checkout)?;
     let program = run::build(checkout, &build, Profile::Quick)?;
     let functions = Functions::of(&program)?;
     println!("{} functions in {}", functions.addresses().len(), program.display());
-    let text = ordered(&functions, &called(checkout, &program, &functions)?);
-    let file = checkout.root.join("xtask/order/functions.txt");
+    let compiler = compiler()?;
+    if checks {
+        let recorded = fs::read_to_string(&file).while_doing(format_args!("reading {}", file.display()))?;
+        let report = check(&recorded, &functions, &compiler)?;
+        println!("{report}");
+        return Ok(());
+    }
+    let text = ordered(&functions, &called(checkout, &program, &functions)?, &compiler);
     fs::write(&file, text).while_doing(format_args!("writing {}", file.display()))?;
     println!("written to {}", file.display());
     Ok(())
+}
+
+/// The compiler's name and version.
+fn compiler() -> Outcome<String> {
+    let output = Command::new("rustc").arg("--version").stdin(Stdio::null()).output();
+    let output = output.while_doing("starting `rustc --version`")?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// How many of the recorded names the program has. An error if they are too few; with another compiler than that of the
+/// record none can be expected.
+fn check(recorded: &str, functions: &Functions, compiler: &str) -> Outcome<String> {
+    let names: Vec<&str> = recorded.lines().filter(|line| !line.starts_with('#')).collect();
+    let present = functions.addresses().iter().flat_map(|address| functions.names(*address));
+    let present: HashSet<&str> = present.map(String::as_str).collect();
+    let found = names.iter().filter(|name| present.contains(*name)).count();
+    let report = format!("{found} of the {} recorded names are in the program", names.len());
+    if recorded.lines().next().and_then(|first| first.strip_prefix(HEADER)) != Some(compiler) {
+        return Ok(format!("{report}; they were recorded with another compiler than {compiler}"));
+    }
+    match found * 100 >= names.len() * FRESH {
+        true => Ok(report),
+        false => fail(format!("{report}: run `cargo xtask order` again, and commit the file that it writes")),
+    }
 }
 
 /// The addresses of functions, in the order of their first calls.
@@ -98,10 +136,10 @@ fn first_answer(printed: ChildStdout) -> Outcome {
 }
 
 /// The file: the names of each address, once.
-fn ordered(functions: &Functions, Called { busy, start, around }: &Called) -> String {
+fn ordered(functions: &Functions, Called { busy, start, around }: &Called, compiler: &str) -> String {
     let (compilers, hot): (Vec<u64>, Vec<u64>) =
         busy.iter().partition(|address| functions.is_of_compilers(**address));
-    let mut text = HEADER.to_owned();
+    let mut text = format!("{HEADER}{compiler}\n");
     let mut written = HashSet::new();
     for address in [&hot, start, around, &compilers].into_iter().flatten() {
         if !written.insert(*address) {
@@ -130,8 +168,19 @@ mod tests {
         );
         let called =
             Called { busy: vec![0x4000, 0x2000], start: vec![0x1000, 0x2000], around: vec![0x2000, 0x3000] };
-        let text = ordered(&functions, &called);
+        let text = ordered(&functions, &called, "rustc 1.0.0");
         let expected = "answers\nalias\nstarts\ncollects\n_ZN2v88internal8compiler4Node3NewEv\n";
-        assert_eq!(text, format!("{HEADER}{expected}"));
+        assert_eq!(text, format!("{HEADER}rustc 1.0.0\n{expected}"));
+    }
+
+    #[test]
+    fn a_record_of_another_build_is_an_error_and_one_of_another_compiler_is_not() {
+        let functions = Functions::parse("1: 0000000000001000 16 FUNC LOCAL DEFAULT 15 starts\n");
+        let recorded = |names: &str| format!("{HEADER}rustc 1.0.0\n{names}");
+        let report = check(&recorded("starts\n"), &functions, "rustc 1.0.0").expect("it is fresh");
+        assert_eq!(report, "1 of the 1 recorded names are in the program");
+        let stale = check(&recorded("starts\nstarted\n"), &functions, "rustc 1.0.0");
+        assert!(stale.is_err_and(|error| error.to_string().contains("run `cargo xtask order` again")));
+        assert!(check(&recorded("starts\nstarted\n"), &functions, "rustc 2.0.0").is_ok());
     }
 }
