@@ -4,7 +4,7 @@
 //! | name | what it is |
 //! |---|---|
 //! | `NAME` | the engine's name in metrics |
-//! | `set_flags`, `started` | set-up once per process, before and after the platform starts |
+//! | `set_flags`, `start` | set-up once per process |
 //! | `params`, `prepare`, `follow_memory` | set-up once per isolate |
 //! | `Terminator` | finds out from any thread which exchange runs, and terminates it |
 //! | `Microtasks` | microtasks of other exchanges, kept over a termination |

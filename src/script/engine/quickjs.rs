@@ -12,7 +12,9 @@ pub(in crate::script) const NAME: &str = "quickjs";
 
 pub(in crate::script) fn set_flags(_max_heap: Option<u64>) {}
 
-pub(in crate::script) fn started() {}
+pub(in crate::script) fn start() {
+    JsRuntime::init_platform(None);
+}
 
 /// Limits of a new isolate, in bytes of heap.
 pub(in crate::script) fn params(heap: usize, _memory: &Memory) -> v8::CreateParams {

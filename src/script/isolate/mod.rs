@@ -107,8 +107,7 @@ impl Isolate {
     /// No WebAssembly memory grows beyond `max_heap` bytes, if that is given.
     pub(crate) fn init_engine(max_heap: Option<u64>) {
         engine::set_flags(max_heap);
-        JsRuntime::init_platform(None);
-        engine::started();
+        engine::start();
         // fetch() over TLS needs a default provider. An error means that this one is installed already.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     }

@@ -80,9 +80,9 @@ export class Tab {
     return await this.page.goto(new URL(path, this.#url).href, { waitUntil: "load" });
   }
 
-  /** Presses the button of a form, or clicks a link. */
+  /** Presses the button of a form, or clicks a link. What comes of it is for the caller to wait for. */
   async press(id) {
-    await this.page.locator(id.startsWith("link") ? `#${id}` : `#${id} button`).click();
+    await this.page.locator(id.startsWith("link") ? `#${id}` : `#${id} button`).click({ noWaitAfter: true });
   }
 
   /** Takes a step and waits for the document that it leads to, if it leads to one. */

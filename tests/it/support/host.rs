@@ -229,6 +229,23 @@ impl Host {
             .count()
     }
 
+    /// The names of its threads, each with its nice value.
+    #[cfg(target_os = "linux")]
+    pub fn nice_values(&self) -> Vec<(String, i32)> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("its threads");
+        // One may end meanwhile.
+        let stats =
+            threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok());
+        let parsed = stats.map(|stat| {
+            let (before, after_name) = stat.rsplit_once(')').expect("a name");
+            let (_, name) = before.split_once('(').expect("a name");
+            // The 19th field.
+            let nice = after_name.split(' ').nth(17).and_then(|nice| nice.parse().ok());
+            (name.to_owned(), nice.expect("a number"))
+        });
+        parsed.collect()
+    }
+
     /// How many files and sockets the process has open.
     #[cfg(target_os = "linux")]
     pub fn open_files(&self) -> usize {

@@ -3,6 +3,8 @@
 
 #[cfg(target_os = "linux")]
 mod fatal;
+#[cfg(target_os = "linux")]
+mod helpers;
 mod microtasks;
 mod stack;
 mod terminator;
@@ -36,10 +38,16 @@ pub(in crate::script) fn set_flags(max_heap: Option<u64>) {
     }
 }
 
-/// Call it when V8's platform has started.
-pub(in crate::script) fn started() {
+/// Starts V8's platform. Call it once per process, after [`set_flags`].
+pub(in crate::script) fn start() {
     #[cfg(target_os = "linux")]
-    fatal::install();
+    let before = helpers::Threads::now();
+    JsRuntime::init_platform(None);
+    #[cfg(target_os = "linux")]
+    {
+        before.later_ones_yield();
+        fatal::install();
+    }
 }
 
 /// Limits of a new isolate, and the allocator of its buffers. `heap` is what its live objects may take, in bytes;
