@@ -5,7 +5,7 @@ use std::fs;
 
 use rustix::process::{Pid, setpriority_process};
 
-/// Their nice value. On a busy processor such a thread gets a tenth of what one of an isolate gets, which begin with 0.
+/// Their nice value. The threads of isolates have 0: on a busy processor they get ten times as much.
 const NICE: i32 = 10;
 
 /// The threads that the process has now.
