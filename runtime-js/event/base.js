@@ -20,6 +20,7 @@ import { PromiseReject, Symbol, SymbolToStringTag } from "../primordials.js";
  * @property {(event: BaseEvent, reason: unknown) => void} abort
  */
 
+/** The property of a class of events that has its {@link Kind}. */
 export const kKind = Symbol("kind");
 
 export class BaseEvent {

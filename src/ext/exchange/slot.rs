@@ -153,6 +153,7 @@ pub(in crate::ext) struct Rare {
     pub fault: Option<BodyFault>,
     /// Actions to run when the line opens.
     pub(super) waiting: Vec<OnLine>,
+    /// Why the handler failed, until the answer or the close of the line says so.
     pub(super) failure: Option<Failure>,
 }
 

@@ -25,7 +25,8 @@ pub(super) struct Writer {
     pub(super) has_closed: bool,
     /// Bytes that the system did not accept.
     pub(super) rest: Option<Box<Rest>>,
-    /// The connection's place under the limit of connections; `None` when it is over.
+    /// The connection's place under the limit of connections; `None` when it is over. It is here, because an idle connection
+    /// has no room for one more lock.
     pub(super) place: Option<Box<dyn Debug + Send>>,
 }
 

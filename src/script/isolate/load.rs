@@ -26,22 +26,6 @@ use crate::script::survey::Survey;
 use crate::script::values::{exports_of, handler_of, string};
 use liveline_compiler::Diagnostic;
 
-/// A survey of a project, begun when a handler fails first: what resolves imports takes time to make.
-struct LazySurvey<'a> {
-    project: &'a Path,
-    begun: Option<Survey>,
-}
-
-impl<'a> LazySurvey<'a> {
-    fn new(project: &'a Path) -> LazySurvey<'a> {
-        LazySurvey { project, begun: None }
-    }
-
-    fn get(&mut self) -> &mut Survey {
-        self.begun.get_or_insert_with(|| Survey::of(self.project))
-    }
-}
-
 impl Isolate {
     /// Loads every handler of the server's layer. Reports every file that fails, not only the first. `loads` is called
     /// with each file before it runs, `stalled` when its top-level await has not ended for a while, `left_out` with the
@@ -72,7 +56,7 @@ impl Isolate {
         left_out: impl Fn(&[Diagnostic]),
     ) -> Result<(), Vec<Diagnostic>> {
         let mut failures: Vec<Diagnostic> = Vec::new();
-        let mut survey = LazySurvey::new(&self.project);
+        let mut survey = None;
         for handler in site.routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
             loads(handler.path.clone());
             if let Err(reasons) = self.load_handler(handler, &mut survey, &stalled).await {
@@ -142,7 +126,7 @@ impl Isolate {
     async fn load_handler(
         &self,
         handler: &Handler,
-        survey: &mut LazySurvey<'_>,
+        survey: &mut Option<Survey>,
         stalled: impl Fn(&Stall),
     ) -> Result<v8::Global<v8::Object>, Vec<Diagnostic>> {
         #[cfg(feature = "node")]
@@ -155,7 +139,11 @@ impl Isolate {
         }
         match self.link(handler) {
             Ok(module) => self.evaluate(handler, module, stalled).await.map_err(|failure| vec![failure]),
-            Err(failure) => Err(survey.get().reasons(&handler.path, failure)),
+            Err(failure) => {
+                // Made for the first handler that fails: what resolves its imports takes time to make.
+                let survey = survey.get_or_insert_with(|| Survey::of(&self.project));
+                Err(survey.reasons(&handler.path, failure))
+            }
         }
     }
 
@@ -317,7 +305,7 @@ impl Isolate {
         loads: impl Fn(&Path),
     ) -> HashMap<u32, Result<Exports, Vec<Diagnostic>>> {
         self.serve(site, 0);
-        let (mut examined, mut survey) = (HashMap::new(), LazySurvey::new(&self.project));
+        let (mut examined, mut survey) = (HashMap::new(), None);
         for handler in site.routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {
             loads(&handler.path);
             let stalled = |stall: &Stall| {

@@ -8,7 +8,7 @@ use crate::{LineId, Token};
 
 /// The lines that tokens name.
 ///
-/// The lines have the tokens themselves: beside those, a token takes 9 bytes here and not 25, and an idle line has two.
+/// A line has its tokens itself, so the table keeps a hash and the line's index: 9 bytes for a token in place of 25.
 #[derive(Debug, Default)]
 pub(super) struct Tokens(HashTable<Named>);
 
@@ -25,7 +25,7 @@ impl Named {
     /// Tokens are random bits that the host chose, so a part of them is a hash that no client can make collide.
     fn new(token: Token, index: usize) -> Named {
         let [a, b, c, d, ..] = token.0;
-        let index = u32::try_from(index).expect("a line's index has at most 32 bits");
+        let index = u32::try_from(index).expect("a line's index has 24 bits");
         Named { hash: u32::from_le_bytes([a, b, c, d]), index }
     }
 

@@ -3,11 +3,11 @@
 
 #[cfg(target_os = "linux")]
 mod fatal;
-#[cfg(target_os = "linux")]
-mod helpers;
 mod microtasks;
 mod stack;
 mod terminator;
+#[cfg(target_os = "linux")]
+mod threads;
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub(in crate::script) fn set_flags(max_heap: Option<u64>) {
 /// Starts V8's platform. Call it once per process, after [`set_flags`].
 pub(in crate::script) fn start() {
     #[cfg(target_os = "linux")]
-    let before = helpers::Threads::now();
+    let before = threads::Threads::now();
     JsRuntime::init_platform(None);
     #[cfg(target_os = "linux")]
     {
