@@ -43,7 +43,6 @@ import {
   started,
 } from "./dispatch/dialects.js";
 import { addHandler, dispatch, forgetHandlers, setNodes } from "./dispatch/dispatch.js";
-import { prepareParameters } from "./dispatch/parameters.js";
 import {
   ArrayPrototypeFilter,
   ArrayPrototypeMap,
@@ -107,7 +106,6 @@ let isWarm = false;
 
 /** For the host, while an isolate waits for its code: takes a part of the way that handlers take when they are loaded. */
 function prepareLoad() {
-  prepareParameters();
   problems();
 }
 

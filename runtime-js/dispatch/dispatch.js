@@ -1,6 +1,6 @@
 // Which handlers run for a request, in what order, and what becomes of what they return.
 
-import { op_asks_for_rest, op_file_before, op_request_is_own, op_request_path, op_route } from "ext:core/ops";
+import { op_file_before, op_handler_parameters, op_request_is_own, op_request_path, op_route } from "ext:core/ops";
 import { isPromise } from "../errors/exceptions.js";
 import { beginExchange, COMPLETE, currentExchange, Exchange, WAITING } from "../exchange.js";
 import { Answered } from "../keyval.js";
@@ -14,7 +14,6 @@ import { answerTopic, isByLine, isTopic, statesOfTopic } from "../topic/answer.j
 import { BaseEvent } from "../event/base.js";
 import { HttpEvent, kExchange } from "../event/event.js";
 import { load } from "./dialects.js";
-import { takesOnlyEvent } from "./parameters.js";
 import { isElsewhere, Trail, walk } from "./routing.js";
 import { handlerFor, methodsOf } from "./steps.js";
 import { noteThrower, throwerOf } from "./throwers.js";
@@ -48,6 +47,9 @@ import {
 const FAVICON = "/favicon.ico";
 /** The exports that may answer. */
 const EXPORTS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "default"];
+/** What op_handler_parameters finds, added up. */
+const ASK_FOR_REST = 1;
+const TAKE_ONLY_EVENT = 2;
 
 /**
  * A handler's file: its module's namespace, which of its functions do not ask for what is left of the path, and which
@@ -92,8 +94,9 @@ function add(id, dirname, filename, module) {
     const handler = module[name];
     if (typeof handler !== "function") continue;
     const source = FunctionPrototypeToString(handler);
-    if (!op_asks_for_rest(source, dirname === "/")) greedy.add(handler);
-    if (takesOnlyEvent(handler, source)) ofEvent.add(handler);
+    const parameters = op_handler_parameters(source, dirname === "/");
+    if (!(parameters & ASK_FOR_REST)) greedy.add(handler);
+    if (parameters & TAKE_ONLY_EVENT) ofEvent.add(handler);
   }
   handlers.set(id, { module, dirname, filename, greedy, ofEvent });
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{Exchanges, OpError, PageSource};
 use crate::http::FileBody;
+use liveline_compiler::parameters::Parameters;
 
 /// The target of `next(url)`.
 #[derive(Debug, Serialize)]
@@ -32,9 +33,8 @@ pub(crate) trait Site {
     /// error is a sentence.
     fn route(&self, path: &str, consumed: u32, target: &str) -> Result<Route, String>;
 
-    /// Whether a handler uses the rest of the path; `source` is the text of `Function.prototype.toString`.
-    /// Below the root, a function without parameters counts as one that does.
-    fn asks_for_rest(&self, source: &str, is_root: bool) -> bool;
+    /// What a handler can see of its arguments; `source` is the text of `Function.prototype.toString`.
+    fn parameters(&self, source: &str, is_root: bool) -> Parameters;
 
     /// Whether a file of `public/` is served instead of the answer of a handler that does not use the rest of
     /// the path: if the file exists at `path` and the request only reads (`is_look`). `depth`: number of
@@ -51,15 +51,18 @@ pub(crate) trait Site {
     fn blank_page(&self, page: u32) -> Result<[String; 2], String>;
 }
 
-/// Whether a handler uses the rest of the path, by its source.
+/// What a handler can see of its arguments, by its source: 1 if it uses the rest of the path, and 2 if it sees only the
+/// event.
 #[op2(fast)]
-pub(crate) fn op_asks_for_rest(
+#[smi]
+pub(crate) fn op_handler_parameters(
     state: &mut OpState,
     #[string] source: &str,
     is_root: bool,
-) -> Result<bool, OpError> {
+) -> Result<u32, OpError> {
     let site = state.borrow::<Exchanges>().host.site()?;
-    Ok(site.asks_for_rest(source, is_root))
+    let Parameters { ask_for_rest, take_only_event } = site.parameters(source, is_root);
+    Ok(u32::from(ask_for_rest) | u32::from(take_only_event) << 1)
 }
 
 /// Whether a static file is served at this path instead of the answer of a handler that does not use the rest

@@ -110,6 +110,18 @@ impl Loader {
         }
     }
 
+    /// Reads a handler's file, unless it was read before. What fails is left to the isolates that load it.
+    pub(super) fn read_ahead(&self, handler: &Path) {
+        let Ok(url) = ModuleSpecifier::from_file_path(handler) else { return };
+        let sources = self.sources.borrow().clone();
+        if sources.module(&url).is_none()
+            && self.check(handler, &url).is_ok()
+            && self.modules.kind_of(handler).is_none()
+        {
+            let _ = self.module_of(handler, &url, &sources, Diagnostic::new);
+        }
+    }
+
     /// Whether a module needs Node's half, which the isolate lacks.
     pub(super) fn lacks_node(&self) -> bool {
         self.lacks_node.get()
@@ -304,11 +316,7 @@ impl Loader {
             }
             _ => {}
         }
-        let source = match sources.module(url) {
-            Some(source) => source,
-            None => sources.keep(url, self.source_of(&path, &sources, importing)?),
-        };
-        match source {
+        match self.module_of(&path, url, &sources, importing)? {
             Source::Script { code, source_map } => {
                 let code = self.for_v8(code, source_map.as_deref());
                 if let Some(source_map) = source_map {
@@ -386,6 +394,20 @@ impl Loader {
             return Err(importing(format!("cannot import {}: it is a file of the server", path.display())));
         }
         Ok(())
+    }
+
+    /// The module that a file of JavaScript is.
+    fn module_of(
+        &self,
+        path: &Path,
+        url: &ModuleSpecifier,
+        sources: &Sources,
+        importing: impl Fn(String) -> Diagnostic,
+    ) -> Result<Source, Diagnostic> {
+        match sources.module(url) {
+            Some(source) => Ok(source),
+            None => Ok(sources.keep(url, self.source_of(path, sources, importing)?)),
+        }
     }
 
     /// The source of a file, compiled for V8.

@@ -10,6 +10,7 @@
 //!
 //! **Invariant:** one `JsRuntime` per thread, made and dropped there.
 
+mod ahead;
 mod border;
 mod compiled;
 mod configs;
@@ -35,6 +36,7 @@ pub(crate) mod survey;
 mod values;
 mod watchdog;
 
+pub(crate) use ahead::read_ahead;
 pub(crate) use half::need_node;
 pub(crate) use inspector::{Inspector, InspectorSettings};
 pub(crate) use isolate::{Dispatched, Isolate};

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use hyper::{HeaderMap, Method};
 
-use super::found::asks_for_rest;
+use super::found;
 use crate::dev::Dev;
 use crate::dialect::Settings;
 use crate::ext::{self, Variables};
 use crate::router::{Page, PageId, PublicFiles, Routes, reroute, segments};
+use liveline_compiler::parameters::Parameters;
 
 /// The routes of one generation, and the static files.
 #[derive(Clone)]
@@ -44,8 +45,8 @@ impl ext::Site for Site {
         Ok(ext::Route { node, path: route.path, length, query: route.query, skip_depth })
     }
 
-    fn asks_for_rest(&self, source: &str, is_root: bool) -> bool {
-        asks_for_rest(source, is_root)
+    fn parameters(&self, source: &str, is_root: bool) -> Parameters {
+        found::parameters(source, is_root)
     }
 
     fn file_before(&self, path: &str, depth: u32, handler: &str, is_look: bool) -> bool {

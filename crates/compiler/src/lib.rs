@@ -11,6 +11,7 @@
 //! | [`node_half`] | whether a module uses Node's half of the host |
 //! | [`classic`] | scripts that call functions which they do not import |
 //! | [`shape`] | the shape of a module: its default export, its classes, the globals that it uses |
+//! | [`parameters`] | what a handler's function can see of its arguments |
 //! | [`rest`] | whether a handler asks for the rest of the path |
 //! | [`first_await`] | where a module waits before it has loaded |
 //! | [`builtin`] | the scripts of Deno's crates, as the executable embeds them |
@@ -27,6 +28,7 @@ pub mod facts;
 pub mod jsx;
 mod live;
 pub mod node_half;
+pub mod parameters;
 pub mod rest;
 pub mod shape;
 pub mod transpile;

@@ -14,7 +14,7 @@ use crate::dialect::{self, Settings};
 use crate::ext::{Mode, Variables, packages};
 use crate::metrics::WorkerId;
 use crate::router::{Layer, Routes};
-use crate::script::Sources;
+use crate::script::{Sources, read_ahead};
 use crate::server::mailbox::Mail;
 use crate::server::renewal::Renewal;
 use crate::server::route_files::RouteFiles;
@@ -386,6 +386,12 @@ impl Pool {
             let (worker, loaded) = self.begin_load(code, WorkerId { worker, generation }, logs_stalls)?;
             workers.0.push(worker);
             loading.push(loaded);
+        }
+        if code.is_first {
+            // Later isolates start before their code is known.
+            let access = &self.config.access;
+            let read = || read_ahead(access, &code.routes, &code.settings, &code.sources);
+            lock(&self.last_load.files).extend(tokio::task::block_in_place(read));
         }
         let mut result = Ok(());
         for loading in loading {

@@ -21,7 +21,7 @@ use crate::http::ReceivedBody;
 use crate::lines::LineEvent;
 use crate::router::NodeId;
 use crate::trust::Requester;
-use liveline_compiler::rest::asks_for_rest;
+use liveline_compiler::parameters::Parameters;
 use liveline_proto::{Close, CloseCode};
 
 /// An expression whose value is the list of the handlers.
@@ -210,8 +210,8 @@ impl ext::Site for Stage {
         Err(format!("there is no {target} in the rehearsal"))
     }
 
-    fn asks_for_rest(&self, source: &str, is_root: bool) -> bool {
-        asks_for_rest(source, is_root)
+    fn parameters(&self, source: &str, is_root: bool) -> Parameters {
+        Parameters::of(source, is_root)
     }
 
     fn file_before(&self, _path: &str, _depth: u32, _handler: &str, _is_look: bool) -> bool {
