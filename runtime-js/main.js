@@ -119,6 +119,7 @@ function rehearse(modules) {
   const nodes = ArrayPrototypeMap(modules, (_module, i) => [-1, i, 0]);
   ArrayPrototypePush(nodes, [-1, modules.length - 2, 0, modules.length - 1, 1]);
   setNodes(nodes);
+  problems();
   started();
 }
 

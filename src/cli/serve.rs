@@ -11,6 +11,7 @@ use super::{CliError, banner, browser, print, trim};
 use crate::config::Config;
 use crate::ext::Mode;
 use crate::metrics::{self, Metrics, MetricsEndpoint, output};
+use crate::script::Isolate;
 use crate::server::{Listener, Pool, Reloaded, Trigger};
 use crate::trust::Proxies;
 
@@ -40,8 +41,9 @@ pub(super) async fn run(args: Server) -> Result<(), CliError> {
     until_stopped(&args, stop, listener, &metrics, &pool, load, reload).await
 }
 
-/// The first step of a server: it receives signals from here on, and to print does not block.
+/// The first step of a server: isolates can start soon, it receives signals from here on, and to print does not block.
 pub(super) fn begin() -> Result<(StopSignals, ReloadSignals), CliError> {
+    Isolate::prepare_start();
     let signals = signals::listen()?;
     output::print_in_background()?;
     Ok(signals)

@@ -67,7 +67,7 @@ pub(super) struct Inbox {
 const KEPT_CAPACITY: usize = 1024;
 
 /// How many messages of raw sockets are delivered together at most.
-const MESSAGES: usize = 256;
+const MESSAGES: usize = 1024;
 
 impl Inbox {
     pub(super) fn new(mail: mpsc::UnboundedReceiver<Mail>, queue: Arc<LineQueue>) -> Inbox {

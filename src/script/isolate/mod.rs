@@ -112,6 +112,17 @@ impl Isolate {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     }
 
+    /// Finds what all isolates start from, on a thread of its own: the main thread has a configuration to read meanwhile.
+    pub(crate) fn prepare_start() {
+        let find = || {
+            let half = Half::next();
+            snapshot::kept(half);
+            embedded::lazy(half);
+        };
+        // Without the thread, the first isolate finds it.
+        let _ = std::thread::Builder::new().name("liveline-start".to_owned()).spawn(find);
+    }
+
     /// Starts a runtime with the host's own JavaScript and no handlers, for the project of `access`. Needs a tokio
     /// context. `lost` is called from another thread if the isolate's code runs on and cannot be stopped, with
     /// the exchange that it runs for, if that is known.
