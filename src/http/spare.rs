@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ops::Deref;
 
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Request, StatusCode};
+use hyper::{HeaderMap, Method, StatusCode, Uri};
 
 use super::Answer;
 
@@ -67,8 +67,10 @@ impl Deref for RequestBox {
 impl Drop for RequestBox {
     fn drop(&mut self) {
         if let Some(mut request) = self.0.take() {
-            let parts = std::mem::replace(&mut *request, Request::new(()).into_parts().0);
-            keep_headers(parts.headers);
+            keep_headers(std::mem::take(&mut request.headers));
+            request.uri = Uri::default();
+            request.method = Method::default();
+            request.extensions.clear();
             keep(|spare| &mut spare.requests, request);
         }
     }
@@ -105,6 +107,7 @@ fn keep<T>(of: impl FnOnce(&mut Spare) -> &mut Vec<T>, kept: T) {
 
 #[cfg(test)]
 mod tests {
+    use hyper::Request;
     use hyper::header::{COOKIE, HOST, HeaderValue};
 
     use super::*;

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::io::{self, ErrorKind, Read as _};
+use std::io::Read as _;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use socket2::SockRef;
-use tokio::io::Interest;
 
 use super::writing::Flow;
 use super::{Encoding, Socket};
+use crate::lines::tcp::{self, Chunk};
 use liveline_proto::websocket::{self, Decoder, FrameError, Kind, Received};
 use liveline_proto::{Close, CloseCode, Frame};
 
@@ -48,14 +48,6 @@ pub(super) enum Input {
     Ignored,
     /// The connection ended with the client's close frame, which another thread than that of the task has read.
     Over(Box<Close>),
-}
-
-/// Bytes that were read.
-struct Chunk {
-    /// Their number; 0 at the end of the connection.
-    read: usize,
-    /// Whether there were no more.
-    is_last: bool,
 }
 
 impl Future for Carrying {
@@ -96,7 +88,9 @@ impl Carrying {
                 if let Input::Over(close) = &*input {
                     return Poll::Ready(Some(Close::clone(close)));
                 }
-                let Ok(Chunk { read: read @ 1.., is_last }) = ready!(socket.poll_read(cx, buffer)) else {
+                let Ok(Chunk { read: read @ 1.., is_last }) =
+                    ready!(tcp::poll_read(socket.stream(), cx, buffer))
+                else {
                     return Poll::Ready(Some(CloseCode::Abnormal.into()));
                 };
                 if let Some(close) = socket.take_in(&mut input, &mut buffer[..read]) {
@@ -131,32 +125,6 @@ impl Socket {
             paused.store(false, Ordering::Release);
         }
         may
-    }
-
-    fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<Chunk>> {
-        let stream = self.stream();
-        loop {
-            ready!(stream.poll_read_ready(cx))?;
-            let mut short = None;
-            let read = stream.try_io(Interest::READABLE, || {
-                match (&*SockRef::from(stream)).read(buffer)? {
-                    // Everything was read: without this, tokio would have the system say so in another call.
-                    read if (1..buffer.len()).contains(&read) => {
-                        short = Some(read);
-                        Err(ErrorKind::WouldBlock.into())
-                    }
-                    read => Ok(read),
-                }
-            });
-            match read {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if let Some(read) = short {
-                        return Poll::Ready(Ok(Chunk { read, is_last: true }));
-                    }
-                }
-                read => return Poll::Ready(read.map(|read| Chunk { read, is_last: false })),
-            }
-        }
     }
 
     /// Processes bytes of the client. Returns its close frame if the connection ends with that.

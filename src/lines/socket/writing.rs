@@ -12,7 +12,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::{Encoding, Socket};
-use crate::lines::Hub;
+use crate::lines::{Hub, tcp};
 use liveline_proto::{Attachment, Close, CloseCode, Frame, Outgoing, Take};
 
 /// Bytes of payload that are taken from the engine at a time.
@@ -201,7 +201,9 @@ fn write(stream: &TcpStream, bytes: &[u8], tail: Option<&Frame>, at: &mut usize)
     let total = bytes.len() + tail.len();
     while *at < total {
         let (first, skipped) = (&bytes[(*at).min(bytes.len())..], at.saturating_sub(bytes.len()));
-        match send(stream, first, &tail[skipped..]) {
+        let parts = [IoSlice::new(first), IoSlice::new(&tail[skipped..])];
+        let filled = if tail.is_empty() { &parts[..1] } else { &parts[..] };
+        match tcp::write(stream, filled) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(written) => *at += written,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
@@ -209,17 +211,6 @@ fn write(stream: &TcpStream, bytes: &[u8], tail: Option<&Frame>, at: &mut usize)
         }
     }
     Ok(true)
-}
-
-/// Calls the system without tokio's bookkeeping, which is somewhere else in memory. Tokio has to know only of a connection
-/// that accepts no more, because a task waits for it then.
-fn send(stream: &TcpStream, first: &[u8], tail: &[u8]) -> io::Result<usize> {
-    let (socket, both) = (SockRef::from(stream), [IoSlice::new(first), IoSlice::new(tail)]);
-    let sent = if tail.is_empty() { socket.send(first) } else { socket.send_vectored(&both) };
-    match sent {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => stream.try_write_vectored(&both),
-        sent => sent,
-    }
 }
 
 /// One connection of several that are written together.

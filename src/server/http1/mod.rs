@@ -24,7 +24,6 @@ use hyper::{Request, Response, StatusCode};
 use liveline_proto::http1::{
     AnswerHead, BodyError, BodyLength, Connection, Flaw, HeadError, HeadLimits, Received, ShortBody,
 };
-use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 
 use self::output::Output;
@@ -35,6 +34,7 @@ use super::reply::{Reply, Upgrade};
 use super::service::{self, Replying};
 use crate::http::strict::RequestError;
 use crate::http::{Answer, AnswerBody, BodyError as AnswerError, BodyFailure, BodyFeed, ReceivedBody, spare};
+use crate::lines::tcp::{self, Chunk};
 
 /// Field lines of a head.
 const FIELDS: usize = 100;
@@ -535,17 +535,16 @@ impl Http {
 
     fn read_some(&mut self, cx: &mut task::Context<'_>) -> io::Result<Read> {
         buffers::shared(|shared| {
-            let mut buffer = ReadBuf::new(&mut shared.read);
-            let polled = Pin::new(&mut self.wire.borrow_mut().stream).poll_read(cx, &mut buffer);
+            let polled = tcp::poll_read(&self.wire.borrow().stream, cx, &mut shared.read);
             match polled {
                 Poll::Pending => Ok(Read::Nothing),
                 Poll::Ready(Err(error)) => Err(error),
-                Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
+                Poll::Ready(Ok(Chunk { read: 0, .. })) => {
                     self.has_ended = true;
                     Ok(Read::End)
                 }
-                Poll::Ready(Ok(())) => {
-                    self.received(buffer.filled());
+                Poll::Ready(Ok(Chunk { read, .. })) => {
+                    self.received(&shared.read[..read]);
                     Ok(Read::Bytes)
                 }
             }

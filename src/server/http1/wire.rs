@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use tokio::net::TcpStream;
 
 use super::output::Output;
+use crate::lines::tcp;
 use crate::server::monitor::Monitor;
 
 /// See the module.
@@ -31,7 +32,8 @@ impl Wire {
             return Poll::Ready(Err(failure));
         }
         while !self.output.is_empty() {
-            let sent = self.output.poll_write(&mut self.stream, cx);
+            let Wire { stream, output, .. } = self;
+            let sent = output.poll_write(|parts| tcp::poll_write(stream, cx, parts));
             self.monitor.sent(&sent);
             if ready!(sent)? == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
