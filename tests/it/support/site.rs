@@ -149,7 +149,12 @@ impl Site {
     /// Any command that ends by itself, over this folder.
     #[track_caller]
     pub fn run(&self, command: &str) -> Finished {
-        finish(self.command(command))
+        let mut line = self.command(command);
+        if ["serve", "dev"].contains(&command) && !self.arguments.iter().any(|it| it.starts_with("--port")) {
+            // The default port may be taken.
+            line.args(["--port", "0"]);
+        }
+        finish(line)
     }
 
     /// The command line, not yet started; the folder is its second word.
