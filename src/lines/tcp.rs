@@ -1,7 +1,8 @@
 //! Reads from TCP connections and writes to them.
 //!
-//! The system is called without libc, whose calls make their thread ready for a cancellation that no thread here ever gets,
-//! and without tokio's bookkeeping, which has to know only of connections where there is nothing to do.
+//! The system is called without libc, whose functions let other threads cancel the call, which no thread here does. Writes
+//! also go without tokio's bookkeeping, which is somewhere else in memory: tokio has to know only of a connection that
+//! accepts no more, because a task waits for it then.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::task::{Context, Poll, ready};
@@ -56,7 +57,7 @@ pub(crate) fn write(stream: &TcpStream, parts: &[IoSlice<'_>]) -> io::Result<usi
         several => net::sendmsg(stream, several, &mut SendAncillaryBuffer::default(), flags),
     };
     match sent.map_err(io::Error::from) {
-        // So that tokio knows, because a task is about to wait.
+        // From this call tokio knows it.
         Err(error) if error.kind() == ErrorKind::WouldBlock => stream.try_write_vectored(parts),
         sent => sent,
     }

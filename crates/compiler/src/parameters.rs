@@ -35,7 +35,7 @@ fn event_alone(source: &str) -> Option<&str> {
     let list = list_of(source)?.trim();
     let inner = list.strip_suffix(',').map_or(list, str::trim_end);
     let is_one = match inner.strip_prefix('{') {
-        // A pattern without defaults, whose inner patterns it has none of.
+        // A pattern of names, without defaults and without patterns in it.
         Some(rest) => rest.strip_suffix('}').is_some_and(|names| names.chars().all(is_of_flat_pattern)),
         None => inner.chars().all(is_of_name),
     };
