@@ -114,6 +114,8 @@ function prepareLoad() {
  * with the last two, the next node is that of a path.
  */
 function rehearse(modules) {
+  // Does nothing yet, but is compiled.
+  countMemory();
   pin();
   for (let i = 0; i < modules.length; i++) addHandler("webflo", i, "/", "ext:liveline/rehearsal.js", modules[i]);
   const nodes = ArrayPrototypeMap(modules, (_module, i) => [-1, i, 0]);
