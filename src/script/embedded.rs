@@ -82,7 +82,7 @@ deno_core::extension!(
     },
 );
 
-/// The extensions of an isolate, in the order in which they depend on each other.
+/// The extensions of an isolate, in the order in which they depend on each other. `is_for_snapshot`: its heap is kept.
 pub(super) fn extensions(
     exchanges: Exchanges,
     databases: Databases,
@@ -90,6 +90,7 @@ pub(super) fn extensions(
     access: &Access,
     loader: &Rc<Loader>,
     half: Half,
+    is_for_snapshot: bool,
 ) -> Vec<Extension> {
     #[cfg(not(feature = "node"))]
     let _ = loader;
@@ -99,7 +100,8 @@ pub(super) fn extensions(
         #[cfg(feature = "node")]
         node: Some((loader.clone(), access.clone())),
     };
-    without_paths(in_order(stateful, half))
+    let extensions = in_order(stateful, half);
+    if is_for_snapshot { with_texts(extensions) } else { without_paths(extensions) }
 }
 
 /// The extensions of an isolate that runs no handlers, for making a snapshot.
@@ -147,6 +149,23 @@ fn in_order(stateful: Stateful, half: Half) -> Vec<Extension> {
             extensions.extend(node::extensions(handlers));
             extensions.extend([stateful.liveline, ext::node::liveline_node::init()]);
         }
+    }
+    extensions
+}
+
+/// The extensions with the texts of their scripts. So a kept heap refers to the texts of those that it has loaded, which are
+/// beside it in the file; otherwise each isolate would copy them. The texts are ASCII: V8 takes their bytes for characters.
+fn with_texts(mut extensions: Vec<Extension>) -> Vec<Extension> {
+    let with_text = |file: &ExtensionFileSource| {
+        let (specifier, text) = embedded(file)?;
+        // `deno_core` makes a function's body of an expression itself.
+        let expression = text.strip_prefix("\"use strict\"; return (").and_then(|it| it.strip_suffix(");"));
+        Some(ExtensionFileSource::new_computed(specifier, expression.unwrap_or(text).into()))
+    };
+    for extension in &mut extensions {
+        extension.lazy_loaded_js_files =
+            extension.lazy_loaded_js_files.iter().filter_map(with_text).collect();
+        extension.lazy_loaded_esm_files = Cow::Borrowed(&[]);
     }
     extensions
 }

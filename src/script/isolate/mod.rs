@@ -163,7 +163,15 @@ impl Isolate {
         let memory = Memory::new(limits.heap);
         let options = RuntimeOptions {
             module_loader: Some(loader.clone()),
-            extensions: embedded::extensions(exchanges, databases, memory.clone(), access, &loader, half),
+            extensions: embedded::extensions(
+                exchanges,
+                databases,
+                memory.clone(),
+                access,
+                &loader,
+                half,
+                is_for_snapshot,
+            ),
             residual_lazy_js_sources: lazy.scripts,
             residual_lazy_esm_sources: lazy.modules,
             ..Default::default()
