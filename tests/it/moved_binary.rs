@@ -13,7 +13,7 @@ use notify::{Event, EventKind, RecursiveMode, Watcher};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{PATIENCE, Site, executable};
+use crate::support::{Figures, PATIENCE, Site, executable};
 use crate::websockets::next;
 
 #[test]
@@ -163,6 +163,30 @@ fn a_copy_starts_from_a_snapshot_beside_it() {
             host.log.contains("liveline.snapshot");
         }
     }
+}
+
+/// Without a snapshot, V8 reads the texts of scripts where they are in the executable.
+#[test]
+#[cfg(feature = "v8")]
+fn an_isolate_from_a_snapshot_has_no_texts_of_scripts_in_its_heap() {
+    let (beside, alone) = (Site::new(), Site::new());
+    let with_snapshot = copy_with_snapshot(&beside);
+    let without = alone.path("liveline");
+    copy_executable(&without);
+    let heap_of = |executable: &Path| {
+        let handler = "export default () => 'served';";
+        let site = Site::new().run_by(executable, &[]).file("handler.js", handler).arg("--metrics=0");
+        let host = site.serve();
+        assert_eq!(host.get("/").text(), "served");
+        let used = |figures: &Figures| -> f64 {
+            let heaps =
+                figures.samples.iter().filter(|((name, _), _)| name == "liveline_isolate_heap_used_bytes");
+            heaps.map(|(_, bytes)| bytes).sum()
+        };
+        used(&host.until_figures(|figures| used(figures) > 0.0))
+    };
+    let (kept, made) = (heap_of(&with_snapshot), heap_of(&without));
+    assert!(kept < made, "{kept} and {made} bytes");
 }
 
 #[test]
