@@ -114,13 +114,13 @@ function prepareLoad() {
  * with the last two, the next node is that of a path.
  */
 function rehearse(modules) {
-  // Does nothing yet, but is compiled.
-  countMemory();
   pin();
   for (let i = 0; i < modules.length; i++) addHandler("webflo", i, "/", "ext:liveline/rehearsal.js", modules[i]);
   const nodes = ArrayPrototypeMap(modules, (_module, i) => [-1, i, 0]);
   ArrayPrototypePush(nodes, [-1, modules.length - 2, 0, modules.length - 1, 1]);
   setNodes(nodes);
+  // Neither has an effect here: they are called so that the kept heap has their code.
+  countMemory();
   problems();
   started();
 }

@@ -29,7 +29,7 @@ pub(crate) fn poll_read(
         ready!(stream.poll_read_ready(cx))?;
         let mut short = None;
         let read = stream.try_io(Interest::READABLE, || {
-            let (read, _) = net::recv(stream, &mut *buffer, RecvFlags::empty())?;
+            let read = read(stream, buffer)?;
             if (1..buffer.len()).contains(&read) {
                 // Everything was read: without this, tokio would have the system say so in another call.
                 short = Some(read);
@@ -48,12 +48,19 @@ pub(crate) fn poll_read(
     }
 }
 
+/// Reads what has arrived, for a thread that is not that of the connection's task. Fails with [`ErrorKind::WouldBlock`] if
+/// there is nothing.
+pub(crate) fn read(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let (read, _) = net::recv(stream, buffer, RecvFlags::empty())?;
+    Ok(read)
+}
+
 /// Writes as many of these bytes as the system accepts. Fails with [`ErrorKind::WouldBlock`] if it accepts none for now.
 pub(crate) fn write(stream: &TcpStream, parts: &[IoSlice<'_>]) -> io::Result<usize> {
     // A program in Rust ignores the signal that the system sends where the connection is gone.
     let flags = SendFlags::empty();
     let sent = match parts {
-        [only] => net::send(stream, only, flags),
+        [first, rest @ ..] if rest.iter().all(|part| part.is_empty()) => net::send(stream, first, flags),
         several => net::sendmsg(stream, several, &mut SendAncillaryBuffer::default(), flags),
     };
     match sent.map_err(io::Error::from) {

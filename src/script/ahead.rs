@@ -1,4 +1,4 @@
-//! Reads the handlers of the first code while its isolates start.
+//! Reads handlers while the isolates that are to load them start.
 
 use std::collections::HashSet;
 use std::path::PathBuf;

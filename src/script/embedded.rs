@@ -13,6 +13,7 @@ use super::loader::Loader;
 #[cfg(feature = "node")]
 use super::node;
 use crate::ext::{self, Access, Environment, Exchanges, Memory};
+use liveline_compiler::builtin;
 use liveline_store::Databases;
 
 /// Scripts that extensions ask for in crates that isolates without Node's half leave out. Client certificates are what
@@ -100,13 +101,12 @@ pub(super) fn extensions(
         #[cfg(feature = "node")]
         node: Some((loader.clone(), access.clone())),
     };
-    let extensions = in_order(stateful, half);
-    if is_for_snapshot { with_texts(extensions) } else { without_paths(extensions) }
+    without_paths(in_order(stateful, half), is_for_snapshot)
 }
 
 /// The extensions of an isolate that runs no handlers, for making a snapshot.
 pub(super) fn stateless_extensions(half: Half) -> Vec<Extension> {
-    without_paths(in_order(Stateful::none(), half))
+    without_paths(in_order(Stateful::none(), half), false)
 }
 
 /// The extensions that carry the state of one isolate.
@@ -153,28 +153,19 @@ fn in_order(stateful: Stateful, half: Half) -> Vec<Extension> {
     extensions
 }
 
-/// The extensions with the texts of their scripts. So a kept heap refers to the texts of those that it has loaded, which are
-/// beside it in the file; otherwise each isolate would copy them. The texts are ASCII: V8 takes their bytes for characters.
-fn with_texts(mut extensions: Vec<Extension>) -> Vec<Extension> {
+/// The extensions without the paths of their scripts, which exist only on the machine that built the executable.
+/// [`lazy`] has the sources. For a snapshot they stand in place of the paths, too: then the kept heap refers to those that it
+/// has loaded, which are beside it in the file, and no isolate copies them.
+fn without_paths(mut extensions: Vec<Extension>, is_for_snapshot: bool) -> Vec<Extension> {
     let with_text = |file: &ExtensionFileSource| {
-        let (specifier, text) = embedded(file)?;
-        // `deno_core` makes a function's body of an expression itself.
-        let expression = text.strip_prefix("\"use strict\"; return (").and_then(|it| it.strip_suffix(");"));
-        Some(ExtensionFileSource::new_computed(specifier, expression.unwrap_or(text).into()))
+        let (specifier, body) = embedded(file)?;
+        // `deno_core` makes the body itself.
+        let text = builtin::expression_in(body).unwrap_or(body);
+        Some(ExtensionFileSource::new_computed(specifier, text.into()))
     };
     for extension in &mut extensions {
-        extension.lazy_loaded_js_files =
-            extension.lazy_loaded_js_files.iter().filter_map(with_text).collect();
-        extension.lazy_loaded_esm_files = Cow::Borrowed(&[]);
-    }
-    extensions
-}
-
-/// The extensions without the paths of their scripts, which exist only on the machine that built the executable.
-/// [`lazy`] has the sources.
-fn without_paths(mut extensions: Vec<Extension>) -> Vec<Extension> {
-    for extension in &mut extensions {
-        extension.lazy_loaded_js_files = Cow::Borrowed(&[]);
+        let scripts = extension.lazy_loaded_js_files.iter().filter(|_| is_for_snapshot);
+        extension.lazy_loaded_js_files = scripts.filter_map(with_text).collect();
         extension.lazy_loaded_esm_files = Cow::Borrowed(&[]);
     }
     extensions

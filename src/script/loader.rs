@@ -114,10 +114,7 @@ impl Loader {
     pub(super) fn read_ahead(&self, handler: &Path) {
         let Ok(url) = ModuleSpecifier::from_file_path(handler) else { return };
         let sources = self.sources.borrow().clone();
-        if sources.module(&url).is_none()
-            && self.check(handler, &url).is_ok()
-            && self.modules.kind_of(handler).is_none()
-        {
+        if self.check(handler, &url).is_ok() && self.modules.kind_of(handler).is_none() {
             let _ = self.module_of(handler, &url, &sources, Diagnostic::new);
         }
     }

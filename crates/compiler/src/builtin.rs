@@ -39,14 +39,25 @@ pub fn compile(name: &str, source: String) -> Result<String, String> {
     let is_expression =
         ["(function", "(async function", "(()", "(async ()"].iter().any(|it| text.starts_with(it));
     Ok(match (is_expression, uses_deno) {
-        (true, false) => format!("\"use strict\"; return ({});", text.trim_end_matches(';')),
-        (true, true) => format!(
-            "\"use strict\"; return (((Deno) => {})(__bootstrap.internals.deno));",
-            text.trim_end_matches(';')
-        ),
+        (true, false) => body_of(text.trim_end_matches(';')),
+        (true, true) => {
+            body_of(&format!("((Deno) => {})(__bootstrap.internals.deno)", text.trim_end_matches(';')))
+        }
         (false, false) => text.to_owned(),
         (false, true) => format!("{DENO}{text}"),
     })
+}
+
+const BODY: [&str; 2] = ["\"use strict\"; return (", ");"];
+
+/// The body of a function that returns what an expression is, as `deno_core` runs scripts.
+fn body_of(expression: &str) -> String {
+    BODY.join(expression)
+}
+
+/// The expression of a script that was compiled to a function's body.
+pub fn expression_in(body: &str) -> Option<&str> {
+    body.strip_prefix(BODY[0])?.strip_suffix(BODY[1])
 }
 
 /// The text with escapes in place of characters beyond ASCII. They stand in strings, templates and patterns, because

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::io::Read as _;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,7 +9,6 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use socket2::SockRef;
 
 use super::writing::Flow;
 use super::{Encoding, Socket};
@@ -202,7 +200,7 @@ impl Socket {
         }
         INPUT.with_borrow_mut(|buffer| {
             buffer.resize(READ_BYTES, 0);
-            let Ok(read @ 1..) = (&*SockRef::from(self.stream())).read(buffer) else { return };
+            let Ok(read @ 1..) = tcp::read(self.stream(), buffer) else { return };
             if let Some(close) = self.take_in(&mut input, &mut buffer[..read]) {
                 *input = Input::Over(Box::new(close));
                 self.waker.wake();

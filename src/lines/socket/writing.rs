@@ -201,9 +201,7 @@ fn write(stream: &TcpStream, bytes: &[u8], tail: Option<&Frame>, at: &mut usize)
     let total = bytes.len() + tail.len();
     while *at < total {
         let (first, skipped) = (&bytes[(*at).min(bytes.len())..], at.saturating_sub(bytes.len()));
-        let parts = [IoSlice::new(first), IoSlice::new(&tail[skipped..])];
-        let filled = if tail.is_empty() { &parts[..1] } else { &parts[..] };
-        match tcp::write(stream, filled) {
+        match tcp::write(stream, &[first, &tail[skipped..]].map(IoSlice::new)) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(written) => *at += written,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),

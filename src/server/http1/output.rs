@@ -59,8 +59,7 @@ impl Output {
         write: impl FnOnce(&[IoSlice<'_>]) -> Poll<Result<usize>>,
     ) -> Poll<Result<usize>> {
         let parts = [&self.buffer[self.sent..], &self.data, self.end].map(IoSlice::new);
-        let is_one = self.data.is_empty() && self.end.is_empty();
-        let written = write(if is_one { &parts[..1] } else { &parts });
+        let written = write(&parts);
         if let Poll::Ready(Ok(bytes)) = written {
             self.advance(bytes);
         }

@@ -387,12 +387,13 @@ impl Pool {
             workers.0.push(worker);
             loading.push(loaded);
         }
-        if code.is_first {
-            // Later isolates start before their code is known.
-            let access = &self.config.access;
-            let read = || read_ahead(access, &code.routes, &code.settings, &code.sources);
-            lock(&self.last_load.files).extend(tokio::task::block_in_place(read));
-        }
+        // In development, later isolates have started before.
+        let has_time = code.is_first || self.config.mode != Mode::Development;
+        let reading = has_time.then(|| {
+            let (config, code) = (self.config.clone(), code.clone());
+            let read = move || read_ahead(&config.access, &code.routes, &code.settings, &code.sources);
+            self.runtime.spawn_blocking(read)
+        });
         let mut result = Ok(());
         for loading in loading {
             let loaded = finished(loading).await;
@@ -403,6 +404,11 @@ impl Pool {
             lock(&self.last_load.files).extend(loaded.files);
             self.last_load.is_stuck.fetch_or(loaded.is_stuck, Ordering::Relaxed);
             result = result.and(loaded.result);
+        }
+        if let Some(reading) = reading {
+            // If it panicked, the isolates have read what it had not.
+            let files = reading.await.unwrap_or_default();
+            lock(&self.last_load.files).extend(files);
         }
         if result.is_err() {
             workers.0.iter().for_each(|worker| self.detach_debuggers(worker.owner));
