@@ -10,13 +10,15 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hyper::header::{COOKIE, HeaderMap, HeaderValue};
+use hyper::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 use hyper::{StatusCode, Uri};
 
 use super::AnswerBody;
 
-/// The name of the cookie.
-const NAME: &str = "__liveline_document";
+/// The names of the cookies begin with this; one of [`MAX_PER_ADDRESS`] numbers follows, so that a browser whose tabs load
+/// documents at the same time has a cookie for each.
+const PREFIX: &str = "__liveline_document_";
+const SCOPE: &str = "Path=/; HttpOnly; SameSite=Strict";
 /// How long a document is kept. A browser loads it at once.
 const AGE: Duration = Duration::from_secs(30);
 /// Documents of one client address. Beyond that the oldest is dropped.
@@ -42,10 +44,19 @@ impl KeptDocument {
 
 /// The documents of the process. Clones share them.
 #[derive(Clone, Default)]
-pub(crate) struct KeptDocuments(Arc<Mutex<VecDeque<Kept>>>);
+pub(crate) struct KeptDocuments(Arc<Mutex<Table>>);
+
+#[derive(Default)]
+struct Table {
+    /// From the oldest on.
+    kept: VecDeque<Kept>,
+    /// The number of the next one's cookie.
+    next: usize,
+}
 
 struct Kept {
-    token: String,
+    /// Name and value.
+    cookie: String,
     /// Path and query.
     target: String,
     address: IpAddr,
@@ -73,11 +84,13 @@ impl KeptDocuments {
             write!(token, "{byte:02x}").expect("a string can be written to");
             token
         });
-        let secure = if is_secure { "; Secure" } else { "" };
-        let (path, age) = ("Path=/; HttpOnly; SameSite=Strict", AGE.as_secs());
-        let cookie = format!("{NAME}={token}; {path}; Max-Age={age}{secure}");
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push_back(Kept { token, target: target_of(target), address, since: now, document });
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let cookie = format!("{PREFIX}{}={token}", table.next);
+        table.next = (table.next + 1) % MAX_PER_ADDRESS;
+        let (secure, age) = (if is_secure { "; Secure" } else { "" }, AGE.as_secs());
+        let set = format!("{cookie}; {SCOPE}; Max-Age={age}{secure}");
+        let all = &mut table.kept;
+        all.push_back(Kept { cookie, target: target_of(target), address, since: now, document });
         all.retain(|kept| now.duration_since(kept.since) < AGE);
         let excess =
             all.iter().filter(|kept| kept.address == address).count().saturating_sub(MAX_PER_ADDRESS);
@@ -88,25 +101,24 @@ impl KeptDocuments {
         while all.iter().map(|kept| kept.document.size()).sum::<usize>() > MAX_BYTES {
             all.pop_front();
         }
-        Some(HeaderValue::try_from(cookie).expect("the token is hexadecimal"))
+        Some(HeaderValue::try_from(set).expect("the token is hexadecimal"))
     }
 
-    /// Takes out the document that a request's cookie names.
+    /// Takes out the document that one of a request's cookies names. Its headers delete the cookie.
     pub(crate) fn take(&self, target: &Uri, headers: &HeaderMap, now: Instant) -> Option<KeptDocument> {
-        let token = token_of(headers)?;
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = all.iter().position(|kept| kept.token == token)?;
-        let kept = &all[found];
-        if kept.target != target_of(target) || now.duration_since(kept.since) >= AGE {
-            return None;
-        }
-        all.remove(found).map(|kept| kept.document)
-    }
-
-    /// The cookie that deletes the name.
-    pub(crate) fn forget() -> HeaderValue {
-        let cookie = format!("{NAME}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
-        HeaderValue::try_from(cookie).expect("it is ASCII")
+        let mut cookies = cookies_of(headers).peekable();
+        cookies.peek()?;
+        let target = target_of(target);
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |kept: &Kept, cookie| {
+            kept.cookie == cookie && kept.target == target && now.duration_since(kept.since) < AGE
+        };
+        let found = cookies.find_map(|cookie| table.kept.iter().position(|kept| is_it(kept, cookie)))?;
+        let Kept { cookie, mut document, .. } = table.kept.remove(found)?;
+        let name = cookie.split('=').next().unwrap_or_default();
+        let deleted = HeaderValue::try_from(format!("{name}=; {SCOPE}; Max-Age=0"));
+        document.headers.append(SET_COOKIE, deleted.expect("the name is ASCII"));
+        Some(document)
     }
 }
 
@@ -114,11 +126,10 @@ fn target_of(uri: &Uri) -> String {
     uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string)
 }
 
-fn token_of(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs =
-        cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == NAME).map(|(_, token)| token)
+/// The cookies that may name a document, each as name and value.
+fn cookies_of(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lists = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    lists.flat_map(|list| list.split(';')).map(str::trim).filter(|cookie| cookie.starts_with(PREFIX))
 }
 
 #[cfg(test)]
@@ -157,6 +168,23 @@ mod tests {
     }
 
     #[test]
+    fn take_has_a_cookie_for_each_of_several_and_deletes_only_its_own() {
+        let (documents, now) = (KeptDocuments::default(), Instant::now());
+        let pairs: Vec<_> = ["/a", "/b"]
+            .map(|path| documents.keep(&uri(path), HERE, document(3), false, now).unwrap())
+            .iter()
+            .map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap().to_owned())
+            .collect();
+        let headers = HeaderMap::from_iter([(COOKIE, HeaderValue::try_from(pairs.join("; ")).unwrap())]);
+        for (path, pair) in ["/b", "/a"].into_iter().zip(pairs.iter().rev()) {
+            let taken = documents.take(&uri(path), &headers, now).unwrap();
+            let deleted = taken.headers[SET_COOKIE].to_str().unwrap();
+            let name = pair.split('=').next().unwrap();
+            assert!(deleted.starts_with(&format!("{name}=; ")) && deleted.contains("Max-Age=0"), "{deleted}");
+        }
+    }
+
+    #[test]
     fn take_after_a_while_is_nothing() {
         let (documents, now) = (KeptDocuments::default(), Instant::now());
         let cookie = documents.keep(&uri("/a"), HERE, document(3), false, now).unwrap();
@@ -183,6 +211,6 @@ mod tests {
             let address = IpAddr::V4(Ipv4Addr::new(10, 0, 0, last));
             assert!(documents.keep(&uri("/a"), address, document(MAX_SIZE), false, now).is_some());
         }
-        assert_eq!(documents.0.lock().unwrap().len(), MAX_BYTES / MAX_SIZE);
+        assert_eq!(documents.0.lock().unwrap().kept.len(), MAX_BYTES / MAX_SIZE);
     }
 }

@@ -79,16 +79,24 @@ impl BodyFeed {
         rest.is_wanted
     }
 
+    /// Whether the reader waits for bytes.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.0.borrow().is_wanted
+    }
+
     /// Whether there is no reader any more.
     pub(crate) fn is_dropped(&self) -> bool {
         self.0.borrow().is_dropped
     }
 
-    /// Passes bytes on to the reader, which has read the ones before.
+    /// Passes bytes on to the reader.
     pub(crate) fn feed(&self, data: Bytes) {
         let mut rest = self.0.borrow_mut();
         rest.left = rest.left.map(|left| left.saturating_sub(data.len() as u64));
-        rest.data = data;
+        rest.data = match rest.data.is_empty() {
+            true => data,
+            false => [&*rest.data, &*data].concat().into(),
+        };
         rest.wake_reader();
     }
 
@@ -231,6 +239,16 @@ mod tests {
         assert_eq!(next(&mut body), Poll::Ready(Some(Ok(Bytes::from_static(b"bc")))));
         assert_eq!(next(&mut body), Poll::Ready(None));
         assert!(body.is_end_stream());
+    }
+
+    #[test]
+    fn bytes_that_nobody_waits_for_are_kept() {
+        let (feed, mut body) = BodyFeed::new(Bytes::new(), Some(3));
+        feed.feed(Bytes::from_static(b"ab"));
+        feed.feed(Bytes::from_static(b"c"));
+        assert!(!feed.is_awaited());
+        assert_eq!(next(&mut body), Poll::Ready(Some(Ok(Bytes::from_static(b"abc")))));
+        assert!(next(&mut body).is_pending() && feed.is_awaited());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, SET_COOKIE};
+use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Response, StatusCode};
 
@@ -22,7 +22,6 @@ pub(super) fn kept_document(documents: &KeptDocuments, request: &Request<Receive
         documents.take(request.uri(), request.headers(), Instant::now())?;
     let mut answer = Answer::empty(status);
     answer.headers = headers;
-    answer.headers.append(SET_COOKIE, KeptDocuments::forget());
     answer.body = body;
     // The browser shows it whatever its status is.
     answer.nature = Nature::State;

@@ -342,6 +342,72 @@ fn a_body_is_the_same_whether_it_comes_with_the_head_or_after_it() {
     }
 }
 
+/// Stays on the line after its answer, for which `/late` waits until it is released. `/read` reads the body after that.
+const STAYS: &str = r#"
+    const release = Promise.withResolvers();
+    export default async (event, next) => {
+      if (next.stepname === "release") return release.resolve(), "released";
+      if (next.stepname === "next") return "the next answer";
+      if (next.stepname === "late") await release.promise;
+      await event.respondWith("live", { done: false });
+      if (next.stepname === "read") {
+        await release.promise;
+        console.log(`read: ${await event.request.text()}`);
+      }
+      event.waitUntilNavigate();
+    };"#;
+
+const NEXT: &str = "GET /next HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/// The head of a live request with a body of this length.
+fn live_head(path: &str, length: usize) -> String {
+    format!("POST {path} HTTP/1.1\r\nHost: x\r\nX-Accept-Live: *\r\nContent-Length: {length}\r\n\r\n")
+}
+
+#[test]
+fn a_body_that_comes_before_a_live_answer_and_is_not_read_holds_up_no_request() {
+    let host = serve(STAYS);
+    let mut stream = host.connect();
+    let heads = [NEXT, &live_head("/late", 8)].concat();
+    stream.write_all(heads.as_bytes()).expect("the host reads");
+    // It shows that the head was read without the body.
+    read_until(&mut stream, "the next answer");
+
+    stream.write_all(b"name=Ada").expect("the host reads");
+    host.get("/release");
+    let answer = read_until(&mut stream, "\r\n\r\nlive");
+    stream.write_all(NEXT.as_bytes()).expect("the host reads");
+
+    assert!(!answer.contains("connection: close"), "{answer}");
+    read_until(&mut stream, "the next answer");
+}
+
+#[test]
+fn a_live_answer_before_the_end_of_a_body_that_is_not_read_ends_the_connection() {
+    let host = serve(STAYS);
+    for length in [8, 300_000] {
+        let mut stream = host.connect();
+        stream.write_all(live_head("/", length).as_bytes()).expect("the host reads");
+
+        let answer = read_until(&mut stream, "\r\n\r\nlive");
+
+        assert!(answer.contains("connection: close"), "{length}: {answer}");
+    }
+}
+
+#[test]
+fn a_handler_can_read_the_body_after_its_live_answer() {
+    let host = serve(STAYS);
+    let mut stream = host.connect();
+    stream.write_all(live_head("/read", 8).as_bytes()).expect("the host reads");
+    read_until(&mut stream, "\r\n\r\nlive");
+
+    stream.write_all(b"name=Ada").expect("the host reads");
+    host.get("/release");
+
+    host.prints("read: name=Ada");
+}
+
 #[test]
 fn the_signal_does_not_abort_while_a_body_is_sent() {
     let host = serve(

@@ -307,12 +307,7 @@ impl Http {
     }
 
     fn respond(&mut self, response: Response<AnswerBody>) {
-        // A client whose body nobody reads is told by the head that the connection ends.
-        self.discard_body();
-        if self.is_body_dropped() && self.connection.has_body() {
-            self.connection.abandon_body();
-            self.body = None;
-        }
+        self.settle_body();
         let (parts, body) = response.into_parts();
         let reason = parts.extensions.get::<ReasonPhrase>().map(ReasonPhrase::as_bytes);
         let answer = AnswerHead {
@@ -424,7 +419,8 @@ impl Http {
         let Some(body) = &self.body else { return false };
         if !body.is_wanted(cx) {
             if body.is_dropped() && matches!(self.answering, Answering::Nothing) {
-                return self.skip_body(cx);
+                self.skip_body();
+                return true;
             }
             return false;
         }
@@ -458,27 +454,47 @@ impl Http {
 
     /// Everything is sent but for the body that nobody reads: what is there of it is skipped. If that is not all, the
     /// connection ends.
-    fn skip_body(&mut self, cx: &mut task::Context<'_>) -> bool {
-        self.discard_body();
-        if self.connection.has_body() && matches!(self.read_some(cx), Ok(Read::Bytes)) {
-            self.discard_body();
-        }
+    fn skip_body(&mut self) {
+        self.read_ahead();
+        self.gather();
         if self.connection.has_body() {
             self.connection.abandon_body();
         }
         self.body = None;
-        true
     }
 
-    fn is_body_dropped(&self) -> bool {
-        self.body.as_ref().is_none_or(BodyFeed::is_dropped)
-    }
-
-    /// Drops what was received of a body that nobody reads.
-    fn discard_body(&mut self) {
-        if self.connection.has_body() && self.is_body_dropped() {
-            self.gather();
+    /// Before the answer begins: receives what has arrived of a body for which no reader waits. If that is not all, no
+    /// request can follow on the connection before somebody reads the rest, and the head of the answer says that the
+    /// connection ends.
+    fn settle_body(&mut self) {
+        if !self.connection.has_body() || self.body.as_ref().is_some_and(BodyFeed::is_awaited) {
+            return;
         }
+        self.read_ahead();
+        let (data, end) = self.gather();
+        match self.body.take().filter(|body| !body.is_dropped()) {
+            Some(body) => {
+                body.feed(data);
+                match end {
+                    Some(end) => body.end(end.map_err(BodyFailure::from)),
+                    None => {
+                        self.connection.retire();
+                        self.body = Some(body);
+                    }
+                }
+            }
+            None if self.connection.has_body() => self.connection.abandon_body(),
+            None => {}
+        }
+    }
+
+    /// Reads what has arrived, whether or not anything waits for it.
+    fn read_ahead(&mut self) {
+        buffers::shared(|shared| {
+            // The end of the connection and its errors are there for the next read as well.
+            let read = tcp::read(&self.wire.borrow().stream, &mut shared.read).unwrap_or(0);
+            self.received(&shared.read[..read]);
+        });
     }
 
     /// What was received of the current request's body and not read, in one piece, since every piece costs its reader a
