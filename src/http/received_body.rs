@@ -134,7 +134,7 @@ impl Drop for ReceivedBody {
     fn drop(&mut self) {
         let Some(rest) = &self.rest else { return };
         let mut rest = rest.borrow_mut();
-        rest.is_dropped = true;
+        (rest.is_dropped, rest.is_wanted) = (true, false);
         if let Some(connection) = rest.connection.take() {
             connection.wake();
         }
@@ -262,8 +262,9 @@ mod tests {
 
     #[test]
     fn a_connection_knows_that_nobody_reads() {
-        let (feed, body) = BodyFeed::new(Bytes::new(), None);
+        let (feed, mut body) = BodyFeed::new(Bytes::new(), None);
+        assert!(next(&mut body).is_pending() && feed.is_awaited());
         drop(body);
-        assert!(feed.is_dropped());
+        assert!(feed.is_dropped() && !feed.is_awaited());
     }
 }

@@ -169,9 +169,9 @@ fn keep_watch(
         if debug_time.is_attached() {
             turn = Turn::begin(count, alive.exchange(), clock.now());
             watched.meanwhile();
-        } else if count != turn.count || count.is_multiple_of(2) {
+        } else if count != turn.count {
             turn = Turn::begin(count, alive.exchange(), clock.now());
-        } else {
+        } else if !count.is_multiple_of(2) {
             match turn.look(terminator, clock.now(), limits) {
                 Look::Fine => watched.meanwhile(),
                 Look::Over { exchange } => terminator.condemn(count, Some(exchange), TerminationReason::Cpu),

@@ -16,7 +16,7 @@ use crate::failure::{Outcome, While, fail};
 
 const STARTS: usize = 11;
 const STOPS: usize = 5;
-const SAVES: u32 = 20;
+const SAVES: u32 = 60;
 /// Lines that are open while files are saved.
 const LINES: usize = 200;
 /// Between two questions: short against what is measured, and leaves the machine to the server.
