@@ -18,6 +18,7 @@ use super::AnswerBody;
 /// The names of the cookies begin with this; one of [`MAX_PER_ADDRESS`] numbers follows, so that a browser whose tabs load
 /// documents at the same time has a cookie for each.
 const PREFIX: &str = "__liveline_document_";
+/// What else is said of a cookie, when it is set and when it is deleted.
 const SCOPE: &str = "Path=/; HttpOnly; SameSite=Strict";
 /// How long a document is kept. A browser loads it at once.
 const AGE: Duration = Duration::from_secs(30);
