@@ -331,7 +331,7 @@ fn a_load_that_a_save_cancels_leaves_no_isolate() {
         host.site.write("handler.js", format!("await fetch('http://{address}/{n}'); {}", says("1")));
         let mut waiting = Vec::new();
         while waiting.len() < 2 {
-            let (mut stream, _) = server.accept().expect("a request");
+            let (stream, _) = server.accept().expect("a request");
             // A load that is cancelled may close its connection before it has sent anything.
             let mut head = String::new();
             let _ = BufReader::new(&stream).read_line(&mut head);
