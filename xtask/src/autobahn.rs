@@ -52,7 +52,7 @@ pub fn autobahn(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     let suite = Suite::install(checkout.target.join("autobahn"))?;
     let liveline = match Machine.variable("LIVELINE_BIN") {
         Some(file) => PathBuf::from(file),
-        None => build(checkout, &engine::choose(checkout, &Machine)?.build(checkout)?, Profile::Release)?,
+        None => build(checkout, &engine::choose(checkout, &Machine)?.build(checkout)?, Profile::Quick)?,
     };
     let mut failed = 0;
     for end in ends {

@@ -223,7 +223,7 @@ fn liveline(setup: &BenchSetup<'_>) -> Outcome<PathBuf> {
     let checkout = setup.checkout;
     let build = engine::choose(checkout, &Machine)?.build(checkout)?;
     if !setup.plan.smoke {
-        return run::build(checkout, &build, run::Profile::Release);
+        return run::build(checkout, &build, run::Profile::Quick);
     }
     let mut cargo = checkout.cargo("build");
     complete(build.apply(&mut cargo).args(["--quiet", "--bin", "liveline"]))?;
