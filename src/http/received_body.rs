@@ -70,17 +70,16 @@ impl BodyFeed {
         (BodyFeed(rest.clone()), ReceivedBody { data, rest: Some(rest) })
     }
 
-    /// Whether the reader waits for bytes. The task of `cx` is woken when that changes.
-    pub(crate) fn is_wanted(&self, cx: &Context<'_>) -> bool {
+    /// Has the task of `cx` woken when the reader begins to wait for bytes, and when there is no reader any more.
+    pub(crate) fn follow(&self, cx: &Context<'_>) {
         let mut rest = self.0.borrow_mut();
         if !rest.connection.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             rest.connection = Some(cx.waker().clone());
         }
-        rest.is_wanted
     }
 
     /// Whether the reader waits for bytes.
-    pub(crate) fn is_awaited(&self) -> bool {
+    pub(crate) fn is_wanted(&self) -> bool {
         self.0.borrow().is_wanted
     }
 
@@ -227,13 +226,12 @@ mod tests {
 
     #[test]
     fn bytes_are_received_when_they_are_wanted() {
-        let cx = Context::from_waker(Waker::noop());
         let (feed, mut body) = BodyFeed::new(Bytes::from_static(b"a"), Some(2));
         assert_eq!(body.size_hint().exact(), Some(3));
-        assert!(next(&mut body).is_ready() && !feed.is_wanted(&cx));
-        assert!(next(&mut body).is_pending() && feed.is_wanted(&cx));
+        assert!(next(&mut body).is_ready() && !feed.is_wanted());
+        assert!(next(&mut body).is_pending() && feed.is_wanted());
         feed.feed(Bytes::from_static(b"bc"));
-        assert!(!feed.is_wanted(&cx));
+        assert!(!feed.is_wanted());
         assert_eq!(body.size_hint().exact(), Some(2));
         feed.end(Ok(()));
         assert_eq!(next(&mut body), Poll::Ready(Some(Ok(Bytes::from_static(b"bc")))));
@@ -246,9 +244,9 @@ mod tests {
         let (feed, mut body) = BodyFeed::new(Bytes::new(), Some(3));
         feed.feed(Bytes::from_static(b"ab"));
         feed.feed(Bytes::from_static(b"c"));
-        assert!(!feed.is_awaited());
+        assert!(!feed.is_wanted());
         assert_eq!(next(&mut body), Poll::Ready(Some(Ok(Bytes::from_static(b"abc")))));
-        assert!(next(&mut body).is_pending() && feed.is_awaited());
+        assert!(next(&mut body).is_pending() && feed.is_wanted());
     }
 
     #[test]
@@ -263,8 +261,8 @@ mod tests {
     #[test]
     fn a_connection_knows_that_nobody_reads() {
         let (feed, mut body) = BodyFeed::new(Bytes::new(), None);
-        assert!(next(&mut body).is_pending() && feed.is_awaited());
+        assert!(next(&mut body).is_pending() && feed.is_wanted());
         drop(body);
-        assert!(feed.is_dropped() && !feed.is_awaited());
+        assert!(feed.is_dropped() && !feed.is_wanted());
     }
 }

@@ -417,7 +417,8 @@ impl Http {
     /// Receives what the reader of the current request's body waits for.
     fn receive_body(&mut self, cx: &mut task::Context<'_>) -> bool {
         let Some(body) = &self.body else { return false };
-        if !body.is_wanted(cx) {
+        body.follow(cx);
+        if !body.is_wanted() {
             if body.is_dropped() && matches!(self.answering, Answering::Nothing) {
                 self.skip_body();
                 return true;
@@ -467,7 +468,7 @@ impl Http {
     /// request can follow on the connection before somebody reads the rest, and the head of the answer says that the
     /// connection ends.
     fn settle_body(&mut self) {
-        if !self.connection.has_body() || self.body.as_ref().is_some_and(BodyFeed::is_awaited) {
+        if !self.connection.has_body() || self.body.as_ref().is_some_and(BodyFeed::is_wanted) {
             return;
         }
         self.read_ahead();
@@ -540,7 +541,7 @@ impl Http {
     /// Reads from the stream, if what can be read is needed: a request, its body, or the sign that the client is gone.
     fn read(&mut self, cx: &mut task::Context<'_>) -> io::Result<Read> {
         let is_needed = match &self.body {
-            Some(body) => body.is_wanted(cx),
+            Some(body) => body.is_wanted(),
             None => self.connection.is_idle() || self.input.is_empty(),
         };
         if !is_needed || self.has_ended || matches!(self.answering, Answering::Leaving(_)) {
