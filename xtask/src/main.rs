@@ -11,7 +11,7 @@
 //! | `machine` | programs, root, apt-get, the network |
 //! | `databases` | servers and npm packages for the tests of database drivers |
 //! | `tools` | subcommands of cargo that are installed from crates.io: cargo-deny, cargo-mutants |
-//! | `run`, `tests`, `dist`, `order`, `bundle`, `npm`, `oracle`, `streams`, `graphql`, `autobahn`, `bench`, `guard`, `slowhttp`, `attack` | the commands |
+//! | `run`, `tests`, `dist`, `pgo`, `order`, `bundle`, `npm`, `oracle`, `streams`, `graphql`, `autobahn`, `bench`, `guard`, `slowhttp`, `attack` | the commands |
 
 #[cfg(target_os = "linux")]
 mod attack;
@@ -34,6 +34,8 @@ mod npm;
 mod oracle;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod order;
+#[cfg(target_os = "linux")]
+mod pgo;
 mod quickjs;
 mod run;
 #[cfg(target_os = "linux")]
@@ -78,6 +80,8 @@ usage: cargo xtask COMMAND
                     the benchmark's baseline: a bare epoll server that parses as little as possible
   dist [--pgo]      build liveline as it is shipped (dist profile) into target/dist, which takes several times as long;
                     --pgo: twice, the second time for what the first one has done under load (llvm-tools of rustup)
+  pgo               count which branches the quick profile takes under the benchmarks' load, and write that to xtask/pgo,
+                    by which later builds of it are guided (x86-64 Linux; llvm-tools of rustup)
   order [--check]   find the functions that run when a server starts, answers and sends, and write them to
                     xtask/order/functions.txt, so that the linker places them side by side (x86-64 Linux);
                     --check: fails where many of that file are not in the program any more
@@ -127,6 +131,10 @@ fn dispatch(arguments: &[String]) -> Outcome {
         ["bench", rest @ ..] => bench::bench(&Checkout::find()?, rest),
         #[cfg(target_os = "linux")]
         ["dist", rest @ ..] => dist::dist(&Checkout::find()?, rest),
+        #[cfg(target_os = "linux")]
+        ["pgo", rest @ ..] => pgo::record(&Checkout::find()?, rest),
+        #[cfg(not(target_os = "linux"))]
+        ["pgo", ..] => fail("counts are recorded on Linux with an x86-64 processor"),
         #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
         ["order", rest @ ..] => order::order(&Checkout::find()?, rest),
         #[cfg(target_os = "linux")]

@@ -9,6 +9,8 @@ use crate::failure::Outcome;
 #[cfg(unix)]
 use crate::failure::While;
 use crate::machine::Machine;
+#[cfg(target_os = "linux")]
+use crate::pgo;
 
 /// Builds liveline and starts it; without arguments, on the examples.
 pub fn run(checkout: &Checkout, arguments: &[&str]) -> Outcome {
@@ -32,13 +34,27 @@ pub fn cargo(checkout: &Checkout, command: &str, arguments: &[&str]) -> Outcome 
     let choice = engine::choose(checkout, &Machine)?;
     eprintln!("{choice}");
     let mut cargo = checkout.cargo(command);
-    become_program(choice.build(checkout)?.apply(&mut cargo).args(arguments))
+    let build = choice.build(checkout)?;
+    #[cfg(target_os = "linux")]
+    if names(arguments, Profile::Quick) {
+        pgo::guide(checkout, &build, &mut cargo)?;
+    }
+    become_program(build.apply(&mut cargo).args(arguments))
+}
+
+/// Whether arguments for cargo have `--profile PROFILE`.
+#[cfg(target_os = "linux")]
+fn names(arguments: &[&str], profile: Profile) -> bool {
+    let name = profile.name();
+    arguments.windows(2).any(|two| two == ["--profile", name])
+        || arguments.iter().any(|argument| argument.strip_prefix("--profile=") == Some(name))
 }
 
 /// A profile of Cargo.toml that optimises.
 #[derive(Debug, Clone, Copy)]
 pub enum Profile {
-    /// For a first try, and for figures: built in a fraction of the time, and its functions are in the recorded order.
+    /// For a first try, and for figures: built in a fraction of the time, guided by recorded counts, and its functions are
+    /// in the recorded order.
     Quick,
     /// Runs fastest, and takes longest to build.
     #[cfg(target_os = "linux")]
@@ -47,7 +63,7 @@ pub enum Profile {
 
 impl Profile {
     /// The name, which is also that of its folder below `target`.
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Quick => "quick",
             #[cfg(target_os = "linux")]
@@ -58,11 +74,15 @@ impl Profile {
 
 /// Builds an optimised liveline, and the snapshot beside it. Returns its path.
 pub fn build(checkout: &Checkout, build: &Build, profile: Profile) -> Outcome<PathBuf> {
-    let profile = profile.name();
-    eprintln!("building liveline ({profile} profile); the first time this takes minutes");
+    let name = profile.name();
+    eprintln!("building liveline ({name} profile); the first time this takes minutes");
     let mut cargo = checkout.cargo("build");
-    complete(build.apply(&mut cargo).args(["--profile", profile, "--bin", "liveline"]))?;
-    let liveline = checkout.liveline(&checkout.target, profile);
+    #[cfg(target_os = "linux")]
+    if let Profile::Quick = profile {
+        pgo::guide(checkout, build, &mut cargo)?;
+    }
+    complete(build.apply(&mut cargo).args(["--profile", name, "--bin", "liveline"]))?;
+    let liveline = checkout.liveline(&checkout.target, name);
     // Part of what is shipped, as the executable is.
     if build.keeps_snapshots() {
         complete(Command::new(&liveline).arg("snapshot").stdout(Stdio::null()))?;
@@ -81,4 +101,17 @@ fn become_program(command: &mut Command) -> Outcome {
 #[cfg(not(unix))]
 fn become_program(command: &mut Command) -> Outcome {
     complete(command)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_knows_both_spellings_of_a_profile() {
+        assert!(names(&["build", "--profile", "quick"], Profile::Quick));
+        assert!(names(&["build", "--profile=quick", "--bin", "liveline"], Profile::Quick));
+        assert!(!names(&["test", "quick"], Profile::Quick));
+        assert!(!names(&["build", "--profile", "dist"], Profile::Quick));
+    }
 }

@@ -1,0 +1,233 @@
+//! Builds that are guided by counts (<https://doc.rust-lang.org/rustc/profile-guided-optimization.html>): a build with
+//! counters is put under the load of the benchmarks, so that the compiler knows which branches are taken and which calls are
+//! worth inlining.
+//!
+//! Counts belong to the names of functions, which have in them a hash of the compiler and of the profile. Those of profile
+//! `quick` are kept in the repository, by the compiler's version: `cargo xtask pgo` records them, and each later build of
+//! that profile is guided by them without being built twice. Functions that have changed since the record, and those of
+//! another compiler, are compiled as without counts. Those of profile `dist` are counted anew by each `cargo xtask dist
+//! --pgo`.
+
+use std::collections::hash_map::DefaultHasher;
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::bench;
+use crate::checkout::{Build, Checkout, complete, executable};
+use crate::engine;
+use crate::failure::{Outcome, While, fail};
+use crate::machine::{Machine, Surroundings, find_program};
+use crate::run::Profile;
+
+/// Cargo's variable for flags of the compiler.
+pub const FLAGS: &str = "RUSTFLAGS";
+
+/// Builds profile `quick` with counters, puts the load on it, and writes what it has counted to `xtask/pgo`.
+pub fn record(checkout: &Checkout, arguments: &[&str]) -> Outcome {
+    if !arguments.is_empty() {
+        return fail("pgo takes no arguments");
+    }
+    let choice = engine::choose(checkout, &Machine)?;
+    println!("{choice}");
+    let build = choice.build(checkout)?;
+    if !has_records(&build) {
+        return fail("counts are recorded of a program with V8, on Linux with an x86-64 processor");
+    }
+    let file = recorded(checkout)?;
+    let counts = Counts::prepare(checkout)?;
+    // As later builds are made, without --target: that would be in the names.
+    let target = checkout.target.join("pgo/quick");
+    eprintln!("building liveline with counters; this takes as long as a first build");
+    let mut cargo = checkout.cargo("build");
+    build.apply(&mut cargo).args(["--profile", Profile::Quick.name(), "--bin", "liveline"]);
+    complete(cargo.arg("--target-dir").arg(&target).env(FLAGS, with_callers(&counts.generate())))?;
+    counts.record(checkout, &checkout.liveline(&target, Profile::Quick.name()), &file)?;
+    println!(
+        "written to {}; run `cargo xtask order` next, for the functions of the guided build",
+        file.display()
+    );
+    Ok(())
+}
+
+/// Lets a build of profile `quick` be guided by the recorded counts, if there are some of this compiler.
+pub fn guide(checkout: &Checkout, build: &Build, cargo: &mut Command) -> Outcome {
+    if !has_records(build) {
+        return Ok(());
+    }
+    let file = recorded(checkout)?;
+    if !file.is_file() {
+        eprintln!("not guided by counts: there is no {}", file.display());
+        return Ok(());
+    }
+    if compiles_c_with_clang() {
+        // Libraries in C would be compiled with the same flag, and clang reads only counts of its own version.
+        eprintln!("not guided by counts: the C compiler is clang");
+        return Ok(());
+    }
+    cargo.env(FLAGS, with_callers(&using(&named_by_content(checkout, &file)?)));
+    Ok(())
+}
+
+/// Whether the repository can have counts of such a build.
+fn has_records(build: &Build) -> bool {
+    cfg!(target_arch = "x86_64") && build.keeps_snapshots()
+}
+
+/// Where the counts of the present compiler are kept.
+fn recorded(checkout: &Checkout) -> Outcome<PathBuf> {
+    let printed = told_by_rustc(&["--version"])?;
+    match printed.split_whitespace().nth(1) {
+        Some(version) => Ok(checkout.root.join(format!("xtask/pgo/rustc-{version}.profdata"))),
+        None => fail("`rustc --version` names no version"),
+    }
+}
+
+/// A copy whose name changes with its content, because cargo compiles anew only for other flags.
+fn named_by_content(checkout: &Checkout, file: &Path) -> Outcome<PathBuf> {
+    let content = fs::read(file).while_doing(format_args!("reading {}", file.display()))?;
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    let folder = checkout.target.join("pgo");
+    let copy = folder.join(format!("{:016x}.profdata", hasher.finish()));
+    if !copy.is_file() {
+        fs::create_dir_all(&folder).while_doing(format_args!("creating {}", folder.display()))?;
+        fs::write(&copy, content).while_doing(format_args!("writing {}", copy.display()))?;
+    }
+    Ok(copy)
+}
+
+fn compiles_c_with_clang() -> bool {
+    let compiler = Machine.variable("CC").unwrap_or_else(|| "cc".to_owned());
+    let version = Command::new(compiler).arg("--version").stdin(Stdio::null()).output();
+    version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("clang"))
+}
+
+/// What a build with counters writes when it ends, and the tool that merges it.
+pub struct Counts {
+    folder: PathBuf,
+    profdata: PathBuf,
+}
+
+impl Counts {
+    /// Fails without what the load or the tool needs: a build would be in vain.
+    pub fn prepare(checkout: &Checkout) -> Outcome<Self> {
+        bench::can_train()?;
+        Ok(Self { folder: checkout.target.join("pgo/counts"), profdata: profdata(&Machine.triple()?)? })
+    }
+
+    /// The flag for a program that counts.
+    pub fn generate(&self) -> String {
+        format!("-Cprofile-generate={}", self.folder.display())
+    }
+
+    /// Puts the load on such a program, and writes to `merged` how often each branch of a function that ran was taken.
+    pub fn record(&self, checkout: &Checkout, program: &Path, merged: &Path) -> Outcome {
+        let Self { folder, profdata } = self;
+        complete(Command::new(program).arg("snapshot").stdout(Stdio::null()))?;
+        if folder.exists() {
+            // What macros, build scripts and the making of the snapshot have counted.
+            fs::remove_dir_all(folder).while_doing(format_args!("deleting {}", folder.display()))?;
+        }
+        bench::train(checkout, program)?;
+        if let Some(parent) = merged.parent() {
+            fs::create_dir_all(parent).while_doing(format_args!("creating {}", parent.display()))?;
+        }
+        complete(Command::new(profdata).args(["merge", "--sparse", "--output"]).arg(merged).arg(folder))
+    }
+}
+
+/// The flags for a program that is guided by `counts`. Functions that have changed since are no reason for a warning.
+pub fn using(counts: &Path) -> String {
+    format!("-Cprofile-use={} -Cllvm-args=-no-pgo-warn-mismatch", counts.display())
+}
+
+/// The flags of the caller, and further ones.
+pub fn with_callers(flags: &str) -> OsString {
+    joined(env::var_os(FLAGS), flags)
+}
+
+fn joined(own: Option<OsString>, flags: &str) -> OsString {
+    match own {
+        Some(mut own) if !own.is_empty() => {
+            own.push(" ");
+            own.push(flags);
+            own
+        }
+        _ => flags.into(),
+    }
+}
+
+/// LLVM's tool of the compiler's own version, because the format of the counts changes between versions: rustup's
+/// component, or the program of a package of the system such as Debian's `llvm-22`.
+fn profdata(triple: &str) -> Outcome<PathBuf> {
+    let sysroot = told_by_rustc(&["--print", "sysroot"])?;
+    let folder = Path::new(sysroot.trim()).join("lib/rustlib").join(triple).join("bin");
+    let component = folder.join(executable("llvm-profdata"));
+    if component.is_file() {
+        return Ok(component);
+    }
+    let version = llvm_version(&told_by_rustc(&["-vV"])?).unwrap_or_default();
+    match find_program(&format!("llvm-profdata-{version}")) {
+        Some(program) => Ok(program),
+        None => fail(format!(
+            "counts are merged by llvm-profdata of LLVM {version}, and there is no {}: `rustup component add llvm-tools` \
+             installs it (Debian, where it has this version: sudo apt-get install llvm-{version})",
+            component.display()
+        )),
+    }
+}
+
+fn told_by_rustc(arguments: &[&str]) -> Outcome<String> {
+    let output = Command::new("rustc").args(arguments).output().while_doing("starting rustc")?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The first part of LLVM's version, from what `rustc -vV` prints.
+fn llvm_version(printed: &str) -> Option<String> {
+    let version = printed.lines().find_map(|line| line.strip_prefix("LLVM version: "))?;
+    Some(version.split('.').next()?.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joined_keeps_the_flags_of_the_caller() {
+        assert_eq!(joined(None, "-Ca"), "-Ca");
+        assert_eq!(joined(Some(OsString::new()), "-Ca"), "-Ca");
+        assert_eq!(joined(Some("-Cb -Cc".into()), "-Ca"), "-Cb -Cc -Ca");
+    }
+
+    #[test]
+    fn llvm_version_is_the_first_part() {
+        assert_eq!(llvm_version("host: a\nLLVM version: 22.1.2\n"), Some("22".to_owned()));
+        assert_eq!(llvm_version("host: a\n"), None);
+    }
+
+    #[test]
+    fn counts_that_have_changed_have_another_name() {
+        let folder = env::temp_dir().join(format!("liveline-pgo-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder for the test");
+        let checkout = Checkout {
+            root: folder.clone(),
+            target: folder.join("target"),
+            caller: folder.clone(),
+            program: folder.join("xtask"),
+        };
+        let file = folder.join("counts");
+        let named = |content: &str| {
+            fs::write(&file, content).expect("the counts are written");
+            named_by_content(&checkout, &file).expect("a copy")
+        };
+        let (first, second, again) = (named("1"), named("2"), named("1"));
+        assert_ne!(first, second);
+        assert_eq!(first, again);
+        assert_eq!(fs::read(second).expect("the copy is there"), b"2");
+        fs::remove_dir_all(&folder).expect("the folder is deleted");
+    }
+}
