@@ -93,7 +93,9 @@ fn check(recorded: &str, functions: &Functions, compiler: &str) -> Outcome<Strin
     }
     match found * 100 >= names.len() * FRESH {
         true => Ok(report),
-        false => fail(format!("{report}: run `cargo xtask order` again, and commit the file that it writes")),
+        false => fail(format!(
+            "{report}: run `cargo xtask pgo` and `cargo xtask order` again, and commit the files that they write"
+        )),
     }
 }
 
@@ -184,7 +186,7 @@ mod tests {
         let report = check(&recorded("starts\n"), &functions, "rustc 1.0.0").expect("it is fresh");
         assert_eq!(report, "1 of the 1 recorded names are in the program");
         let stale = check(&recorded("starts\nstarted\n"), &functions, "rustc 1.0.0");
-        assert!(stale.is_err_and(|error| error.to_string().contains("run `cargo xtask order` again")));
+        assert!(stale.is_err_and(|error| error.to_string().contains("`cargo xtask order` again")));
         assert!(check(&recorded("starts\nstarted\n"), &functions, "rustc 2.0.0").is_ok());
     }
 }
