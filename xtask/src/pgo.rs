@@ -79,11 +79,17 @@ fn has_records(build: &Build) -> bool {
 
 /// Where the counts of the present compiler are kept.
 fn recorded(checkout: &Checkout) -> Outcome<PathBuf> {
-    let printed = told_by_rustc(&["--version"])?;
-    match printed.split_whitespace().nth(1) {
-        Some(version) => Ok(checkout.root.join(format!("xtask/pgo/rustc-{version}.profdata"))),
-        None => fail("`rustc --version` names no version"),
+    match name_of_record(&told_by_rustc(&["-vV"])?) {
+        Some(name) => Ok(checkout.root.join("xtask/pgo").join(name)),
+        None => fail("`rustc -vV` names no version"),
     }
+}
+
+/// The file for a compiler, from what `rustc -vV` prints. The format belongs to LLVM's version, and systems have builds of
+/// the compiler with their own LLVM.
+fn name_of_record(printed: &str) -> Option<String> {
+    let release = printed.lines().find_map(|line| line.strip_prefix("release: "))?.trim();
+    Some(format!("rustc-{release}-llvm-{}.profdata", llvm_version(printed)?))
 }
 
 /// A copy whose name changes with its content, because cargo compiles anew only for other flags.
@@ -207,6 +213,13 @@ mod tests {
     fn llvm_version_is_the_first_part() {
         assert_eq!(llvm_version("host: a\nLLVM version: 22.1.2\n"), Some("22".to_owned()));
         assert_eq!(llvm_version("host: a\n"), None);
+    }
+
+    #[test]
+    fn name_of_record_has_both_versions() {
+        let printed = "rustc 1.95.0 (5980761 2026-04-14)\nrelease: 1.95.0\nLLVM version: 22.1.2\n";
+        assert_eq!(name_of_record(printed).as_deref(), Some("rustc-1.95.0-llvm-22.profdata"));
+        assert_eq!(name_of_record("release: 1.95.0\n"), None);
     }
 
     #[test]
