@@ -234,6 +234,8 @@ let isPinned = false;
 
 /** For the host, which calls it before handlers run: removes everything of the embedding that they could reach. */
 function begin() {
+  // In a kept heap, deno_core's first call of V8's function defines the global anew: enumerable before, and not after.
+  queueMicrotask(() => {});
   countMemory();
   pin();
   delete globalThis.__bootstrap;

@@ -4,13 +4,14 @@
 //! not have. So a copy of the executable runs far from home, without environment, while the folders that its
 //! JavaScript was built from are watched: nothing in them may be opened.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
 
 use notify::{Event, EventKind, RecursiveMode, Watcher};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{Figures, PATIENCE, Site, executable};
@@ -109,6 +110,50 @@ fn isolates_with_and_without_nodes_half_live_beside_each_other() {
         host.site.write("handler.js", format!("{with_node} // {}", host.log.text().len()));
         host.log.next("reloaded");
         assert_eq!(host.get("/").text(), "number");
+    }
+}
+
+/// V8 adds some globals to a heap only where it is not to be kept, so what replaces them finds another object there.
+#[test]
+#[cfg(feature = "v8")]
+fn globals_are_the_same_with_a_snapshot_and_without() {
+    let away = Site::new();
+    let copy = copy_with_snapshot(&away);
+    let handler = r#"
+        function list(object, path = "", lines = [], seen = new Set()) {
+          seen.add(object);
+          for (const key of Reflect.ownKeys(object)) {
+            const { enumerable, configurable, writable, value } = Object.getOwnPropertyDescriptor(object, key);
+            const name = `${path}.${String(key)}`;
+            lines.push(`${name} ${enumerable} ${configurable} ${writable}`);
+            // What is made when it is first read.
+            const child = path === "" ? globalThis[key] : value;
+            if (Object(child) === child && !seen.has(child)) list(child, name, lines, seen);
+          }
+          return lines.sort();
+        }
+        export default async function () {
+          const before = list(globalThis);
+          await new Promise((resolve) => queueMicrotask(resolve));
+          const changed = list(globalThis).filter((line) => !before.includes(line));
+          return { before, changed, enumerable: Object.keys(globalThis) };
+        }"#;
+    for handler in [handler.to_owned(), format!("import 'node:process';{handler}")] {
+        let of =
+            |program| Site::new().run_by(program, &[]).file("handler.js", &handler).dev().get("/").json();
+
+        let (kept, fresh) = (of(&copy), of(&executable()));
+
+        let lines = |of: &Value| -> BTreeSet<String> {
+            let list = of["before"].as_array().expect("a list");
+            list.iter().map(|line| line.as_str().expect("a text").to_owned()).collect()
+        };
+        let (ours, theirs) = (lines(&kept), lines(&fresh));
+        assert!(ours.len() > 2000, "{}", ours.len());
+        assert_eq!(ours.symmetric_difference(&theirs).collect::<Vec<_>>(), Vec::<&String>::new());
+        // Reading has replaced the globals that are made when they are first read.
+        assert_eq!(kept["changed"], fresh["changed"]);
+        assert_eq!((&kept["enumerable"], &fresh["enumerable"]), (&json!([]), &json!([])));
     }
 }
 
