@@ -33,7 +33,7 @@ pub fn dist(checkout: &Checkout, arguments: &[&str]) -> Outcome {
 fn guided(checkout: &Checkout, build: &Build) -> Outcome<PathBuf> {
     let counts = Counts::prepare(checkout)?;
     let folder = checkout.target.join("pgo");
-    let counting = compiled(checkout, build, &folder.join("counting"), &counts.generate())?;
+    let counting = compiled(checkout, build, &folder.join("counting"), &[counts.generate()])?;
     let merged = folder.join("merged.profdata");
     counts.record(checkout, &counting, &merged)?;
     let program = compiled(checkout, build, &folder.join("guided"), &pgo::using(&merged))?;
@@ -44,8 +44,8 @@ fn guided(checkout: &Checkout, build: &Build) -> Outcome<PathBuf> {
 }
 
 /// Builds liveline with further flags. With a target named, they do not apply to build scripts and macros.
-fn compiled(checkout: &Checkout, build: &Build, target: &Path, flags: &str) -> Outcome<PathBuf> {
-    eprintln!("building liveline (dist profile, {flags}); this takes as long as a first build");
+fn compiled(checkout: &Checkout, build: &Build, target: &Path, flags: &[String]) -> Outcome<PathBuf> {
+    eprintln!("building liveline (dist profile, {}); this takes as long as a first build", flags.join(" "));
     let triple = Machine.triple()?;
     let mut cargo = checkout.cargo("build");
     build.apply(&mut cargo).args([

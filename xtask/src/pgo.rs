@@ -9,8 +9,6 @@
 //! --pgo`.
 
 use std::collections::hash_map::DefaultHasher;
-use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -23,8 +21,10 @@ use crate::failure::{Outcome, While, fail};
 use crate::machine::{Machine, Surroundings, find_program};
 use crate::run::Profile;
 
-/// Cargo's variable for flags of the compiler.
-pub const FLAGS: &str = "RUSTFLAGS";
+/// Cargo's variable for flags of the compiler, which may contain spaces here.
+pub const FLAGS: &str = "CARGO_ENCODED_RUSTFLAGS";
+/// What separates them.
+const SEPARATOR: &str = "\x1f";
 
 /// Builds profile `quick` with counters, puts the load on it, and writes what it has counted to `xtask/pgo`.
 pub fn record(checkout: &Checkout, arguments: &[&str]) -> Outcome {
@@ -44,7 +44,7 @@ pub fn record(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     eprintln!("building liveline with counters; this takes as long as a first build");
     let mut cargo = checkout.cargo("build");
     build.apply(&mut cargo).args(["--profile", Profile::Quick.name(), "--bin", "liveline"]);
-    complete(cargo.arg("--target-dir").arg(&target).env(FLAGS, with_callers(&counts.generate())))?;
+    complete(cargo.arg("--target-dir").arg(&target).env(FLAGS, with_callers(&[counts.generate()])))?;
     counts.record(checkout, &checkout.liveline(&target, Profile::Quick.name()), &file)?;
     println!(
         "written to {}; run `cargo xtask order` next, for the functions of the guided build",
@@ -147,24 +147,22 @@ impl Counts {
 }
 
 /// The flags for a program that is guided by `counts`. Functions that have changed since are no reason for a warning.
-pub fn using(counts: &Path) -> String {
-    format!("-Cprofile-use={} -Cllvm-args=-no-pgo-warn-mismatch", counts.display())
+pub fn using(counts: &Path) -> [String; 2] {
+    [format!("-Cprofile-use={}", counts.display()), "-Cllvm-args=-no-pgo-warn-mismatch".to_owned()]
 }
 
-/// The flags of the caller, and further ones.
-pub fn with_callers(flags: &str) -> OsString {
-    joined(env::var_os(FLAGS), flags)
+/// The flags of the caller, as cargo finds them, and further ones, as the value of [`FLAGS`].
+pub fn with_callers(flags: &[String]) -> String {
+    joined(Machine.variable(FLAGS), Machine.variable("RUSTFLAGS"), flags)
 }
 
-fn joined(own: Option<OsString>, flags: &str) -> OsString {
-    match own {
-        Some(mut own) if !own.is_empty() => {
-            own.push(" ");
-            own.push(flags);
-            own
-        }
-        _ => flags.into(),
-    }
+/// Cargo ignores the flags that spaces separate where the others are given.
+fn joined(encoded: Option<String>, spaced: Option<String>, flags: &[String]) -> String {
+    let own: Vec<String> = match (encoded, spaced) {
+        (Some(encoded), _) => encoded.split(SEPARATOR).map(str::to_owned).collect(),
+        (None, spaced) => spaced.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+    };
+    [&own[..], flags].concat().join(SEPARATOR)
 }
 
 /// LLVM's tool of the compiler's own version, because the format of the counts changes between versions: rustup's
@@ -204,9 +202,14 @@ mod tests {
 
     #[test]
     fn joined_keeps_the_flags_of_the_caller() {
-        assert_eq!(joined(None, "-Ca"), "-Ca");
-        assert_eq!(joined(Some(OsString::new()), "-Ca"), "-Ca");
-        assert_eq!(joined(Some("-Cb -Cc".into()), "-Ca"), "-Cb -Cc -Ca");
+        let flags = ["-Ca=/with space".to_owned()];
+        let given = |text: &str| Some(text.to_owned());
+        assert_eq!(joined(None, None, &flags), "-Ca=/with space");
+        assert_eq!(joined(None, given(" -Cb  -Cc"), &flags), "-Cb\x1f-Cc\x1f-Ca=/with space");
+        assert_eq!(
+            joined(given("-Cb=1 2\x1f-Cc"), given("-Cd"), &flags),
+            "-Cb=1 2\x1f-Cc\x1f-Ca=/with space"
+        );
     }
 
     #[test]
@@ -224,7 +227,7 @@ mod tests {
 
     #[test]
     fn counts_that_have_changed_have_another_name() {
-        let folder = env::temp_dir().join(format!("liveline-pgo-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("liveline-pgo-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder for the test");
         let checkout = Checkout {
             root: folder.clone(),
