@@ -99,7 +99,8 @@ fn named_by_content(checkout: &Checkout, file: &Path) -> Outcome<PathBuf> {
     content.hash(&mut hasher);
     let folder = checkout.target.join("pgo");
     let copy = folder.join(format!("{:016x}.profdata", hasher.finish()));
-    if !copy.is_file() {
+    // One that is shorter was not written to its end.
+    if !fs::metadata(&copy).is_ok_and(|found| found.len() == content.len() as u64) {
         fs::create_dir_all(&folder).while_doing(format_args!("creating {}", folder.display()))?;
         fs::write(&copy, content).while_doing(format_args!("writing {}", copy.display()))?;
     }
