@@ -234,7 +234,7 @@ let isPinned = false;
 
 /** For the host, which calls it before handlers run: removes everything of the embedding that they could reach. */
 function begin() {
-  // In a kept heap, deno_core's first call of V8's function defines the global anew: enumerable before, and not after.
+  // In an isolate from a snapshot this global is enumerable until its first call, in which deno_core defines it again.
   queueMicrotask(() => {});
   countMemory();
   pin();

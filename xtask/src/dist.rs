@@ -35,7 +35,7 @@ fn guided(checkout: &Checkout, build: &Build) -> Outcome<PathBuf> {
     let folder = checkout.target.join("pgo");
     let counting = compiled(checkout, build, &folder.join("counting"), &[counts.generate()])?;
     let merged = folder.join("merged.profdata");
-    counts.record(checkout, &counting, &merged)?;
+    counts.record(checkout, build, &counting, &merged)?;
     let program = compiled(checkout, build, &folder.join("guided"), &pgo::using(&merged))?;
     if build.keeps_snapshots() {
         complete(Command::new(&program).arg("snapshot").stdout(Stdio::null()))?;

@@ -49,12 +49,18 @@ impl Surroundings for Machine {
     }
 
     fn triple(&self) -> Outcome<String> {
-        let output = Command::new("rustc").arg("-vV").output().while_doing("starting `rustc -vV`")?;
-        match String::from_utf8_lossy(&output.stdout).lines().find_map(|line| line.strip_prefix("host: ")) {
+        match told_by_rustc(&["-vV"])?.lines().find_map(|line| line.strip_prefix("host: ")) {
             Some(triple) => Ok(triple.to_owned()),
             None => fail("`rustc -vV` names no host"),
         }
     }
+}
+
+/// What the compiler prints when it is asked something.
+pub fn told_by_rustc(arguments: &[&str]) -> Outcome<String> {
+    let output = Command::new("rustc").args(arguments).stdin(Stdio::null()).output();
+    let output = output.while_doing("starting rustc")?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The first program of that name on the PATH.

@@ -8,9 +8,8 @@
 //! another compiler, are compiled as without counts. Those of profile `dist` are counted anew by each `cargo xtask dist
 //! --pgo`.
 
-use std::collections::hash_map::DefaultHasher;
 use std::fs;
-use std::hash::{Hash, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -18,7 +17,7 @@ use crate::bench;
 use crate::checkout::{Build, Checkout, complete, executable};
 use crate::engine;
 use crate::failure::{Outcome, While, fail};
-use crate::machine::{Machine, Surroundings, find_program};
+use crate::machine::{Machine, Surroundings, find_program, told_by_rustc};
 use crate::run::Profile;
 
 /// Cargo's variable for flags of the compiler, which may contain spaces here.
@@ -45,7 +44,7 @@ pub fn record(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     let mut cargo = checkout.cargo("build");
     build.apply(&mut cargo).args(["--profile", Profile::Quick.name(), "--bin", "liveline"]);
     complete(cargo.arg("--target-dir").arg(&target).env(FLAGS, with_callers(&[counts.generate()])))?;
-    counts.record(checkout, &checkout.liveline(&target, Profile::Quick.name()), &file)?;
+    counts.record(checkout, &build, &checkout.liveline(&target, Profile::Quick.name()), &file)?;
     println!(
         "written to {}; run `cargo xtask order` next, for the functions of the guided build",
         file.display()
@@ -107,8 +106,21 @@ fn named_by_content(checkout: &Checkout, file: &Path) -> Outcome<PathBuf> {
     Ok(copy)
 }
 
+/// Whether a compiler that libraries in C or C++ may be compiled with is clang: one that a variable names, maybe behind a
+/// wrapper such as ccache, or the system's.
 fn compiles_c_with_clang() -> bool {
-    let compiler = Machine.variable("CC").unwrap_or_else(|| "cc".to_owned());
+    let named = ["CC", "CXX"].into_iter().flat_map(|kind| {
+        let suffixed =
+            ["x86_64-unknown-linux-gnu", "x86_64_unknown_linux_gnu"].map(|of| format!("{kind}_{of}"));
+        let prefixed = ["HOST", "TARGET"].map(|of| format!("{of}_{kind}"));
+        suffixed.into_iter().chain(prefixed).chain([kind.to_owned()])
+    });
+    let mut compilers =
+        named.filter_map(|name| Machine.variable(&name)).chain(["cc".to_owned(), "c++".to_owned()]);
+    compilers.any(|compiler| compiler.contains("clang") || is_clang(&compiler))
+}
+
+fn is_clang(compiler: &str) -> bool {
     let version = Command::new(compiler).arg("--version").stdin(Stdio::null()).output();
     version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("clang"))
 }
@@ -132,9 +144,11 @@ impl Counts {
     }
 
     /// Puts the load on such a program, and writes to `merged` how often each branch of a function that ran was taken.
-    pub fn record(&self, checkout: &Checkout, program: &Path, merged: &Path) -> Outcome {
+    pub fn record(&self, checkout: &Checkout, build: &Build, program: &Path, merged: &Path) -> Outcome {
         let Self { folder, profdata } = self;
-        complete(Command::new(program).arg("snapshot").stdout(Stdio::null()))?;
+        if build.keeps_snapshots() {
+            complete(Command::new(program).arg("snapshot").stdout(Stdio::null()))?;
+        }
         if folder.exists() {
             // What macros, build scripts and the making of the snapshot have counted.
             fs::remove_dir_all(folder).while_doing(format_args!("deleting {}", folder.display()))?;
@@ -184,11 +198,6 @@ fn profdata(triple: &str) -> Outcome<PathBuf> {
             component.display()
         )),
     }
-}
-
-fn told_by_rustc(arguments: &[&str]) -> Outcome<String> {
-    let output = Command::new("rustc").args(arguments).output().while_doing("starting rustc")?;
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The first part of LLVM's version, from what `rustc -vV` prints.

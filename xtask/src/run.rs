@@ -36,7 +36,7 @@ pub fn cargo(checkout: &Checkout, command: &str, arguments: &[&str]) -> Outcome 
     let mut cargo = checkout.cargo(command);
     let build = choice.build(checkout)?;
     #[cfg(target_os = "linux")]
-    if names(arguments, Profile::Quick) {
+    if has_profile(arguments, Profile::Quick) {
         pgo::guide(checkout, &build, &mut cargo)?;
     }
     become_program(build.apply(&mut cargo).args(arguments))
@@ -44,7 +44,7 @@ pub fn cargo(checkout: &Checkout, command: &str, arguments: &[&str]) -> Outcome 
 
 /// Whether arguments for cargo have `--profile PROFILE`.
 #[cfg(target_os = "linux")]
-fn names(arguments: &[&str], profile: Profile) -> bool {
+fn has_profile(arguments: &[&str], profile: Profile) -> bool {
     let name = profile.name();
     arguments.windows(2).any(|two| two == ["--profile", name])
         || arguments.iter().any(|argument| argument.strip_prefix("--profile=") == Some(name))
@@ -108,10 +108,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_knows_both_spellings_of_a_profile() {
-        assert!(names(&["build", "--profile", "quick"], Profile::Quick));
-        assert!(names(&["build", "--profile=quick", "--bin", "liveline"], Profile::Quick));
-        assert!(!names(&["test", "quick"], Profile::Quick));
-        assert!(!names(&["build", "--profile", "dist"], Profile::Quick));
+    fn has_profile_knows_both_spellings_of_a_profile() {
+        assert!(has_profile(&["build", "--profile", "quick"], Profile::Quick));
+        assert!(has_profile(&["build", "--profile=quick", "--bin", "liveline"], Profile::Quick));
+        assert!(!has_profile(&["test", "quick"], Profile::Quick));
+        assert!(!has_profile(&["build", "--profile", "dist"], Profile::Quick));
     }
 }

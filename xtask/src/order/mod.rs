@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command};
 use std::thread;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use crate::bench::{self, Observed};
 use crate::checkout::Checkout;
 use crate::engine;
 use crate::failure::{Outcome, While, fail};
-use crate::machine::Machine;
+use crate::machine::{Machine, told_by_rustc};
 use crate::run::{self, Profile};
 use functions::Functions;
 
@@ -60,7 +60,7 @@ pub fn order(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     let program = run::build(checkout, &build, Profile::Quick)?;
     let functions = Functions::of(&program)?;
     println!("{} functions in {}", functions.addresses().len(), program.display());
-    let compiler = compiler()?;
+    let compiler = told_by_rustc(&["--version"])?.trim().to_owned();
     if checks {
         let recorded = fs::read_to_string(&file).while_doing(format_args!("reading {}", file.display()))?;
         let report = check(&recorded, &functions, &compiler)?;
@@ -71,13 +71,6 @@ pub fn order(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     fs::write(&file, text).while_doing(format_args!("writing {}", file.display()))?;
     println!("written to {}", file.display());
     Ok(())
-}
-
-/// The compiler's name and version.
-fn compiler() -> Outcome<String> {
-    let output = Command::new("rustc").arg("--version").stdin(Stdio::null()).output();
-    let output = output.while_doing("starting `rustc --version`")?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// How many of the recorded names the program has. An error if they are too few; with another compiler than that of the
