@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::bundle;
@@ -33,6 +33,7 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     step("crates", checkout.cargo("test").args(["--workspace", "--exclude", "liveline"]))?;
     full(checkout, &choice, &[])?;
     without_sockets(checkout, &choice)?;
+    let _kept = KeptHeap::make(checkout, &choice.build(checkout)?)?;
     slow_clients(checkout)?;
     unit_tests_in_javascript(&checkout.root.join("tests/unit_js"))?;
     bundles(checkout)?;
@@ -52,11 +53,40 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     }
 }
 
+/// Every test of the program, whose isolates start from a kept heap as those of users do.
 fn full(checkout: &Checkout, choice: &Choice, arguments: &[&str]) -> Outcome {
-    step("with the chosen engine", cargo_test(checkout, &choice.build(checkout)?).args(arguments))
+    let build = choice.build(checkout)?;
+    step("building the tests", cargo_test(checkout, &build).arg("--no-run").args(arguments))?;
+    let _kept = KeptHeap::make(checkout, &build)?;
+    step("with the chosen engine", cargo_test(checkout, &build).args(arguments))
 }
 
-/// The integration binary again, its clients joining lines without sockets.
+/// The heap that the isolates of the tested liveline start from, in a file beside the executable. It is removed when this
+/// is dropped: every liveline of a later build would say that it is not its own.
+struct KeptHeap(PathBuf);
+
+impl KeptHeap {
+    /// `None` if the engine keeps no heap, or only tests were built that do not start a liveline.
+    fn make(checkout: &Checkout, build: &Build) -> Outcome<Option<KeptHeap>> {
+        let liveline = checkout.liveline(&checkout.target, "debug");
+        if !build.keeps_snapshots() || !liveline.is_file() {
+            return Ok(None);
+        }
+        let kept = KeptHeap(liveline.with_extension("snapshot"));
+        complete(Command::new(&liveline).arg("snapshot").stdout(Stdio::null()))?;
+        Ok(Some(kept))
+    }
+}
+
+impl Drop for KeptHeap {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.0) {
+            eprintln!("{} cannot be removed: {error}", self.0.display());
+        }
+    }
+}
+
+/// The integration binary again, its clients joining lines without sockets, its isolates starting without a kept heap.
 fn without_sockets(checkout: &Checkout, choice: &Choice) -> Outcome {
     let mut cargo = cargo_test(checkout, &choice.build(checkout)?);
     step("without sockets", cargo.env("LIVELINE_TRANSPORT", "events").args(["--test", "it"]))
