@@ -33,7 +33,7 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     step("crates", checkout.cargo("test").args(["--workspace", "--exclude", "liveline"]))?;
     full(checkout, &choice, &[])?;
     without_sockets(checkout, &choice)?;
-    let _kept = KeptHeap::make(checkout, &choice.build(checkout)?)?;
+    let _snapshot = Snapshot::make(checkout, &choice.build(checkout)?)?;
     slow_clients(checkout)?;
     unit_tests_in_javascript(&checkout.root.join("tests/unit_js"))?;
     bundles(checkout)?;
@@ -53,32 +53,33 @@ pub fn test(checkout: &Checkout, arguments: &[&str]) -> Outcome {
     }
 }
 
-/// Every test of the program, whose isolates start from a kept heap as those of users do.
+/// Every test of the program, whose isolates start from a snapshot as those of users do.
 fn full(checkout: &Checkout, choice: &Choice, arguments: &[&str]) -> Outcome {
     let build = choice.build(checkout)?;
     step("building the tests", cargo_test(checkout, &build).arg("--no-run").args(arguments))?;
-    let _kept = KeptHeap::make(checkout, &build)?;
+    let _snapshot = Snapshot::make(checkout, &build)?;
     step("with the chosen engine", cargo_test(checkout, &build).args(arguments))
 }
 
-/// The heap that the isolates of the tested liveline start from, in a file beside the executable. It is removed when this
+/// The snapshot that the isolates of the tested liveline start from, a file beside the executable. It is removed when this
 /// is dropped: every liveline of a later build would say that it is not its own.
-struct KeptHeap(PathBuf);
+struct Snapshot(PathBuf);
 
-impl KeptHeap {
-    /// `None` if the engine keeps no heap, or only tests were built that do not start a liveline.
-    fn make(checkout: &Checkout, build: &Build) -> Outcome<Option<KeptHeap>> {
+impl Snapshot {
+    /// `None` if the engine has no snapshots, or only tests were built that do not start a liveline.
+    fn make(checkout: &Checkout, build: &Build) -> Outcome<Option<Snapshot>> {
         let liveline = checkout.liveline(&checkout.target, "debug");
         if !build.keeps_snapshots() || !liveline.is_file() {
             return Ok(None);
         }
-        let kept = KeptHeap(liveline.with_extension("snapshot"));
         complete(Command::new(&liveline).arg("snapshot").stdout(Stdio::null()))?;
-        Ok(Some(kept))
+        let mut file = liveline.into_os_string();
+        file.push(".snapshot");
+        Ok(Some(Snapshot(file.into())))
     }
 }
 
-impl Drop for KeptHeap {
+impl Drop for Snapshot {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_file(&self.0) {
             eprintln!("{} cannot be removed: {error}", self.0.display());
@@ -86,7 +87,7 @@ impl Drop for KeptHeap {
     }
 }
 
-/// The integration binary again, its clients joining lines without sockets, its isolates starting without a kept heap.
+/// The integration binary again, its clients joining lines without sockets, its isolates starting without a snapshot.
 fn without_sockets(checkout: &Checkout, choice: &Choice) -> Outcome {
     let mut cargo = cargo_test(checkout, &choice.build(checkout)?);
     step("without sockets", cargo.env("LIVELINE_TRANSPORT", "events").args(["--test", "it"]))
