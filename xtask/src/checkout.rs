@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::failure::{Outcome, While, fail};
 
@@ -66,6 +66,14 @@ impl Build {
     /// Whether its engine can keep a started heap.
     pub fn keeps_snapshots(&self) -> bool {
         !self.flags.contains(&"--no-default-features")
+    }
+
+    /// Makes the snapshot beside a liveline of this build, if its engine keeps one.
+    pub fn make_snapshot(&self, liveline: &Path) -> Outcome {
+        if !self.keeps_snapshots() {
+            return Ok(());
+        }
+        complete(Command::new(liveline).arg("snapshot").stdout(Stdio::null()))
     }
 
     pub fn apply<'a>(&self, command: &'a mut Command) -> &'a mut Command {

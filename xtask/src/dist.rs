@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use crate::checkout::{Build, Checkout, complete};
 use crate::engine;
@@ -37,9 +36,7 @@ fn guided(checkout: &Checkout, build: &Build) -> Outcome<PathBuf> {
     let merged = folder.join("merged.profdata");
     counts.record(checkout, build, &counting, &merged)?;
     let program = compiled(checkout, build, &folder.join("guided"), &pgo::using(&merged))?;
-    if build.keeps_snapshots() {
-        complete(Command::new(&program).arg("snapshot").stdout(Stdio::null()))?;
-    }
+    build.make_snapshot(&program)?;
     Ok(program)
 }
 

@@ -146,9 +146,7 @@ impl Counts {
     /// Puts the load on such a program, and writes to `merged` how often each branch of a function that ran was taken.
     pub fn record(&self, checkout: &Checkout, build: &Build, program: &Path, merged: &Path) -> Outcome {
         let Self { folder, profdata } = self;
-        if build.keeps_snapshots() {
-            complete(Command::new(program).arg("snapshot").stdout(Stdio::null()))?;
-        }
+        build.make_snapshot(program)?;
         if folder.exists() {
             // What macros, build scripts and the making of the snapshot have counted.
             fs::remove_dir_all(folder).while_doing(format_args!("deleting {}", folder.display()))?;

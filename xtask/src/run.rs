@@ -1,7 +1,7 @@
 //! `cargo xtask run` and `cargo xtask cargo`: build with the chosen engine, then become the other program.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::checkout::{Build, Checkout, complete, show};
 use crate::engine;
@@ -84,9 +84,7 @@ pub fn build(checkout: &Checkout, build: &Build, profile: Profile) -> Outcome<Pa
     complete(build.apply(&mut cargo).args(["--profile", name, "--bin", "liveline"]))?;
     let liveline = checkout.liveline(&checkout.target, name);
     // Part of what is shipped, as the executable is.
-    if build.keeps_snapshots() {
-        complete(Command::new(&liveline).arg("snapshot").stdout(Stdio::null()))?;
-    }
+    build.make_snapshot(&liveline)?;
     Ok(liveline)
 }
 

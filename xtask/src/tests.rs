@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 use crate::bundle;
@@ -62,7 +62,7 @@ fn full(checkout: &Checkout, choice: &Choice, arguments: &[&str]) -> Outcome {
 }
 
 /// The snapshot that the isolates of the tested liveline start from, a file beside the executable. It is removed when this
-/// is dropped: every liveline of a later build would say that it is not its own.
+/// is dropped: a later build would print at every start that the file is not for it.
 struct Snapshot(PathBuf);
 
 impl Snapshot {
@@ -72,7 +72,7 @@ impl Snapshot {
         if !build.keeps_snapshots() || !liveline.is_file() {
             return Ok(None);
         }
-        complete(Command::new(&liveline).arg("snapshot").stdout(Stdio::null()))?;
+        build.make_snapshot(&liveline)?;
         let mut file = liveline.into_os_string();
         file.push(".snapshot");
         Ok(Some(Snapshot(file.into())))
