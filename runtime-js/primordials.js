@@ -348,7 +348,8 @@ export const SafeRegExp = safe(RegExp, class SafeRegExp extends RegExp {
 
 /**
  * For the host: nobody redefines what instances of a class are asked for by the code that made the class: accessors, and
- * members named by symbols. Methods with names may be replaced; that code calls them by other ways.
+ * members named by symbols. Methods with names may be replaced; that code calls them by other ways. An instance may get a
+ * member of its own in place of one that is inherited, as packages give streams another `Symbol.asyncIterator`.
  */
 export function pinMembers(Class) {
   const { prototype } = Class;
@@ -357,10 +358,30 @@ export function pinMembers(Class) {
     const property = getOwnPropertyDescriptor(prototype, keys[i]);
     const isAccessor = property.get !== undefined;
     if (typeof keys[i] !== "symbol" && !isAccessor) continue;
-    const pinned = { __proto__: null, configurable: false };
-    if (!isAccessor) pinned.writable = false;
+    const pinned = property.writable ? inherited(prototype, keys[i], property) : { __proto__: null };
+    pinned.configurable = false;
     defineProperty(prototype, keys[i], pinned);
   }
+}
+
+const PINNED = "this member is the same for all instances; one that is extensible may have its own";
+
+/**
+ * A member in the form of an accessor: an assignment to an object that inherits a constant is an error, even where the
+ * object may have a property of that name.
+ */
+function inherited(prototype, key, { value, enumerable }) {
+  return {
+    __proto__: null,
+    enumerable,
+    get() {
+      return value;
+    },
+    set(own) {
+      const property = { __proto__: null, value: own, configurable: true, enumerable: true, writable: true };
+      if (this === prototype || !defineProperty(this, key, property)) throw new TypeError(PINNED);
+    },
+  };
 }
 
 /**

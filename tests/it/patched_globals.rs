@@ -341,6 +341,61 @@ fn three_famous_methods_may_be_replaced_while_exchanges_are_live() {
     assert_eq!(host.get("/late").json(), json!({ "late": true }));
 }
 
+/// Packages give a stream an iterator of their own, which code may do to one object and not to all.
+#[test]
+fn an_instance_may_have_its_own_iterator() {
+    let host = Site::new()
+        .file(
+            "handler.js",
+            r#"
+            class Numbers extends ReadableStream {}
+            Numbers.prototype[Symbol.asyncIterator] = async function* () { yield "subclass"; };
+            const own = (object, name) => {
+              const kind = name === "asyncIterator" ? async function* () { yield "own"; } : function* () { yield "own"; };
+              object[Symbol[name]] = kind;
+              return object;
+            };
+            const all = async (iterable) => {
+              const items = [];
+              for await (const item of iterable) items.push(item);
+              return items;
+            };
+            const source = { start(controller) { controller.enqueue("inherited"); controller.close(); } };
+            export default async () => {
+              const frozen = Object.freeze(new Headers());
+              const refused = [];
+              for (const object of [Headers.prototype, frozen]) {
+                try { object[Symbol.iterator] = () => {}; } catch (error) { refused.push(error.name); }
+              }
+              return {
+                streams: [
+                  await all(own(new ReadableStream(), "asyncIterator")),
+                  await all(own(new TransformStream().readable, "asyncIterator")),
+                  await all(new Numbers()),
+                  await all(new ReadableStream(source)),
+                ],
+                lists: [
+                  await all(own(new Headers({ a: "1" }), "iterator")),
+                  await all(own(new URLSearchParams("a=1"), "iterator")),
+                  await all(own(new FormData(), "iterator")),
+                  await all(new Headers({ a: "1" })),
+                ],
+                keys: Object.keys(own(new Headers(), "iterator")),
+                refused,
+              };
+            };"#,
+        )
+        .serve();
+
+    let expected = json!({
+        "streams": [["own"], ["own"], ["subclass"], ["inherited"]],
+        "lists": [["own"], ["own"], ["own"], [["a", "1"]]],
+        "keys": [],
+        "refused": ["TypeError", "TypeError"],
+    });
+    assert_eq!(host.get("/").json(), expected);
+}
+
 /// What a handler adds to all objects is in none that the host makes for others.
 #[test]
 fn what_is_added_to_object_prototype_is_no_option() {
