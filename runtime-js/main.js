@@ -4,7 +4,7 @@ import { core } from "ext:core/mod.js";
 import { op_early_keep, op_exchange_navigated } from "ext:core/ops";
 import { define } from "./globals.js";
 import { INFO, mirrorConsole, print } from "./log.js";
-import { installErrors, loaded } from "./errors/errors.js";
+import { installErrors, loaded, rejectedInLoad } from "./errors/errors.js";
 import { currentExchange, exchangesStopped, inContextOf } from "./exchange.js";
 import { environment } from "./environment.js";
 import { prepareRequests } from "./request.js";
@@ -264,6 +264,7 @@ globalThis.__liveline = {
   prepareLoad,
   problems,
   receive,
+  rejectedInLoad,
   rehearse,
   rehearsed,
   relay,

@@ -199,8 +199,15 @@ function notify(callback, event) {
 /** Rejections from before all handlers were loaded. A module that fails to load is among them, and reported anyway. */
 let loading = [];
 
+/** For the host: takes what was rejected since the last call, while handlers load. */
+export function rejectedInLoad() {
+  const reasons = loading ?? [];
+  if (loading !== null) loading = [];
+  return reasons;
+}
+
 /** All handlers are loaded. */
 export function loaded() {
-  for (const reason of new SafeArrayIterator(loading ?? [])) op_log_error("unhandled rejection", reason);
+  for (const reason of new SafeArrayIterator(rejectedInLoad())) op_log_error("unhandled rejection", reason);
   loading = null;
 }

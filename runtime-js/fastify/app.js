@@ -8,11 +8,10 @@ import { staticResponse } from "ext:liveline/files.js";
 import { INFO, print } from "ext:liveline/log.js";
 import { setTimeout } from "ext:liveline/timers.js";
 import { adoptedServers, answerOn, upgradeOn } from "ext:liveline_fastify/adopted.js";
-import { applicationOf, begin, fastify, listening } from "ext:liveline_fastify/instance.js";
+import { applicationOf, begin, fastify, listening, refusedListen } from "ext:liveline_fastify/instance.js";
 import { autoload } from "ext:liveline_fastify/autoload.js";
 import { Logger } from "ext:liveline_fastify/logger.js";
 import { placed } from "ext:liveline_fastify/queue.js";
-import { setProject } from "ext:liveline_fastify/schemas.js";
 import { HostTransport, targetOf } from "ext:liveline_fastify/transport.js";
 
 const {
@@ -43,7 +42,6 @@ function optionsOf(module) {
  * @returns {Promise<object>} the functions of the handler
  */
 export async function boot(module, file) {
-  setProject(file);
   const exported = module.default;
   const func = typeof exported === "function" ? exported : typeof exported?.default === "function" ? exported.default : undefined;
   isTree = false;
@@ -122,6 +120,8 @@ async function listeningIn(isProgram) {
   for (let waited = 0; known === null && isProgram && waited < PATIENCE; waited += 20) {
     await new Promise((resolve) => setTimeout(resolve, 20));
     known = found();
+    const failure = known === null ? refusedListen() : null;
+    if (failure !== null) throw placed(failure.error);
   }
   if (known === null) return null;
   if (known.port !== 0) print(`listen(${known.port}): the host's listener leads to this application`, INFO);
@@ -147,7 +147,6 @@ function isFolder(file) {
 
 /** Runs a folder of plugins and of routes that has no application file. */
 async function bootFolder(file) {
-  setProject(file);
   const path = core.createLazyLoader("node:path")().default, fs = core.createLazyLoader("node:fs")().default;
   let root = path.dirname(file);
   // The file is somewhere in the folder of routes.

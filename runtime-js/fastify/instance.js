@@ -473,9 +473,22 @@ accessor("logController", function () {
 /** Applications that listen: nowhere of their own; the host's listener leads to the first. */
 export const listening = [];
 
+/** Why an application that was to listen does not; null where none has failed. @type {{ error: unknown } | null} */
+let listenFailure = null;
+
+/** For the host, which reports it: the program may end without a word, as it would end its process. */
+export function refusedListen() {
+  return listenFailure;
+}
+
 async function listen(app, options) {
-  if (app.isClosing) throw new codes.FST_ERR_REOPENED_CLOSE_SERVER();
-  await awaitReady(app);
+  try {
+    if (app.isClosing) throw new codes.FST_ERR_REOPENED_CLOSE_SERVER();
+    await awaitReady(app);
+  } catch (error) {
+    listenFailure = { error };
+    throw error;
+  }
   const port = +options.port || 0;
   const address = addressFor(port);
   ArrayPrototypePush(listening, { app, port });

@@ -2,6 +2,7 @@
 // where it has them, else the copies that the host carries.
 
 import { core, primordials } from "ext:core/mod.js";
+import { op_application_file } from "ext:core/ops";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { isThenable } from "ext:liveline_fastify/queue.js";
 
@@ -35,8 +36,8 @@ function load() {
   if (libraries !== null) return libraries;
   const carried = core.createLazyLoader("ext:liveline_fastify/validators.js")();
   const own = { Ajv: carried.Ajv, addFormats: carried.addFormats, fastJsonStringify: carried.fastJsonStringify };
-  const from = projectFile;
-  if (from !== null) {
+  const from = op_application_file();
+  if (from !== "") {
     const require = core.createLazyLoader("node:module")().createRequire(from);
     const installed = (name) => {
       try {
@@ -68,13 +69,6 @@ function isNewEnough(require) {
   } catch {
     return false;
   }
-}
-
-let projectFile = null;
-
-/** Sets a file of the project, from which packages are looked up. */
-export function setProject(file) {
-  projectFile = file;
 }
 
 const AJV = { coerceTypes: "array", useDefaults: true, removeAdditional: true, allErrors: false };

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{Claim, Dialect, Explanation, Exports, HandlerFacts, HandlerOptions, Part, Settings};
+use super::{Claim, Dialect, Explanation, Exports, HandlerFacts, HandlerOptions, Part, Settings, directive};
 use crate::ext::packages;
 use crate::router::{Layer, Layout, RouteFolder, Routes};
 use liveline_compiler::Diagnostic;
@@ -94,15 +94,23 @@ impl Dialect for Fastify {
 /// The application file of a project, and how sure it is that it is one.
 fn application(root: &Path) -> Option<(PathBuf, u32)> {
     let has_folders = ["plugins", "routes"].iter().any(|name| root.join(name).is_dir());
-    let file =
-        |stem: &'static str| EXTENSIONS.iter().map(move |extension| root.join(format!("{stem}.{extension}")));
-    let plugin = file("app").filter(|file| file.is_file()).find_map(|file| {
+    let file = |stem: &'static str| {
+        let files = EXTENSIONS.iter().map(move |extension| root.join(format!("{stem}.{extension}")));
+        files.filter(|file| file.is_file())
+    };
+    let names = ["app", "server", "index"];
+    let named =
+        names.into_iter().flat_map(file).find(|file| directive::of(file).as_deref() == Some("fastify"));
+    if let Some(file) = named {
+        return Some((file, PACKAGE + PARAMETERS));
+    }
+    let plugin = file("app").find_map(|file| {
         let facts = Facts::of(&file)?;
         let score = facts.plugin() + if has_folders { FOLDER } else { 0 };
         (facts.plugin() > 0).then_some((file, score))
     });
     let standalone = || {
-        ["app", "server", "index"].into_iter().flat_map(file).filter(|file| file.is_file()).find_map(|file| {
+        names.into_iter().flat_map(file).find_map(|file| {
             let facts = Facts::of(&file)?;
             (facts.shape.listens && facts.imports("fastify")).then_some((file, PACKAGE))
         })
@@ -229,6 +237,16 @@ mod tests {
         let server =
             ("server.mjs", "import fastify from 'fastify'; const app = fastify(); app.listen({ port: 1 });");
         assert_eq!(found(&[server]), ["fastify / server.mjs"]);
+    }
+
+    #[test]
+    fn a_directive_settles_what_the_text_does_not_show() {
+        for (name, app) in [
+            ("app.mjs", "// dialect: fastify\nexport default async (it) => { it.get('/', () => 1); };"),
+            ("index.js", "// dialect: fastify\nmodule.exports = require('./lib/app.js');"),
+        ] {
+            assert_eq!(found(&[(name, app)]), [format!("fastify / {name}")]);
+        }
     }
 
     #[test]

@@ -278,10 +278,16 @@ fn claims(
         })
         .collect();
     let mut named = HashMap::new();
-    claims.retain(|(dialect, claim)| {
-        let directive = named.entry(claim.file.clone()).or_insert_with(|| directive::of(&claim.file));
-        directive.as_deref().is_none_or(|name| name == *dialect)
-    });
+    for (_, Claim { file, .. }) in &claims {
+        named.entry(file.clone()).or_insert_with(|| directive::of(file));
+    }
+    let known: Vec<_> = ALL.iter().map(|dialect| dialect.name()).collect();
+    for (file, name) in &named {
+        if let Some(name) = name.as_deref().filter(|name| !known.contains(name)) {
+            return Err(ScanError::UnknownDialect { file: file.clone(), name: name.to_owned(), known });
+        }
+    }
+    claims.retain(|(dialect, claim)| named[&claim.file].as_deref().is_none_or(|name| name == *dialect));
     let mut owners: HashMap<PathBuf, (&'static str, u32)> = HashMap::new();
     for (dialect, claim) in &claims {
         match owners.get(&claim.file) {
@@ -448,6 +454,18 @@ mod tests {
         assert_eq!(of(90).unwrap(), ["functions /handler functions/handler.js"]);
         let tied = of(50).unwrap_err();
         assert!(tied.contains("handler.js` could be a handler of webflo or of functions"), "{tied}");
+    }
+
+    #[test]
+    fn a_directive_names_a_dialect_that_there_is() {
+        let (_dir, layout) = project(&["handler.js"]);
+        fs::write(layout.root.join("handler.js"), "// dialect: fastfiy\n").unwrap();
+
+        let errors = read(&layout).map(|_| ()).unwrap_err();
+
+        let error = errors[0].to_string();
+        assert!(error.contains("handler.js` names the dialect `fastfiy` in its first line"), "{error}");
+        assert!(error.contains("webflo, workers, fastify, aiwebengine, larc"), "{error}");
     }
 
     #[test]

@@ -205,6 +205,21 @@ pub(crate) enum ScanError {
         /// The names of the dialects.
         names: [&'static str; 2],
     },
+    /// A file's directive names a dialect that there is not.
+    #[error(
+        "`{}` names the dialect `{}` in its first line, and there are {}",
+        .file.display(),
+        .name,
+        .known.join(", ")
+    )]
+    UnknownDialect {
+        /// The file.
+        file: PathBuf,
+        /// What it names.
+        name: String,
+        /// The names of the dialects.
+        known: Vec<&'static str>,
+    },
     /// No URL can name the folder.
     #[error("the folder `{}` cannot be a route: its name is not UTF-8; rename it", .0.display())]
     NotUtf8(PathBuf),

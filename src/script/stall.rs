@@ -43,7 +43,7 @@ impl Schedule {
 pub(crate) struct Stall {
     pub handler: PathBuf,
     /// The files of its modules with a top-level await, with the line of the first await in each. Imported files come
-    /// before the files that import them.
+    /// before the files that import them. Empty if the modules have run, and their application is not set up yet.
     pub awaits: Vec<(PathBuf, usize)>,
     pub since: Duration,
 }
@@ -61,7 +61,7 @@ impl fmt::Display for Stall {
         let handler = handler.display();
         let place = |(file, line): &(PathBuf, usize)| format!("{}:{line}", file.display());
         match awaits.as_slice() {
-            [] => write!(f, "{handler}: a top-level await has not ended after {since:?}"),
+            [] => write!(f, "{handler} is not ready after {since:?}"),
             [only] => write!(f, "{}: this top-level await has not ended after {since:?}", place(only)),
             several => {
                 let places: Vec<_> = several.iter().map(place).collect();

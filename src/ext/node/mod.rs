@@ -5,7 +5,7 @@ mod inspector;
 mod replaced;
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use deno_core::{ExtensionFileSource, OpDecl, OpState, ascii_str_include, op2, v8};
@@ -28,6 +28,7 @@ deno_core::extension!(
         op_engine_version,
         op_hardware_concurrency,
         op_adopts_listeners,
+        op_application_file,
         op_listening,
         op_is_provided,
         op_process_cpu_usage,
@@ -106,14 +107,22 @@ fn op_hardware_concurrency() -> u32 {
     std::thread::available_parallelism().map_or(1, |count| count.get() as u32)
 }
 
-/// Whether servers that the code of a handler makes are reached by the host's listener.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AdoptsListeners(pub bool);
+/// The file of the application whose servers are reached by the host's listener, if the code that loads is one.
+#[derive(Debug, Clone)]
+pub(crate) struct AdoptsListeners(pub Option<PathBuf>);
 
 /// Whether servers that the running code makes are reached by the host's listener.
 #[op2(fast)]
 fn op_adopts_listeners(state: &mut OpState) -> bool {
-    state.try_borrow::<AdoptsListeners>().is_some_and(|adopts| adopts.0)
+    state.try_borrow::<AdoptsListeners>().is_some_and(|adopts| adopts.0.is_some())
+}
+
+/// The file of the application that runs, from which its packages are looked up; empty where there is none.
+#[op2]
+#[string]
+fn op_application_file(state: &mut OpState) -> String {
+    let file = state.try_borrow::<AdoptsListeners>().and_then(|adopts| adopts.0.as_deref());
+    file.map_or_else(String::new, |file| file.to_string_lossy().into_owned())
 }
 
 /// The address that the host listens on, as its IP and its port; empty where it does not listen.

@@ -36,6 +36,7 @@ functions! {
     PrepareLoad = "prepareLoad",
     Problems = "problems",
     Receive = "receive",
+    RejectedInLoad = "rejectedInLoad",
     Rehearse = "rehearse",
     Rehearsed = "rehearsed",
     Relay = "relay",

@@ -1,6 +1,6 @@
 //! Loads the handlers of a project.
 
-use std::cell::OnceCell;
+use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 use std::iter;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,9 @@ use serde::Deserialize;
 use super::functions::Function;
 use super::{Isolate, describe};
 use crate::dialect::{self, Exports};
-use crate::ext::Environment;
 #[cfg(feature = "node")]
 use crate::ext::node::AdoptsListeners;
+use crate::ext::{Environment, from_exception};
 use crate::router::{Handler, Layer, Step};
 use crate::script::site::Site;
 use crate::script::sources::Sources;
@@ -42,9 +42,29 @@ impl Isolate {
         self.loader.load_from(sources);
         self.serve(site, code);
         self.wait_for_debugger();
-        self.load_handlers(site, loads, stalled, left_out).await?;
+        self.load_handlers(site, loads, stalled, left_out)
+            .await
+            .inspect_err(|known| self.log_rejections(known))?;
         self.start(site);
         Ok(())
+    }
+
+    /// Logs promises that were rejected while handlers load, and that nobody handled. Errors of `known` are reported
+    /// elsewhere: those of modules are among the rejections.
+    fn log_rejections(&self, known: &[Diagnostic]) {
+        self.enter(|scope, functions| {
+            let reasons = functions.call(scope, Function::RejectedInLoad, &[]);
+            let reasons = reasons.and_then(|reasons| v8::Local::<v8::Array>::try_from(reasons).ok());
+            let Some(reasons) = reasons else { return };
+            for index in 0..reasons.length() {
+                let Some(reason) = reasons.get_index(scope, index) else { return };
+                let rejection = from_exception(scope, reason);
+                // Where a message ends with its place, that is in the place of a diagnostic.
+                if !known.iter().any(|failure| rejection.message.starts_with(&*failure.message)) {
+                    tracing::error!("unhandled rejection: {rejection}");
+                }
+            }
+        });
     }
 
     /// Loads every handler of the server's layer; none of them gets requests yet.
@@ -135,7 +155,8 @@ impl Isolate {
             if dialect.needs_node() {
                 self.loader.demand_node().map_err(|failure| vec![failure])?;
             }
-            self.state.borrow_mut().put(AdoptsListeners(dialect.adopts_listeners()));
+            let application = dialect.adopts_listeners().then(|| handler.path.clone());
+            self.state.borrow_mut().put(AdoptsListeners(application));
         }
         match self.link(handler) {
             Ok(module) => self.evaluate(handler, module, stalled).await.map_err(|failure| vec![failure]),
@@ -187,7 +208,9 @@ impl Isolate {
             Box::pin(self.runtime.borrow_mut().mod_evaluate(module))
         };
         self.turn_ended();
-        self.drive(handler, evaluation, &stalled).await?;
+        // Read once, when the wait began, because a file may be saved again meanwhile.
+        let awaits = LazyCell::new(|| self.loader.awaits(&handler.path));
+        self.drive(handler, evaluation, || awaits.clone(), &stalled).await?;
         let mut exports = self.runtime.borrow_mut().get_module_namespace(module).map_err(failed)?;
         let mut waits = None;
         let dialect = dialect::named(handler.dialect);
@@ -216,11 +239,13 @@ impl Isolate {
         Ok(exports)
     }
 
-    /// Drives the isolate until something that a handler's code began has ended.
+    /// Drives the isolate until something that a handler's code began has ended. `awaits`: the top-level awaits among
+    /// which is what it waits for, as [`Stall`] has them.
     async fn drive(
         &self,
         handler: &Handler,
         mut evaluation: impl Future<Output = Result<(), CoreError>> + Unpin,
+        awaits: impl Fn() -> Vec<(PathBuf, usize)>,
         stalled: impl Fn(&Stall),
     ) -> Result<(), Diagnostic> {
         let failed = |error: CoreError| self.imported(handler, located(self.failure(&error)));
@@ -239,13 +264,7 @@ impl Isolate {
             }
         }));
         let mut schedule = Schedule::until(self.limits.answer);
-        // Read once, when the wait began, because a file may be saved again meanwhile.
-        let awaits = OnceCell::new();
-        let stall = |since| Stall {
-            handler: handler.path.clone(),
-            awaits: awaits.get_or_init(|| self.loader.awaits(&handler.path)).clone(),
-            since,
-        };
+        let stall = |since| Stall { handler: handler.path.clone(), awaits: awaits(), since };
         loop {
             let Some(wait) = schedule.wait() else {
                 if self.last_debugged().is_some_and(|last| last.elapsed() < self.limits.answer) {
@@ -259,6 +278,8 @@ impl Isolate {
                 break;
             }
             if let Some(since) = schedule.has_waited() {
+                // What was rejected may be why there is still something to wait for.
+                self.log_rejections(&[]);
                 stalled(&stall(since));
             }
         }
@@ -278,7 +299,7 @@ impl Isolate {
     ) -> Result<(), Diagnostic> {
         let settled = self.runtime.borrow_mut().resolve(promise);
         let settled = Box::pin(async move { settled.await.map(drop).map_err(CoreError::from) });
-        self.drive(handler, settled, stalled).await
+        self.drive(handler, settled, Vec::new, stalled).await
     }
 
     /// The routes of applications that the isolate has loaded: methods, path and kind of each.

@@ -4,7 +4,7 @@ use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{open, send, text};
-use crate::support::Site;
+use crate::support::{Finished, Site};
 use crate::websockets::{closed, next};
 
 #[test]
@@ -103,4 +103,110 @@ fn a_saved_standalone_file_answers() {
     host.site.write("server.mjs", code("new"));
 
     host.until("/", |answer| answer.text() == "new");
+}
+
+/// A program tells why it does not listen by ending its process, or not at all. The host knows.
+#[test]
+fn a_program_that_fails_to_listen_says_why() {
+    let program = |end: &str| {
+        format!(
+            r#"import Fastify from "fastify";
+            const app = Fastify();
+            app.get("/", {{ schema: {{ querystring: {{ type: "nonsense" }} }} }}, async () => 1);
+            {end}"#
+        )
+    };
+    for end in [
+        "app.listen({ port: 3000 }, (error) => { if (error) throw error; });",
+        "app.listen({ port: 3000 }, (error) => { if (error) { app.log.error(error); process.exit(1); } });",
+        "const start = async () => { try { await app.listen({ port: 3000 }); } catch { process.exit(1); } }; start();",
+        "await app.listen({ port: 3000 });",
+    ] {
+        let site = Site::new().file("server.mjs", program(end)).serving("server.mjs");
+        let check = Finished::of(&["check", site.served().to_str().expect("a path of text")]);
+
+        assert_ne!(check.code, Some(0), "{end}");
+        let output = check.output();
+        assert!(output.contains("FST_ERR_SCH_VALIDATION_BUILD"), "{end}: {output}");
+        assert!(!output.contains("exports no plugin"), "{end}: {output}");
+    }
+}
+
+#[test]
+fn a_program_that_tries_again_listens() {
+    let host = Site::new()
+        .file(
+            "server.mjs",
+            r#"import Fastify from "fastify";
+            const failing = Fastify();
+            failing.register(async () => { throw new Error("the first one fails"); });
+            const other = Fastify();
+            other.get("/", async () => "the other one");
+            failing.listen({ port: 3000 }, () => other.listen({ port: 3000 }));"#,
+        )
+        .serving("server.mjs")
+        .serve();
+
+    assert_eq!(host.get("/").text(), "the other one");
+}
+
+#[test]
+fn what_is_rejected_while_a_program_begins_is_logged() {
+    let host = Site::new()
+        .file(
+            "server.mjs",
+            r#"import Fastify from "fastify";
+            const app = Fastify();
+            const start = async () => { throw new Error("no database"); };
+            start();"#,
+        )
+        .serving("server.mjs")
+        .begin_dev();
+
+    let line = host.log.next("unhandled rejection");
+    assert!(line.contains("Error: no database"), "{line}");
+}
+
+/// Plugins of ajv are made for the ajv of the project: its classes know only their own objects.
+#[test]
+fn a_program_has_the_validator_of_its_project() {
+    let manifest = |name: &str, version: &str| {
+        format!(r#"{{ "name": "{name}", "version": "{version}", "main": "index.js" }}"#)
+    };
+    let host = Site::new()
+        .file("node_modules/ajv/package.json", manifest("ajv", "8.0.0"))
+        .file(
+            "node_modules/ajv/index.js",
+            r#"class Ajv {
+              addSchema() {}
+              addFormat() {}
+              compile() {
+                const validate = (data) => { validate.errors = data?.good ? null : [{ message: this.word }]; return data?.good === true; };
+                return validate;
+              }
+            }
+            module.exports = Ajv;"#,
+        )
+        .file("node_modules/ajv-formats/package.json", manifest("ajv-formats", "3.0.0"))
+        .file("node_modules/ajv-formats/index.js", "module.exports = () => {};")
+        .file("node_modules/of-ajv/package.json", manifest("of-ajv", "1.0.0"))
+        .file(
+            "node_modules/of-ajv/index.js",
+            r#"const Ajv = require("ajv");
+            module.exports = (ajv) => { ajv.word = ajv instanceof Ajv ? "of the project" : "of another"; };"#,
+        )
+        .file(
+            "server.mjs",
+            r#"import Fastify from "fastify";
+            import plugin from "of-ajv";
+            const app = Fastify({ ajv: { plugins: [plugin] } });
+            app.post("/", { schema: { body: { type: "object" } } }, async (request) => request.body);
+            await app.listen({ port: 3000 });"#,
+        )
+        .serving("server.mjs")
+        .serve();
+
+    let refused = host.request("POST", "/").json(&json!({})).send();
+    assert_eq!((refused.status, &refused.json()["message"]), (400, &json!("body of the project")));
+    assert_eq!(host.request("POST", "/").json(&json!({ "good": true })).send().status, 200);
 }
