@@ -1,7 +1,7 @@
 // The order in which plugins run: each after the ones that were registered before it, with everything that it registers
 // itself before the next one begins.
 
-import { primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:core/mod.js";
 import { setTimeout, clearTimeout } from "ext:liveline/timers.js";
 import { codes } from "ext:liveline_fastify/errors.js";
 
@@ -89,7 +89,8 @@ class Plugin {
   isDone = false;
   began = 0;
   took = 0;
-  #draining = null;
+  #isDraining = false;
+  #drained = null;
 
   constructor(parent, func, options, isAfter, place) {
     this.parent = parent;
@@ -102,16 +103,50 @@ class Plugin {
 
   /** Runs what was registered, in order, until nothing is left. */
   drain(boot) {
-    return this.#draining ??= PromisePrototypeThen(this.#run(boot), () => this.#draining = null);
+    if (!this.#isDraining) this.#drained = this.#run(boot);
+    return this.#drained;
   }
 
   async #run(boot) {
+    this.#isDraining = true;
     while (this.queue.length > 0) {
       const next = ArrayPrototypeShift(this.queue);
-      if (next instanceof Plugin) await boot.run(next);
-      else next();
+      if (next instanceof Plugin) {
+        await boot.run(next);
+      } else if (next instanceof Waiting) {
+        next.goOn(boot.error);
+        await turnOver();
+      } else {
+        next();
+      }
     }
+    // What is registered from here on begins anew.
+    this.#isDraining = false;
   }
+}
+
+/** Code that waits for what was registered before: `await instance.register()`. */
+class Waiting {
+  #resolve;
+  #reject;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  goOn(error) {
+    if (error !== null) this.#reject(error);
+    else this.#resolve();
+  }
+}
+
+/** Resolves when the code that goes on has registered what it does without waiting for anything else. */
+function turnOver() {
+  const { nextTick } = core.createLazyLoader("node:process")().default;
+  return new Promise((resolve) => nextTick(resolve));
 }
 
 /** How far an application has come. */
@@ -180,15 +215,11 @@ export class Boot {
   /** Resolves when what was registered up to now has run. */
   loadedSoFar() {
     const parent = this.current;
-    return new Promise((resolve, reject) => {
-      ArrayPrototypePush(parent.queue, () => {
-        if (this.error !== null) reject(this.error);
-        else resolve();
-      });
-      // What runs is the plugin that waits; the host's own turn starts the root.
-      if (parent === this.root) this.start();
-      else parent.drain(this);
-    });
+    const waiting = new Waiting();
+    ArrayPrototypePush(parent.queue, waiting);
+    // The boot does not end by this: more may be registered until the application is to be ready.
+    PromisePrototypeThen(PromiseResolve(), () => parent.drain(this));
+    return waiting.promise;
   }
 
   /** For `await instance`. */
@@ -244,6 +275,7 @@ export class Boot {
       const { server } = plugin;
       const result = func(server, options, done);
       if (isThenable(result)) PromisePrototypeThen(PromiseResolve(result), () => done(), (error) => done(error ?? new Error(`${error}`)));
+      else if (func.length < 3) done();
     });
     await plugin.drain(this);
     plugin.took = primordials.DateNow() - plugin.began;
@@ -299,7 +331,8 @@ export class Boot {
 
   async #boot() {
     await undefined;
-    await this.root.drain(this);
+    do await this.root.drain(this);
+    while (this.root.queue.length > 0);
     this.root.isDone = true;
     this.isBooted = true;
     if (this.error === null) {

@@ -210,3 +210,62 @@ fn a_program_has_the_validator_of_its_project() {
     assert_eq!((refused.status, &refused.json()["message"]), (400, &json!("body of the project")));
     assert_eq!(host.request("POST", "/").json(&json!({ "good": true })).send().status, 200);
 }
+
+/// The boot ends when the application is to be ready, however often the program has waited for plugins before.
+#[test]
+fn a_program_waits_for_its_plugins_one_by_one() {
+    let program = |code: &str| {
+        format!(
+            r#"import Fastify from "fastify";
+            const app = Fastify({{ pluginTimeout: 2000 }});
+            const order = [];
+            const plugin = (name) => async (instance) => {{ order.push(name); instance.get(`/${{name}}`, async () => name); }};
+            const soon = () => new Promise((resolve) => setTimeout(resolve, 5));
+            {code}"#
+        )
+    };
+    let programs = [
+        r#"await app.register(plugin("a"));
+        await app.register(plugin("b"));
+        app.get("/", async () => order);
+        await app.listen({ port: 3000 });"#,
+        r#"app.register(plugin("a"));
+        await app.after();
+        app.register(plugin("b"));
+        await app.after();
+        app.get("/", async () => order);
+        await app.listen({ port: 3000 });"#,
+        r#"await app.register(plugin("a"));
+        await soon();
+        app.register(plugin("b"));
+        await app;
+        await soon();
+        app.get("/", async () => order);
+        await app.listen({ port: 3000 });"#,
+        r#"const main = async () => {
+          const all = async () => { for (const name of ["a", "b"]) await app.register(plugin(name)); };
+          await all();
+          app.get("/", async () => order);
+          await app.listen({ port: 3000 });
+        };
+        main();"#,
+        r#"app.register(async (instance) => {
+          await instance.register(plugin("a"));
+          await soon();
+          await instance.register(plugin("b"));
+          instance.get("/", async () => order);
+        });
+        await app.ready();
+        await app.listen({ port: 3000 });"#,
+        r#"app.register((instance, options) => { plugin("a")(instance); });
+        app.register(Promise.resolve(plugin("b")));
+        app.get("/", async () => order);
+        app.listen({ port: 3000 });"#,
+    ];
+    for code in programs {
+        let host = Site::new().file("server.mjs", program(code)).serving("server.mjs").serve();
+
+        assert_eq!(host.get("/").json(), json!(["a", "b"]), "{code}");
+        assert_eq!(host.get("/b").text(), "b", "{code}");
+    }
+}
