@@ -14,7 +14,6 @@ import {
   ArrayPrototypeConcat,
   ArrayPrototypeJoin,
   ArrayPrototypeMap,
-  Headers,
   HeadersPrototypeGet,
   HeadersPrototypeGetSetCookie,
   HeadersPrototypeHas,
@@ -28,7 +27,6 @@ import {
   SafeMap,
   SafeRegExp,
   SafeWeakMap,
-  String,
   StringPrototypeIncludes,
   StringPrototypeReplace,
   StringPrototypeSlice,
@@ -55,10 +53,11 @@ const ANYBODY = { cookie: "", authorization: "" };
 /** The web's fetch(), with the header by which servers like this one keep their answers on a line. */
 async function fetch(input, init = undefined) {
   const { fetch } = core.loadExtScript("ext:deno_fetch/26_fetch.js");
-  const isRequest = input instanceof Request;
-  const headers = new Headers(init?.headers ?? (isRequest ? RequestPrototypeGetHeaders(input) : undefined));
+  // `init` may be a Request, whose parts no copy of its properties would have.
+  const request = new Request(input, init);
+  const headers = RequestPrototypeGetHeaders(request);
   if (!HeadersPrototypeHas(headers, "X-Accept-Live")) HeadersPrototypeSet(headers, "X-Accept-Live", "*");
-  const send = () => fetch(input, { ...init, headers });
+  const send = () => fetch(request);
   const actor = currentActor();
   let response;
   try {
@@ -67,7 +66,7 @@ async function fetch(input, init = undefined) {
     throw unwrapRefusal(error);
   }
   if (hasPort(response)) {
-    identities.set(response, identityOf(response, headers, isRequest ? RequestPrototypeGetUrl(input) : String(input)));
+    identities.set(response, identityOf(response, headers, RequestPrototypeGetUrl(request)));
   }
   return response;
 }

@@ -286,9 +286,10 @@ function defineClasses() {
     /** A Request whose body is any value: data becomes JSON, and a form where it has files in it. */
     static from(target, init = undefined) {
       if (target instanceof Request && init === undefined) return this.upgradeInPlace(target);
-      const { memo = false, body, headers, ...rest } = init ?? { __proto__: null };
-      if (body === undefined) return new this(target, init);
-      const request = new this(target, { ...rest, ...sendable(body, headers) });
+      const { memo = false, body, headers } = init ?? { __proto__: null };
+      // Another Request has a body that can be sent already.
+      if (body === undefined || init instanceof Request) return new this(target, init);
+      const request = new this(target, { ...init, ...sendable(body, headers) });
       if (memo) remember(request, body);
       return request;
     }
@@ -320,10 +321,11 @@ function defineClasses() {
     /** A Response of any value: data becomes JSON, and a form where it has files in it. */
     static from(body, init = undefined) {
       if (body instanceof Response && init === undefined) return this.upgradeInPlace(body);
-      const { memo = false, headers, ...rest } = init ?? { __proto__: null };
-      if (body === undefined || body === null) return new this(null, { ...rest, headers });
+      // Another Response is one as well, whose properties are not its own.
+      const { memo = false, headers, status, statusText } = init ?? { __proto__: null };
+      if (body === undefined || body === null) return new this(null, { status, statusText, headers });
       const made = sendable(body, headers);
-      const response = new this(made.body, { ...rest, headers: made.headers });
+      const response = new this(made.body, { status, statusText, headers: made.headers });
       if (memo) remember(response, body);
       return response;
     }
@@ -366,13 +368,9 @@ function defineClasses() {
 
   /** `fetch()` with a Response that reads any body. `live`: the server may open a line. */
   async function fetchPlus(target, init = undefined) {
-    const { live = false, ...rest } = init ?? { __proto__: null };
-    if (live) {
-      const given = rest.headers ?? (target instanceof Request ? target.headers : undefined);
-      const headers = rest.headers = new Headers(given);
-      FunctionPrototypeCall(set, headers, "X-Accept-Live", "*");
-    }
-    return ResponsePlus.upgradeInPlace(await globalThis.fetch(target, rest));
+    const request = new Request(target, init);
+    if (init?.live) FunctionPrototypeCall(set, request.headers, "X-Accept-Live", "*");
+    return ResponsePlus.upgradeInPlace(await globalThis.fetch(request));
   }
 
   return { FormDataPlus, HeadersPlus, RequestPlus, ResponsePlus, fetchPlus };

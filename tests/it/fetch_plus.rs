@@ -448,3 +448,40 @@ fn a_handler_answers_with_what_it_made() {
     assert_eq!((answer.status, answer.header("x-b"), answer.json()), (201, Some("2"), json!({ "a": 1 })));
     assert_eq!(answer.header("content-type"), Some("application/json"));
 }
+
+/// A proxy passes the request that it received on as the `init` of its own, and a response likewise.
+#[test]
+fn requests_and_responses_are_inits_too() {
+    let host = Site::new()
+        .file(
+            "handler.js",
+            r#"
+            import { RequestPlus, ResponsePlus, fetchPlus } from "@webqit/fetch-plus";
+            export default async function (event, next) {
+              if (next.stepname) return await next();
+              const made = () => new Request("http://other.invalid/", { method: "PUT", body: "made", headers: { "x-a": "1" } });
+              const target = new URL("/origin", event.url).href;
+              const all = [
+                fetch(target, made()), fetch(new URL(target), made()), fetch(new Request(target, made())),
+                fetch(new Request(target, made()), { method: "PATCH" }), fetchPlus(target, made()),
+                fetch(RequestPlus.from(target, made())),
+              ];
+              const response = ResponsePlus.from({ a: 1 }, new Response("x", { status: 418, headers: { "x-b": "2" } }));
+              return {
+                sent: await Promise.all(all.map(async (answer) => (await answer).text())),
+                made: [response.status, response.headers.get("x-b"), await response.text()],
+              };
+            }"#,
+        )
+        .file(
+            "origin/handler.js",
+            r#"export default async ({ request }) =>
+              [request.method, request.headers.get("x-a"), request.headers.get("content-type"), await request.text()].join(" ");"#,
+        )
+        .serve();
+
+    let put = "PUT 1 text/plain;charset=UTF-8 made";
+    let patch = "PATCH 1 text/plain;charset=UTF-8 made";
+    let expected = json!({ "sent": [put, put, put, patch, put, put], "made": [418, "2", r#"{"a":1}"#] });
+    assert_eq!(host.get("/").json(), expected);
+}
