@@ -11,14 +11,11 @@ import { Hub } from "./hub.js";
 import { pageAt } from "./navigation.js";
 import { persistent } from "./parts.js";
 import { PageState } from "./state.js";
-import { transportFor } from "./transport.js";
+import { isLost, transportFor } from "./transport.js";
 
 const LINE_HEADER = "X-Live-Session";
 /** The name of a page: in a request of the shown page, in an answer of the page that shows its state. */
 const PAGE_HEADER = "X-Live-Page";
-
-/** The close code of a line that was lost without a close. */
-const LOST = 1006;
 
 
 /** The state of the navigation while none is under way. */
@@ -165,7 +162,7 @@ class App {
     const lines = [...this.background];
     const report = (error) => {
       // If a page's line is lost, the page is requested again.
-      const isMended = method === "GET" && !this.#isPosted && error instanceof LineLostError && error.code === LOST;
+      const isMended = method === "GET" && !this.#isPosted && error instanceof LineLostError && isLost(error.code);
       if (!isMended) this.#failed(error, controller);
     };
     /** Informs the handlers of the open lines that the page navigates away. */
@@ -307,7 +304,7 @@ class App {
     // If the line of the shown page is lost for good, the page is requested again.
     const start = Date.now();
     port.addEventListener("close", ({ code, reason }) => {
-      if (code === LOST) this.#later.then(({ mend }) => mend(start, reason, signal, () => this.#go(here())));
+      if (isLost(code)) this.#later.then(({ mend }) => mend(start, reason, signal, () => this.#go(here())));
     });
     return port;
   }

@@ -2,6 +2,7 @@
 
 import { LineLostError } from "../port/port.js";
 import { Observer } from "../observer/observer.js";
+import { isLost } from "./transport.js";
 
 /** After this time without an answer, in milliseconds, it is late. */
 const ANSWER_MS = 3_000;
@@ -61,7 +62,7 @@ export function watchApp(app) {
     error = event.detail.error;
     const cause = !isOfNetwork(error) ? "handler" : navigator.onLine ? "request" : "network";
     if (!(error instanceof LineLostError)) set("request", "lost", cause);
-    else set("line", "lost", error.code === 1006 ? "line" : "handler");
+    else set("line", "lost", isLost(error.code) ? "line" : "handler");
   });
   let timer;
   const look = () => {

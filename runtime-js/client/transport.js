@@ -47,6 +47,13 @@ function pageWorld() {
   };
 }
 
+/** The close codes after which a request is to be sent again: see docs/wire.md. */
+const LOST = [1006, 1011, 1012, 1013, 4003];
+
+export function isLost(code) {
+  return LOST.includes(code);
+}
+
 /** Dispatches the state of a line at the document. Service workers have no document. */
 export function tellOfLine(state, missed = false) {
   const event = new CustomEvent("liveline:line", { detail: { state, missed } });
@@ -62,7 +69,7 @@ export function tellOfLine(state, missed = false) {
 export function openSocketOrEvents(url, receiver, world) {
   const { storage, load, tell } = world;
   const closed = (code, reason, wasClean) => {
-    if (code === 1006) tell("lost");
+    if (isLost(code)) tell("lost");
     receiver.closed(code, reason, wasClean);
   };
   let isOver = false;
