@@ -140,7 +140,8 @@ export const {
   sort: ArrayPrototypeSort,
   splice: ArrayPrototypeSplice,
 } = methodsOf(Array.prototype);
-export const { set: MapPrototypeSet } = methodsOf(Map.prototype);
+export const { forEach: MapPrototypeForEach, set: MapPrototypeSet } = methodsOf(Map.prototype);
+export const { forEach: SetPrototypeForEach } = methodsOf(Set.prototype);
 export const { slice: ArrayBufferPrototypeSlice } = methodsOf(ArrayBuffer.prototype);
 export const {
   getTime: DatePrototypeGetTime,

@@ -22,7 +22,7 @@ import {
 import { settings } from "./classes.js";
 import { SqlStorage } from "./sql_storage.js";
 import { setStorage } from "./state.js";
-import { notClonable } from "./values.js";
+import { checkStorable, notClonable } from "./values.js";
 import {
   ArrayIsArray,
   ArrayPrototypeMap,
@@ -45,8 +45,14 @@ import {
 
 const STORED = { __proto__: null, forStorage: true };
 
-const pack = (value) => core.serialize(value, STORED, notClonable);
-const unpack = (bytes) => core.deserialize(bytes, STORED);
+function pack(value) {
+  if (typeof value === "object") checkStorable(value);
+  return core.serialize(value, STORED, notClonable);
+}
+
+function unpack(bytes) {
+  return core.deserialize(bytes, { __proto__: null, forStorage: true, deserializers: core.getCloneableDeserializers() });
+}
 
 /** The result of a call that works at once, as a promise. */
 function promised(work) {

@@ -15,6 +15,7 @@ import {
   globalThis,
   Headers,
   HeadersPrototypeEntries,
+  MapPrototypeForEach,
   ObjectDefineProperty,
   ObjectGetPrototypeOf,
   ObjectKeys,
@@ -27,6 +28,8 @@ import {
   Response,
   SafeArrayIterator,
   SafeMap,
+  SafeSet,
+  SetPrototypeForEach,
   TypeError,
 } from "../primordials.js";
 import { decodeRequest, decodeResponse, encodeRequest, encodeResponse } from "./http.js";
@@ -100,14 +103,50 @@ function referenceOf(value) {
 /** The classes of the language that structured clone copies, and Blob. */
 function checkClonable(value, prototype) {
   const { name } = prototype.constructor ?? { name: "Object" };
-  const isBuiltIn = core.isDate(value) || core.isMap(value) || core.isSet(value) || core.isRegExp(value) ||
+  if (isOfLanguage(value) || value[core.hostObjectBrand] !== undefined) return;
+  refuse(name);
+}
+
+function isOfLanguage(value) {
+  return core.isDate(value) || core.isMap(value) || core.isSet(value) || core.isRegExp(value) ||
     core.isAnyArrayBuffer(value) || core.isArrayBufferView(value) || core.isNativeError(value) ||
     core.isBoxedPrimitive(value) || core.isProxy(value);
-  if (isBuiltIn || typeof globalThis[name] === "function") return;
-  throw domException(
-    "DataCloneError",
-    `Could not serialize object of type "${name}". This type does not support serialization.`,
-  );
+}
+
+function refuse(name) {
+  notClonable(`Could not serialize object of type "${name}". This type does not support serialization.`);
+}
+
+/** Fails for a value with an object in it whose state is not in its properties: one of a class of the web. */
+export function checkStorable(value, seen = new SafeSet()) {
+  if (value === null || typeof value !== "object" || seen.has(value)) return;
+  seen.add(value);
+  if (core.isMap(value)) {
+    MapPrototypeForEach(value, (item, key) => {
+      checkStorable(key, seen);
+      checkStorable(item, seen);
+    });
+  } else if (core.isSet(value)) {
+    SetPrototypeForEach(value, (item) => checkStorable(item, seen));
+  } else if (!isOfLanguage(value)) {
+    const name = webClassOf(value);
+    if (name !== null) refuse(name);
+    const keys = ObjectKeys(value);
+    for (let i = 0; i < keys.length; i++) checkStorable(value[keys[i]], seen);
+  }
+}
+
+/** The name of the web's class that an object is of; null for data, and for objects of the code's own classes. */
+function webClassOf(value) {
+  if (ArrayIsArray(value)) return null;
+  for (let at = ObjectGetPrototypeOf(value); at !== null && at !== ObjectPrototype; at = ObjectGetPrototypeOf(at)) {
+    const { name } = at.constructor ?? { name: undefined };
+    const known = typeof name === "string" ? globalThis[name] : undefined;
+    if (typeof known !== "function" || known.prototype !== at) continue;
+    // All of it is copied.
+    return name === "DOMException" ? null : name;
+  }
+  return null;
 }
 
 /** The bytes of a message. Fails for what structured clone cannot copy. @returns {Uint8Array} */

@@ -1,6 +1,6 @@
 // The hooks of an application: which there are, how they are checked, and how each kind is run.
 
-import { primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:core/mod.js";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { isAsync, isThenable } from "ext:liveline_fastify/queue.js";
 import { clearTimeout, setTimeout } from "ext:liveline/timers.js";
@@ -80,10 +80,23 @@ export function runHooks(hooks, server, request, reply, end, offset = 0) {
     const call = new HookCall(hooks, server, request, reply, end, i);
     const outcome = call.run();
     if (outcome === LATER) return;
+    const outer = core.getAsyncContext();
+    if (call.context !== outer) return runWithin(call, outcome, outer);
     if (outcome === FAILED) return end(call.failure);
     if (reply.sent) return;
   }
   end(null);
+}
+
+/** Goes on in the context in which a hook has called `done`: `onRequest: (request, reply, done) => store.run(value, done)`. */
+function runWithin({ hooks, server, request, reply, end, index, failure, context }, outcome, outer) {
+  core.setAsyncContext(context);
+  try {
+    if (outcome === FAILED) end(failure);
+    else if (!reply.sent) runHooks(hooks, server, request, reply, end, index + 1);
+  } finally {
+    core.setAsyncContext(outer);
+  }
 }
 
 /** What became of a hook by the time it returned. */
@@ -91,6 +104,8 @@ const RUNNING = 0, CALLED = 1, LATER = 2, FAILED = 3, OVER = 4;
 
 class HookCall {
   failure = null;
+  /** That of the call of `done`, or of the error. */
+  context = undefined;
   #state = RUNNING;
 
   constructor(hooks, server, request, reply, end, index) {
@@ -110,6 +125,7 @@ class HookCall {
     } catch (error) {
       this.#state = OVER;
       this.failure = error ?? new codes.FST_ERR_SEND_UNDEFINED_ERR();
+      this.context = core.getAsyncContext();
       return FAILED;
     }
     if (this.#state === CALLED) {
@@ -128,6 +144,7 @@ class HookCall {
     if (this.#state === RUNNING) {
       this.#state = CALLED;
       this.failure = error || null;
+      this.context = core.getAsyncContext();
     } else if (this.#state === LATER) {
       this.#state = OVER;
       if (error) return this.end(error);

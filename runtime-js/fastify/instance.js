@@ -17,7 +17,7 @@ import { at, Boot, isAsync, nameOf, placeOf } from "ext:liveline_fastify/queue.j
 import { defaultErrorHandler, Reply, setStatusCodes } from "ext:liveline_fastify/reply.js";
 import { Request } from "ext:liveline_fastify/request.js";
 import { addRoute, kState, METHODS, NotFound, usePlaces } from "ext:liveline_fastify/routes.js";
-import { Bucket } from "ext:liveline_fastify/schemas.js";
+import { Bucket, plainSchema } from "ext:liveline_fastify/schemas.js";
 import { injectSocket } from "ext:liveline_fastify/inject_socket.js";
 
 const {
@@ -160,8 +160,18 @@ ObjectAssign(instance, {
     return func === undefined ? result : this;
   },
   ready(func) {
-    const result = this[kState].app.boot.ready(func);
-    return func === undefined ? result : this;
+    const { boot, root } = this[kState].app;
+    if (func === undefined) return boot.ready();
+    boot.ready((error, done) => {
+      // It gets the error and the application, and nothing waits for it.
+      try {
+        FunctionPrototypeCall(func, root, error, root);
+        done();
+      } catch (thrown) {
+        done(thrown);
+      }
+    });
+    return this;
   },
   onClose(hook) {
     return this.addHook("onClose", hook);
@@ -247,8 +257,9 @@ ObjectAssign(instance, {
   },
   getDefaultJsonParser: (onProto, onConstructor) => jsonParser(onProto, onConstructor),
   defaultTextParser: textParser,
-  addSchema(schema) {
+  addSchema(given) {
     closed("addSchema")(this[kState].app);
+    const schema = plainSchema(given);
     const state = this[kState];
     state.bucket.add(schema);
     const share = (server) => {

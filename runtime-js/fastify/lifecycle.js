@@ -167,7 +167,8 @@ function body(context, request, reply, payload) {
   const { method } = request[kTransport];
   const goOn = (error, parsed) => {
     if (error) {
-      if (error.statusCode === undefined && reply.statusCode === 200) reply.code(400);
+      // What has no route is not there, whatever is sent to it.
+      if (context.isNotFound && error.code === "FST_ERR_CTP_INVALID_MEDIA_TYPE") return beforeValidation(context, request, reply);
       if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") reply.header("connection", "close");
       return sendError(reply, error);
     }

@@ -355,7 +355,7 @@ function write(reply, payload) {
     reply[kIsSent] = true;
     const all = headersOfResponse(payload);
     for (const name of new SafeArrayIterator(ObjectKeys(all))) headers[name] ??= all[name];
-    if (!reply[kHasStatus]) reply[kStatus] = payload.status;
+    if (!reply[kHasStatus]) reply.code(payload.status);
     if (payload.bodyUsed) {
       reply[kIsSent] = false;
       return sendError(reply, new codes.FST_ERR_REP_RESPONSE_BODY_CONSUMED());

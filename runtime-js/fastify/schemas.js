@@ -23,6 +23,7 @@ const {
   StringPrototypeSplit,
   StringPrototypeToLowerCase,
   StringPrototypeTrim,
+  SymbolFor,
 } = primordials;
 
 /** Where the validator and the serializer come from. */
@@ -139,10 +140,25 @@ export class Compilers {
 
 const PARTS = { __proto__: null, body: "body", querystring: "querystring", query: "querystring", params: "params", headers: "headers" };
 
+/** A schema as data, where it is an object of fluent-json-schema. */
+export function plainSchema(schema) {
+  const isFluent = schema?.isFluentSchema || schema?.isFluentJSONSchema || schema?.[SymbolFor("fluent-schema-object")];
+  return isFluent ? schema.valueOf() : schema;
+}
+
 /** The schema of a route with what its author may leave out: the type and the braces around properties. */
 export function completeSchema(schema) {
   if (schema === undefined || schema === null) return schema;
-  const whole = ObjectAssign({}, schema);
+  const whole = ObjectAssign({}, plainSchema(schema));
+  for (const name of new SafeArrayIterator(["body", "headers", "params", "query", "querystring"])) {
+    if (whole[name] !== undefined) whole[name] = plainSchema(whole[name]);
+  }
+  if (whole.response !== null && typeof whole.response === "object") {
+    whole.response = ObjectAssign({}, plainSchema(whole.response));
+    for (const status of new SafeArrayIterator(ObjectKeys(whole.response))) {
+      whole.response[status] = plainSchema(whole.response[status]);
+    }
+  }
   const { query, querystring } = whole;
   if (query !== undefined && querystring !== undefined) throw new codes.FST_ERR_SCH_DUPLICATE("querystring");
   if (query !== undefined) whole.querystring = query;

@@ -3,6 +3,7 @@
 import { core, primordials } from "ext:core/mod.js";
 import {
   op_adopts_listeners,
+  op_application_url,
   op_engine_version,
   op_environment,
   op_environment_delete,
@@ -239,7 +240,10 @@ export const deno = {
   inContext,
   later,
   loadEnvironment,
-  mainModule: undefined,
+  /** The URL of the program, which `process.argv` names. */
+  get mainModule() {
+    return op_application_url() || undefined;
+  },
   memoryUsage,
   noColor: true,
   isProvided: op_is_provided,

@@ -2,7 +2,7 @@
 // when it is first read, so that an application without packages of Node pays for none of it.
 
 import { core, internals } from "ext:core/mod.js";
-import { op_build_target, op_node_debug } from "ext:core/ops";
+import { op_application_file, op_build_target, op_node_debug } from "ext:core/ops";
 import { setApplications } from "ext:liveline/dispatch/fastify.js";
 import { setMount } from "ext:liveline/dispatch/webflo.js";
 import { define, defineLazy } from "ext:liveline/globals.js";
@@ -16,6 +16,8 @@ setMount(mount);
 setApplications(core.createLazyLoader("ext:liveline_fastify/app.js"));
 // Read by the modules of Fastify that the host provides.
 define(SymbolFor("liveline:provided"), provided);
+// Read by CommonJS modules that are imported: the program that runs knows that it is the one, as in Node.
+define(SymbolFor("liveline:is-main"), (file) => file === op_application_file());
 core.setBuildInfo(op_build_target());
 internals.deno = deno;
 // Read by node:process when it is first loaded.

@@ -54,6 +54,7 @@ import {
   MathTrunc,
   Number,
   ObjectDefineProperty,
+  ObjectKeys,
   ObjectSetPrototypeOf,
   queueMicrotask,
   RangeError,
@@ -424,11 +425,6 @@ class PairedSocket extends WebSocket {
     endOf = (socket) => typeof socket === "object" && socket !== null && #end in socket ? socket.#end : undefined;
   }
 
-  /** Begins to dispatch messages, those that came before first. */
-  accept(_options = undefined) {
-    this.#end.accept();
-  }
-
   send(data) {
     this.#end.checkOpen();
     FunctionPrototypeCall(sendOn, this, data);
@@ -447,16 +443,37 @@ class PairedSocket extends WebSocket {
     // A server may close with the codes of the protocol, too.
     this[kClose](code, reason);
   }
+}
 
+/** The end that a method of sockets is called on. */
+function endFor(socket, method) {
+  const end = endOf(socket);
+  if (end === undefined) throw new TypeError(`${method}() is a method of the sockets of a WebSocketPair.`);
+  return end;
+}
+
+// Workers have one class for all sockets, whose prototype libraries take these methods from.
+const methods = {
+  /** Begins to dispatch messages, those that came before first. */
+  accept(_options = undefined) {
+    endFor(this, "accept").accept();
+  },
   /** Attaches a value, at most 16 KB, which lasts while the socket's actor hibernates. */
   serializeAttachment(value) {
     if (arguments.length === 0) throw new TypeError("Failed to execute 'serializeAttachment': it takes a value.");
-    this.#end.attach(value);
-  }
-
+    endFor(this, "serializeAttachment").attach(value);
+  },
   deserializeAttachment() {
-    return this.#end.attachment;
-  }
+    return endFor(this, "deserializeAttachment").attachment;
+  },
+};
+for (const name of new SafeArrayIterator(ObjectKeys(methods))) {
+  ObjectDefineProperty(WebSocket.prototype, name, { configurable: true, value: methods[name], writable: true });
+}
+ObjectDefineProperty(PairedSocket.prototype, "constructor", { configurable: true, value: WebSocket, writable: true });
+const STATES = ["CONNECTING", "OPEN", "CLOSING", "CLOSED"];
+for (let state = 0; state < STATES.length; state++) {
+  ObjectDefineProperty(WebSocket, `READY_STATE_${STATES[state]}`, { enumerable: true, value: state });
 }
 
 /** @see States.example */

@@ -4,7 +4,7 @@ import { core } from "ext:core/mod.js";
 import { define, defineLazy } from "../globals.js";
 import { waitUntil } from "./context.js";
 import { defineCrypto } from "./crypto.js";
-import { entrypoints } from "./entrypoints.js";
+import { laterEntrypoints } from "./entrypoints.js";
 import { environmentOf } from "./environment.js";
 import { setTimeout } from "../timers.js";
 import {
@@ -123,7 +123,5 @@ define(SymbolFor("liveline:workers"), {
   get env() {
     return environmentOf();
   },
-  get exports() {
-    return entrypoints();
-  },
+  exports: laterEntrypoints,
 });

@@ -42,6 +42,8 @@ pub(crate) enum FileKind {
     Text,
     /// An `ArrayBuffer`.
     Data,
+    /// What its JSON stands for.
+    Json,
     /// A `WebAssembly.Module`.
     Wasm,
     /// Code, which ends the search: the file is no exception.

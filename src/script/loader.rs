@@ -289,6 +289,7 @@ impl Loader {
                 let message = format!("cannot import {path}: {}", facts::unknown_kind(kind));
                 return Err(importing(message));
             }
+            RequestedModuleType::None if url.fragment() == Some(AS_IT_IS) => {}
             RequestedModuleType::None => {
                 if let Some(kind) = self.modules.kind_of(&path) {
                     return module(
@@ -639,9 +640,14 @@ impl ModuleLoader for Loader {
     }
 }
 
-/// The module that a file without code is imported as: the same file is imported with a type.
+/// The fragment of the URL by which a file is imported as its name says, whatever the rules of its project are.
+const AS_IT_IS: &str = "as-it-is";
+
+/// The module that a file without code is imported as: the same file is imported with a type, or as it is.
 fn imported(url: &ModuleSpecifier, kind: FileKind) -> String {
-    let url = serde_json::Value::from(url.as_str());
+    let mut same = url.clone();
+    same.set_fragment(Some(AS_IT_IS));
+    let (url, same) = (serde_json::Value::from(url.as_str()), serde_json::Value::from(same.as_str()));
     match kind {
         FileKind::Text | FileKind::Code => {
             format!("import text from {url} with {{ type: \"text\" }};\nexport default text;\n")
@@ -650,7 +656,10 @@ fn imported(url: &ModuleSpecifier, kind: FileKind) -> String {
             "import bytes from {url} with {{ type: \"bytes\" }};\n\
              export default bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);\n"
         ),
-        FileKind::Wasm => format!("import source module from {url};\nexport default module;\n"),
+        FileKind::Json => {
+            format!("import value from {url} with {{ type: \"json\" }};\nexport default value;\n")
+        }
+        FileKind::Wasm => format!("import source module from {same};\nexport default module;\n"),
     }
 }
 

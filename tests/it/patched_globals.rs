@@ -179,11 +179,11 @@ fn site() -> Site {
         .file(
             "socket/handler.js",
             handler(
-                r#"const Pair = WebSocketPair;
+                r#"const Pair = WebSocketPair, accept = $.take(WebSocket.prototype.accept);
                 export default () => {
                   const { 0: client, 1: server } = new Pair();
                   $.listen(server, "message", (event) => server.send(`echo ${event.data}`));
-                  server.accept();
+                  accept(server);
                   return new $.R(null, { status: 101, webSocket: client });
                 };"#,
             ),

@@ -142,10 +142,12 @@ const KNOWN_TOO: [&str; 24] = [
 ];
 
 /// What files without code mean to wrangler where no rule is for them.
-const USUAL_RULES: [(FileKind, &[&str]); 3] = [
+const USUAL_RULES: [(FileKind, &[&str]); 4] = [
     (FileKind::Text, &["**/*.txt", "**/*.html", "**/*.sql"]),
     (FileKind::Data, &["**/*.bin"]),
     (FileKind::Wasm, &["**/*.wasm"]),
+    // No rule of wrangler's: its bundler takes JSON without `with { type: "json" }`.
+    (FileKind::Json, &["**/*.json"]),
 ];
 
 /// Reads a configuration for an environment; without a name for none.

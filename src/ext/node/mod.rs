@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use deno_core::{ExtensionFileSource, OpDecl, OpState, ascii_str_include, op2, v8};
+use deno_core::{ExtensionFileSource, ModuleSpecifier, OpDecl, OpState, ascii_str_include, op2, v8};
 use deno_error::JsErrorBox;
 
 use super::exchange::ExchangeState as _;
@@ -29,6 +29,7 @@ deno_core::extension!(
         op_hardware_concurrency,
         op_adopts_listeners,
         op_application_file,
+        op_application_url,
         op_listening,
         op_is_provided,
         op_process_cpu_usage,
@@ -137,6 +138,15 @@ fn op_listening(state: &mut OpState) -> Vec<String> {
 #[op2(fast)]
 fn op_is_provided(state: &mut OpState, #[string] name: &str) -> bool {
     state.try_borrow::<Provided>().is_some_and(|provided| provided.has(name))
+}
+
+/// The URL of [`op_application_file`].
+#[op2]
+#[string]
+fn op_application_url(state: &mut OpState) -> String {
+    let file = state.try_borrow::<AdoptsListeners>().and_then(|adopts| adopts.0.as_deref());
+    let url = file.and_then(|file| ModuleSpecifier::from_file_path(file).ok());
+    url.map_or_else(String::new, Into::into)
 }
 
 /// The version of V8.

@@ -18,8 +18,9 @@ pub(in crate::script) fn translated(modules: &Modules, file: &Path, exports: Exp
     names.remove("module.exports");
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let mut module = format!(
-        "import {{ createRequire }} from \"node:module\";\n\
-         const exported = createRequire({file})({file});\n\
+        "import Module, {{ createRequire }} from \"node:module\";\n\
+         const isMain = globalThis[Symbol.for(\"liveline:is-main\")]({file});\n\
+         const exported = isMain ? Module._load({file}, null, true) : createRequire({file})({file});\n\
          export default exported;\n\
          export {{ exported as \"module.exports\" }};\n",
         file = quoted(&file.to_string_lossy())

@@ -269,3 +269,35 @@ fn a_program_waits_for_its_plugins_one_by_one() {
         assert_eq!(host.get("/b").text(), "b", "{code}");
     }
 }
+
+/// Programs ask whether they are the one that runs, and not a test's.
+#[test]
+fn a_program_is_the_main_module() {
+    let programs = [
+        (
+            "server.js",
+            r#"const app = require("fastify")();
+            app.get("/", async () => [require.main === module, require.main === process.mainModule, module.parent ?? null]);
+            if (require.main === module) app.listen({ port: 3000 });
+            else module.exports = app;"#,
+        ),
+        (
+            "server.mjs",
+            r#"import Fastify from "fastify";
+            import { fileURLToPath } from "node:url";
+            const app = Fastify();
+            const isMain = process.argv[1] === fileURLToPath(import.meta.url);
+            app.get("/", async () => [isMain, true, null]);
+            if (isMain) app.listen({ port: 3000 });"#,
+        ),
+    ];
+    for (name, program) in programs {
+        let host = Site::new()
+            .file("lib.cjs", "module.exports = require.main === module;")
+            .file(name, program)
+            .serving(name)
+            .serve();
+
+        assert_eq!(host.get("/").json(), json!([true, true, null]), "{name}");
+    }
+}

@@ -246,3 +246,84 @@ fn routes_lists_sockets_and_says_why() {
     assert!(row("app.mjs is ").contains("dialect fastify"), "{printed}");
     assert!(row("@fastify/websocket is").contains("liveline's own"), "{printed}");
 }
+
+/// `done()` is called in the context that a hook has made for what follows.
+#[test]
+fn hooks_set_the_context_of_what_follows() {
+    let host = Site::new()
+        .file(
+            "app.mjs",
+            "import { AsyncLocalStorage } from 'node:async_hooks';
+             const store = new AsyncLocalStorage();
+             export default async function (fastify, opts) {
+               fastify.addHook('onRequest', (request, reply, done) => store.run({ id: request.query.id }, done));
+               fastify.addHook('preParsing', (request, reply, payload, done) => { request.seen = store.getStore()?.id; done(); });
+               fastify.addHook('preHandler', (request, reply, done) => { request.seen += store.getStore()?.id; done(); });
+               fastify.get('/', async (request) => { await null; return [request.seen, store.getStore()]; });
+               fastify.get('/fails', { onRequest: (request, reply, done) => store.run('in', () => done(new Error('f'))) }, async () => 1);
+               fastify.setErrorHandler((error, request, reply) => { reply.send({ store: store.getStore() }); });
+               fastify.get('/none', (request, reply) => { setTimeout(() => reply.send([store.getStore()]), 1); });
+             }",
+        )
+        .serve();
+
+    assert_eq!(host.get("/?id=a").json(), json!(["aa", { "id": "a" }]));
+    assert_eq!(host.get("/?id=b").json(), json!(["bb", { "id": "b" }]));
+    assert_eq!(host.get("/none?id=c").json(), json!([{ "id": "c" }]));
+    assert_eq!(host.get("/fails").json(), json!({ "store": "in" }));
+}
+
+#[test]
+fn a_response_has_its_own_status() {
+    let host = application(
+        "fastify.get('/', async (request, reply) => { reply.raw; return new Response('x', { status: 418 }); });
+         fastify.get('/own', async (request, reply) => reply.code(201).send(new Response('x', { status: 418 })));",
+    )
+    .serve();
+
+    assert_eq!((host.get("/").status, host.get("/own").status), (418, 201));
+}
+
+#[test]
+fn what_has_no_route_is_not_found_whatever_is_sent() {
+    let host = application(
+        "fastify.addContentTypeParser('text/own', (request, payload, done) => done(new Error('a fault of the parser')));
+         fastify.post('/', async () => 1);",
+    )
+    .serve();
+    let status = |path: &str, kind: &str| {
+        host.request("POST", path).header("content-type", kind).body("a").send().status
+    };
+
+    assert_eq!(status("/nowhere", "text/other"), 404);
+    assert_eq!(status("/", "text/other"), 415);
+    assert_eq!(status("/", "text/own"), 500);
+}
+
+/// The objects of fluent-json-schema describe themselves.
+#[test]
+fn schemas_may_be_fluent_objects() {
+    let host = application(
+        "const fluent = (schema) => ({ title: () => {}, isFluentSchema: true, valueOf: () => schema });
+         fastify.addSchema(fluent({ $id: 'shared', type: 'integer' }));
+         fastify.post('/', { schema: {
+           body: fluent({ type: 'object', required: ['n'], properties: { n: { $ref: 'shared#' } } }),
+           response: { 200: fluent({ type: 'object', properties: { n: { type: 'string' } } }) },
+         } }, async (request) => ({ n: request.body.n, more: 1 }));",
+    )
+    .serve();
+
+    assert_eq!(host.request("POST", "/").json(&json!({ "n": 1 })).send().json(), json!({ "n": "1" }));
+    assert_eq!(host.request("POST", "/").json(&json!({})).send().status, 400);
+}
+
+#[test]
+fn a_callback_of_ready_gets_the_application() {
+    let host = application(
+        "let got; fastify.ready((error, instance) => { got = [error, typeof instance.get]; });
+         fastify.get('/', async () => got);",
+    )
+    .serve();
+
+    assert_eq!(host.get("/").json(), json!([null, "function"]));
+}

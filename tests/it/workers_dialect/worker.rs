@@ -79,13 +79,44 @@ fn files_without_code_are_imported_by_rules() {
         "[[rules]]\ntype = \"Data\"\nglobs = [\"**/*.html\"]\n",
         "import page from './page.html';
          import text from './note.txt';
-         export default { fetch: () => Response.json([page instanceof ArrayBuffer, new TextDecoder().decode(page), text]) };",
+         import data from './data.json';
+         import same from './data.json' with { type: 'json' };
+         import sum from './sum.wasm';
+         import again from './sum.wasm?module';
+         export default { fetch: () => Response.json([
+           page instanceof ArrayBuffer, new TextDecoder().decode(page), text, data, same,
+           new WebAssembly.Instance(sum).exports.add(2, 3), again instanceof WebAssembly.Module,
+         ]) };",
     )
     .file("page.html", "<h1>p</h1>")
     .file("note.txt", "a note")
+    .file("data.json", r#"{ "a": [1] }"#)
+    .file("sum.wasm", SUM)
     .serve();
 
-    assert_eq!(host.get("/").json(), json!([true, "<h1>p</h1>", "a note"]));
+    let expected = json!([true, "<h1>p</h1>", "a note", { "a": [1] }, { "a": [1] }, 5, true]);
+    assert_eq!(host.get("/").json(), expected);
+}
+
+/// A module of WebAssembly whose export `add` adds two numbers.
+const SUM: &[u8] = b"\0asm\x01\0\0\0\x01\x07\x01\x60\x02\x7f\x7f\x01\x7f\x03\x02\x01\0\x07\x07\x01\x03add\0\0\x0a\x09\x01\x07\0\x20\0\x20\x01\x6a\x0b";
+
+/// The namespace is imported before the Worker's exports are known.
+#[test]
+fn exports_of_the_worker_are_imported() {
+    let host = worker(
+        "",
+        "import { exports, WorkerEntrypoint } from 'cloudflare:workers';
+         export class Greeter extends WorkerEntrypoint { hello(name) { return `hello ${name}`; } }
+         export default { async fetch(request, env, ctx) {
+           return Response.json([await exports.Greeter.hello('you'), Object.keys(exports).sort(), 'Greeter' in exports,
+             Object.keys(ctx.exports).sort()]);
+         } };",
+    )
+    .serve();
+
+    let names = json!(["Greeter", "default"]);
+    assert_eq!(host.get("/").json(), json!(["hello you", names, true, names]));
 }
 
 #[test]
@@ -152,4 +183,57 @@ fn a_saved_configuration_takes_effect() {
     host.site.write("wrangler.toml", "main = \"worker.js\"\n[vars]\nV = \"two\"\n");
 
     host.until("/", |answer| answer.text() == "two");
+}
+
+/// What cannot be read again is refused when it is stored, and spoils no list.
+#[test]
+fn storage_refuses_objects_whose_state_it_cannot_keep() {
+    let host = worker(
+        "durable_objects.bindings = [{ name = \"O\", class_name = \"O\" }]\n",
+        "import { DurableObject } from 'cloudflare:workers';
+         const name = async (work) => { try { await work(); return 'stored'; } catch (error) { return error.name; } };
+         class Own { a = 1; }
+         export class O extends DurableObject {
+           async keep() {
+             const { storage } = this.ctx;
+             const loop = { list: [1, new Map([['a', new Set([new Date(0)])]])] };
+             loop.self = loop;
+             const values = [new Blob(['x']), new File(['x'], 'f'), new URL('http://x'), new URLSearchParams(), new FormData(),
+               new Headers(), new AbortController().signal, new Event('e'), { in: [new Map([['deep', new URL('http://x')]])] },
+               loop, new Own(), new DOMException('m', 'AbortError'), new RangeError('r'), new Uint8Array(3), null];
+             const kept = [];
+             for (let i = 0; i < values.length; i++) kept.push(await name(() => storage.put(`v${i}`, values[i])));
+             const list = await storage.list();
+             return [kept, list.size, list.get('v9').self === list.get('v9'), list.get('v10').a, list.get('v11').name];
+           }
+         }
+         export default { async fetch(request, env) { return Response.json(await env.O.getByName('x').keep()); } };",
+    )
+    .serve();
+
+    let kept = [vec!["DataCloneError"; 9], vec!["stored"; 6]].concat();
+    assert_eq!(host.get("/").json(), json!([kept, 6, true, 1, "AbortError"]));
+}
+
+/// Libraries take the methods of sockets from the prototype of their one class.
+#[test]
+fn sockets_have_one_class() {
+    let host = worker(
+        "",
+        "export default { fetch() {
+           const { accept, serializeAttachment, deserializeAttachment } = WebSocket.prototype;
+           const { 0: one, 1: two } = new WebSocketPair();
+           accept.call(one);
+           const state = one.readyState === WebSocket.READY_STATE_OPEN;
+           const refused = [];
+           for (const method of [accept, deserializeAttachment]) try { method.call({}); } catch (error) { refused.push(error.message); }
+           return Response.json([typeof serializeAttachment, one.constructor === WebSocket, two instanceof WebSocket, state,
+             WebSocket.READY_STATE_CLOSED, refused]);
+         } };",
+    )
+    .serve();
+
+    let refused = ["accept", "deserializeAttachment"]
+        .map(|it| format!("{it}() is a method of the sockets of a WebSocketPair."));
+    assert_eq!(host.get("/").json(), json!(["function", true, true, true, 3, refused]));
 }
