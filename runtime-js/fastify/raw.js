@@ -3,20 +3,10 @@
 import { connect } from "ext:liveline_node/mount.js";
 import { primordials } from "ext:core/mod.js";
 
-const { globalThis, Promise, PromisePrototypeThen } = primordials;
+const { Promise, PromisePrototypeThen } = primordials;
 
 /** Applications answer at their root. */
 const ROOT = { pathname: "/" };
-
-/** The web's request; of its method and its address alone, where its client has left. */
-function requestOf(transport) {
-  try {
-    return transport.webRequest();
-  } catch (error) {
-    if (!transport.isOver) throw error;
-    return new globalThis.Request(new globalThis.URL(transport.url, "http://localhost"), { method: transport.method });
-  }
-}
 
 /**
  * Node's request and response of a transport.
@@ -26,7 +16,7 @@ export function rawOf(transport) {
   if (transport.raw !== null) return transport.raw;
   const answered = new Promise((resolve, reject) => {
     const exchange = { get ended() { return transport.isOver; }, onEnd: (listener) => transport.onEnd(listener) };
-    const { req, res } = connect(requestOf(transport), transport.place(), ROOT, exchange, resolve, reject);
+    const { req, res } = connect(transport.webRequest(), transport.place(), ROOT, exchange, resolve, reject);
     transport.raw = { req, res };
     if (transport.isOver) {
       req.destroy();

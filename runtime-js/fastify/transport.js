@@ -159,7 +159,8 @@ export class HostTransport extends Transport {
     try {
       return read();
     } catch (error) {
-      if (this.#exchange.ended) return otherwise;
+      this.followEnd();
+      if (this.isOver) return otherwise;
       throw error;
     }
   }
@@ -184,12 +185,17 @@ export class HostTransport extends Transport {
     return this.bytesOf(await op_request_collect(this.#exchange.id));
   }
 
+  /** Without a body once the client has left, and with the headers that were read before. */
   webRequest() {
-    return this.#event.request;
+    this.followEnd();
+    if (!this.isOver) return this.#event.request;
+    const { Request, URL } = primordials.globalThis;
+    return new Request(new URL(this.url, "http://localhost"), { method: this.method, headers: this.headerList() });
   }
 
   place() {
-    return { url: this.#event.url, address: this.peer };
+    const url = this.#known(() => this.#event.url, undefined) ?? new primordials.globalThis.URL(this.url, "http://localhost");
+    return { url, address: this.peer ?? "" };
   }
 
   answer(status, list, payload) {

@@ -113,7 +113,27 @@ pub fn exports_of_esm(path: &Path, source: &str) -> Exports {
 
 fn exports_of(parsed: &ParsedSource) -> Exports {
     let found = parsed.analyze_cjs();
-    Exports { names: found.exports, others: found.reexports }
+    let mut others = found.reexports;
+    if let Program::Script(script) = &*parsed.program() {
+        others.extend(script.body.iter().filter_map(member_passed_on));
+    }
+    Exports { names: found.exports, others }
+}
+
+/// The module of `module.exports = require("module").member`, whose names Node takes for those of the importing module.
+fn member_passed_on(statement: &Stmt) -> Option<String> {
+    let assigned = statement.as_expr()?.expr.as_assign()?;
+    let target = assigned.left.as_simple()?.as_member()?;
+    let is_exports = target.obj.as_ident().is_some_and(|it| it.sym == *"module")
+        && target.prop.as_ident().is_some_and(|it| it.sym == *"exports");
+    let mut value = assigned.right.as_member().filter(|_| is_exports)?;
+    while let Some(inner) = value.obj.as_member() {
+        value = inner;
+    }
+    let call = value.obj.as_call()?;
+    let is_require = call.callee.as_expr()?.as_ident()?.sym == *"require";
+    let specifier = call.args.first().filter(|_| is_require)?.expr.as_lit()?.as_str()?;
+    specifier.value.as_str().map(ToOwned::to_owned)
 }
 
 pub(crate) fn parse(path: &Path, source: &str) -> Option<ParsedSource> {
@@ -188,6 +208,19 @@ mod tests {
         assert!(installed("a = 1;").is_some());
         assert!(installed("this does not parse").is_some());
         assert_eq!(installed("import x from 'this does not parse"), None);
+    }
+
+    #[test]
+    fn a_member_of_another_module_passes_on_its_names() {
+        let others = |source: &str| of(source).expect("a CommonJS module").others;
+        assert_eq!(others("module.exports = require('./a');"), ["./a"]);
+        assert_eq!(others("// All.\nmodule.exports = require('./a').b;"), ["./a"]);
+        assert_eq!(others("module.exports = require('a').b.c"), ["a"]);
+        for source in
+            ["module.a = require('a').b", "exports = require('a').b", "module.exports = load('a').b"]
+        {
+            assert_eq!(others(source), [""; 0], "{source}");
+        }
     }
 
     #[test]

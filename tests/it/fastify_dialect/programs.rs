@@ -1,9 +1,12 @@
 //! Programs that listen themselves.
 
+use std::io::Write as _;
+use std::net::TcpStream;
+
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{close_code, connect, text};
+use super::{application, close_code, connect, text};
 use crate::support::Site;
 
 #[test]
@@ -70,4 +73,26 @@ fn an_upgrade_event_has_a_socket_of_bytes() {
     socket.close(None).unwrap();
     assert_eq!(close_code(&mut socket), 1005);
     assert_eq!(host.get("/").text(), "http");
+}
+
+/// What Node has of a request is there after its client has left.
+#[test]
+fn the_raw_request_of_a_client_that_left_is_destroyed() {
+    let host = application(
+        "const seen = [];
+         fastify.get('/waits', async (request, reply) => {
+           await new Promise((resolve) => { request.signal.addEventListener('abort', resolve); });
+           seen.push(request.raw.destroyed, reply.raw.destroyed, request.raw.method, request.raw.url, request.socket.destroyed);
+         });
+         fastify.get('/seen', async () => seen);",
+    )
+    .serve();
+    let mut client = TcpStream::connect(host.address()).expect("the host listens");
+    client.write_all(b"GET /waits?a HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("a request");
+    // Its handler runs once a later request is answered.
+    assert_eq!(host.get("/seen").json(), json!([]));
+
+    drop(client);
+
+    host.until("/seen", |answer| answer.json() == json!([true, true, "GET", "/waits?a", true]));
 }
