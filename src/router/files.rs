@@ -93,7 +93,8 @@ impl PublicFiles {
             ResolveResult::Found(file) => {
                 // The tags of files are weak (size and time), and If-Range needs a strong one.
                 if wants_range(headers, None, file.modified) {
-                    request.headers_mut().extend(headers.get(RANGE).map(|range| (RANGE, range.clone())));
+                    let range = headers.get(RANGE).filter(|range| is_modest(range, file.size));
+                    request.headers_mut().extend(range.map(|range| (RANGE, range.clone())));
                 }
                 Some((file.content_type.clone(), file.size))
             }
@@ -135,6 +136,28 @@ impl PublicFiles {
         headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
         Ok(response)
     }
+}
+
+/// Ranges of one answer. More count as none, as for answers of handlers.
+const MOST_RANGES: usize = 16;
+
+/// Whether ranges are few, and together no longer than the file of `size` bytes: otherwise a small request would have a
+/// huge answer (RFC 9110 section 14.2).
+fn is_modest(range: &HeaderValue, size: u64) -> bool {
+    let Some(list) = range.to_str().ok().and_then(|range| range.trim().strip_prefix("bytes=")) else {
+        return true;
+    };
+    let length = |one: &str| -> Option<u64> {
+        Some(match one.trim().split_once('-')? {
+            ("", last) => last.parse::<u64>().ok()?.min(size),
+            (first, "") => size.saturating_sub(first.parse().ok()?),
+            (first, last) => {
+                last.parse::<u64>().ok()?.saturating_add(1).min(size).saturating_sub(first.parse().ok()?)
+            }
+        })
+    };
+    let lengths = list.split(',').filter_map(length);
+    list.split(',').count() <= MOST_RANGES && lengths.fold(0, u64::saturating_add) <= size
 }
 
 /// Whether the type contains the boundary of ranges, which belongs to this answer.

@@ -2,6 +2,8 @@
 //! not delayed.
 
 use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
@@ -249,4 +251,35 @@ fn one_session_has_so_many_lines() {
         line.send("navigate", json!({ "pathname": "/" }));
         assert_eq!(line.closed(), 4001);
     }
+}
+
+/// One client sends many requests at once, each of which takes a while: the requests of others come in between.
+#[test]
+fn requests_that_came_together_leave_others_their_turn() {
+    let host = Site::new()
+        .file(
+            "busy/handler.js",
+            r#"export let count = 0;
+            export default () => {
+              count += 1;
+              for (const end = performance.now() + 10; performance.now() < end;);
+              return count;
+            };"#,
+        )
+        .file(
+            "count/handler.js",
+            r#"import { count } from "../busy/handler.js"; export default () => count;"#,
+        )
+        .serve();
+    assert_eq!(host.get("/count").text(), "0");
+    let mut greedy = TcpStream::connect(host.address()).expect("the host listens");
+    greedy
+        .write_all("GET /busy HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100).as_bytes())
+        .expect("requests");
+    let mut first = [0; 12];
+    greedy.read_exact(&mut first).expect("an answer");
+
+    let count: u32 = host.get("/count").text().parse().expect("a number");
+
+    assert!(count < 50, "{count} of 100 came before another client's request");
 }

@@ -400,3 +400,14 @@ fn every_answer_about_a_file_has_its_type_or_range() {
     }
     assert_eq!((beyond.status, beyond.header("content-range")), (416, Some("bytes */10")));
 }
+
+#[test]
+fn overlapping_ranges_make_no_answer_longer_than_the_file() {
+    let host = Site::new().file("public/a.txt", "0123456789").serve();
+    let many = format!("bytes={}", ["0-"; 1000].join(","));
+
+    for range in ["bytes=0-,0-", &many] {
+        let answer = host.request("GET", "/a.txt").header("range", range).send();
+        assert_eq!((answer.status, answer.text()), (200, "0123456789"), "{range}");
+    }
+}

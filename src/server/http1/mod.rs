@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{self, Poll};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::Body as _;
@@ -47,6 +47,9 @@ const SMALL_HEAD: usize = 8192;
 
 /// After so many steps without a pause other connections have their turn.
 const STEPS: usize = 64;
+
+/// After this time others have their turn, if more requests have come together.
+const TURN: Duration = Duration::from_millis(5);
 
 /// See the module.
 pub(super) struct Http {
@@ -156,6 +159,7 @@ impl Http {
 
     /// Serves until something has to become ready first.
     pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<End> {
+        let mut began = None;
         for _ in 0..STEPS {
             match self.step(cx) {
                 Ok(Step::More) => {}
@@ -163,8 +167,13 @@ impl Http {
                 Ok(Step::End(end)) => return Poll::Ready(end),
                 Err(error) => return Poll::Ready(End::Served(Err(error))),
             }
+            // Handlers may take long, and a client may have sent many requests at once.
+            if !self.input.is_empty() && began.get_or_insert_with(Instant::now).elapsed() > TURN {
+                break;
+            }
         }
-        cx.waker().wake_by_ref();
+        // Woken only after what is ready elsewhere was found: a task that wakes itself would run before that.
+        let _ = std::pin::pin!(tokio::task::yield_now()).poll(cx);
         Poll::Pending
     }
 

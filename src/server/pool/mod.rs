@@ -25,7 +25,7 @@ use liveline_proto::{CloseCode, OwnerId};
 pub(crate) use self::reload::{Code, Extent, Reloaded, Trigger};
 
 /// How many generations may finish their live lines at a time. The oldest beyond that is closed with 1012.
-const MAX_RETIRED: usize = 8;
+const MAX_RETIRED: usize = 16;
 
 /// How long after a load the next spare worker starts.
 const SPARE_DELAY: Duration = Duration::from_millis(50);
@@ -200,9 +200,12 @@ impl Pool {
         let mut retired = lock(&self.retired);
         retired.retain(|worker| !worker.mailbox.is_closed() && !worker.remote.is_lost());
         retired.push_back(worker);
-        if retired.len() > MAX_RETIRED
+        if retired.len() > MAX_RETIRED * self.config.workers
             && let Some(oldest) = retired.pop_front()
         {
+            tracing::warn!(
+                "{MAX_RETIRED} generations of code still have lines: those of the oldest are closed with 1012"
+            );
             self.config.hub.unregister(oldest.owner, CloseCode::Restart);
             let _ = oldest.mailbox.send(Mail::Stop);
         }
