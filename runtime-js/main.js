@@ -38,6 +38,7 @@ import {
   forgetModules,
   keepsModules,
   listedRoutes,
+  modulesStopped,
   problems,
   requiredFiles,
   started,
@@ -211,6 +212,7 @@ function stopped(id, exchange, forMemory) {
   transactionsStopped(id);
   if (id === -1) sourcesStopped();
   mailStopped();
+  modulesStopped();
 }
 
 /** deno_core wraps asynchronous ops in functions of these names. */

@@ -74,9 +74,17 @@ export function keepsModules() {
 /** CommonJS modules by their files; set by Node's half. */
 let commonJs = null;
 
-/** For Node's half. @param {{ requiredFiles(): string[], forget(files: string[] | null): void }} modules */
+/**
+ * For Node's half.
+ * @param {{ requiredFiles(): string[], forget(files: string[] | null): void, stopped(): void }} modules
+ */
 export function setCommonJs(modules) {
   commonJs = modules;
+}
+
+/** For the host: code was terminated. CommonJS modules that it was running begin anew when they are required next. */
+export function modulesStopped() {
+  commonJs?.stopped();
 }
 
 /** For the host: the files that CommonJS modules have required, each behind the file that did. */

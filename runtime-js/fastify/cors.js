@@ -5,6 +5,7 @@ import { isThenable } from "ext:liveline_fastify/queue.js";
 
 const {
   ArrayIsArray,
+  ArrayPrototypeIncludes,
   ArrayPrototypeJoin,
   ArrayPrototypeMap,
   ArrayPrototypeSome,
@@ -46,6 +47,7 @@ function settingsOf(options) {
   settings.exposedHeaders = list(settings.exposedHeaders);
   settings.allowedHeaders = list(settings.allowedHeaders);
   settings.methods = list(settings.methods);
+  if (ArrayIsArray(settings.origin) && ArrayPrototypeIncludes(settings.origin, "*")) settings.origin = "*";
   const { cacheControl } = settings;
   if (NumberIsInteger(cacheControl)) settings.cacheControl = `max-age=${cacheControl}`;
   return settings;
@@ -121,18 +123,18 @@ export function cors(server, options, done) {
   done();
 }
 
-function apply(server, settings, request, reply, next) {
-  decide(server, settings.origin, request, (error, allowed) => {
-    if (error !== null) {
-      vary(reply, "Origin");
-      return next(error);
-    }
-    if (allowed === false) {
-      // What a function decides depends on the origin.
-      if (settings.isDecided || typeof settings.origin === "function") vary(reply, "Origin");
-      return next();
-    }
-    if (allowed === undefined || allowed === null) return next(new Error("Invalid CORS origin option"));
+/** A route may have settings of its own, or none of this at all. */
+function apply(server, shared, request, reply, next) {
+  const own = request.routeOptions.config?.cors;
+  if (own === false) return next();
+  const settings = own === undefined ? shared : settingsOf(ObjectAssign({}, shared, own));
+  const { origin } = settings;
+  // What is answered depends on the origin of the request.
+  if (settings.isDecided || (typeof origin !== "string" && origin !== false)) vary(reply, "Origin");
+  decide(server, origin, request, (error, allowed) => {
+    if (error !== null) return next(error);
+    if (allowed === false) return next();
+    if (!allowed) return next(new Error("Invalid CORS origin option"));
     if (settings.preflight && request.method === "OPTIONS") return preflight(settings, allowed, request, reply, next);
     heads(settings, allowed, request, reply);
     next();
@@ -146,7 +148,6 @@ function decide(server, origin, request, end) {
 }
 
 function heads(settings, allowed, request, reply) {
-  if (typeof settings.origin === "function" || typeof allowed !== "string") vary(reply, "Origin");
   const origin = originFor(request.headers.origin, allowed);
   if (origin) reply.header("Access-Control-Allow-Origin", origin);
   if (settings.credentials) reply.header("Access-Control-Allow-Credentials", "true");

@@ -22,6 +22,13 @@ setCommonJs({
     }
     return flat;
   },
+  stopped() {
+    const modules = cache();
+    for (const file of new SafeArrayIterator(ObjectKeys(modules))) {
+      // No `catch` has run that would have dropped it.
+      if (modules[file]?.loaded === false) delete modules[file];
+    }
+  },
   forget(files) {
     const modules = cache();
     if (files === null) {

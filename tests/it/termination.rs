@@ -288,3 +288,28 @@ fn a_handler_that_ends_with_its_exchange_is_no_error() {
     assert_eq!(host.ended(), Some(0));
     assert!(!host.log.text().contains("ERROR"), "{}", host.log.text());
 }
+
+/// A module that was stopped while it ran begins anew: nobody gets the half of it.
+#[test]
+fn a_required_module_that_was_stopped_is_loaded_again() {
+    let host = Site::new()
+        .file(
+            "slow.cjs",
+            "globalThis.runs = (globalThis.runs ?? 0) + 1;
+             exports.first = 1;
+             if (globalThis.runs === 1) for (;;);
+             exports.second = 2;",
+        )
+        .file(
+            "handler.js",
+            r#"import { createRequire } from "node:module";
+            const require = createRequire(import.meta.url);
+            export default () => require("./slow.cjs");"#,
+        )
+        .arg("--cpu-timeout=300ms")
+        .serve();
+
+    assert_eq!(host.get("/").status, 500);
+
+    assert_eq!(host.get("/").json(), json!({ "first": 1, "second": 2 }));
+}

@@ -327,3 +327,26 @@ fn a_callback_of_ready_gets_the_application() {
 
     assert_eq!(host.get("/").json(), json!([null, "function"]));
 }
+
+#[test]
+fn routes_have_settings_of_their_own_for_pages_of_other_sites() {
+    let host = application(
+        "fastify.register(cors, { origin: ['http://a.example', 'http://b.example'] });
+         fastify.get('/', async () => 1);
+         fastify.get('/none', { config: { cors: false } }, async () => 1);
+         fastify.get('/own', { config: { cors: { origin: 'http://own.example' } } }, async () => 1);",
+    );
+    let program = std::fs::read_to_string(host.path("app.mjs")).expect("it was written");
+    host.write("app.mjs", format!("import cors from '@fastify/cors';\n{program}"));
+    let host = host.serve();
+    let heads = |path: &str| {
+        let answer = host.request("GET", path).header("origin", "http://b.example").send();
+        let head = |name| answer.header(name).map(ToOwned::to_owned);
+        (head("access-control-allow-origin"), head("vary"))
+    };
+    let some = |text: &str| Some(text.to_owned());
+
+    assert_eq!(heads("/"), (some("http://b.example"), some("Origin")));
+    assert_eq!(heads("/none"), (None, None));
+    assert_eq!(heads("/own"), (some("http://own.example"), None));
+}
