@@ -4,9 +4,12 @@ import { primordials } from "ext:core/mod.js";
 import { op_console } from "ext:core/ops";
 
 const {
+  ArrayIsArray,
   ArrayPrototypeFilter,
   ArrayPrototypeJoin,
+  ArrayPrototypeMap,
   ArrayPrototypePush,
+  ArrayPrototypeSlice,
   DateNow,
   JSONStringify,
   ObjectAssign,
@@ -104,15 +107,55 @@ function toHost(record, level) {
   op_console(`${ArrayPrototypeJoin(words, " ")}${stack}\n`, level >= 50 ? 3 : level >= 40 ? 2 : level >= 30 ? 1 : 0);
 }
 
+/** A part of a path of `redact`: a name after a dot or at the beginning, or what stands in brackets. */
+const PART = new SafeRegExp(`\\[(?:"([^"]*)"|'([^']*)'|([^\\]]*))\\]|([^.[\\]]+)`, "g");
+
+/** What hides parts of records, as pino's `redact` names them; null for none. */
+function redactor(option) {
+  if (option === undefined || option === null) return null;
+  const { paths, censor = "[Redacted]", remove = false } = ArrayIsArray(option) ? { paths: option } : option;
+  const parsed = ArrayPrototypeMap(paths, (path) => {
+    const parts = [];
+    StringPrototypeReplace(path, PART, (_, double, single, bracket, name) => {
+      ArrayPrototypePush(parts, double ?? single ?? bracket ?? name);
+      return "";
+    });
+    return parts;
+  });
+  /** Of `holder` and below it, which nobody else has: what the record took from the application stays as it is. */
+  const hide = (holder, path, at) => {
+    const key = path[at];
+    const keys = key === "*" ? ObjectKeys(holder) : ObjectHasOwn(holder, key) ? [key] : [];
+    for (const name of new SafeArrayIterator(keys)) {
+      const value = holder[name];
+      if (at < path.length - 1) {
+        if (value === null || typeof value !== "object") continue;
+        const own = ArrayIsArray(value) ? ArrayPrototypeSlice(value) : ObjectAssign({}, value);
+        holder[name] = own;
+        hide(own, path, at + 1);
+      } else if (remove) {
+        delete holder[name];
+      } else {
+        holder[name] = typeof censor === "function" ? censor(value, path) : censor;
+      }
+    }
+  };
+  return (record) => {
+    for (const path of new SafeArrayIterator(parsed)) hide(record, path, 0);
+  };
+}
+
 /** A logger; `write` receives each record and its level. */
 export class Logger {
   #bindings;
   #serializers;
   #write;
   #options;
+  #redact;
 
   constructor(options, bindings = {}, serializers = SERIALIZERS, write = toHost) {
     this.#options = options;
+    this.#redact = redactor(options.redact);
     this.#bindings = bindings;
     this.#serializers = serializers;
     this.#write = write;
@@ -150,6 +193,7 @@ export class Logger {
       ? this.#serializers
       : ObjectAssign({}, this.#serializers, options.serializers);
     const inherited = ObjectAssign({}, this.#options, { level: options.level ?? this.level });
+    if (options.redact !== undefined) inherited.redact = options.redact;
     const own = ObjectAssign({}, this.#bindings, serialized(bindings, serializers));
     if (options.msgPrefix) inherited.msgPrefix = (this.#options.msgPrefix ?? "") + options.msgPrefix;
     return new Logger(inherited, own, serializers, this.#write);
@@ -177,6 +221,7 @@ export class Logger {
     if (this.#options.msgPrefix && record[messageKey] !== undefined) {
       record[messageKey] = this.#options.msgPrefix + record[messageKey];
     }
+    this.#redact?.(record);
     this.#write(record, level);
   }
 }

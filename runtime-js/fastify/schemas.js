@@ -272,7 +272,8 @@ function part(context, request, names, index, end) {
     const value = name === "querystring" ? request.query : request[name];
     let result;
     try {
-      result = check(value);
+      // A body that was not sent is null for schemas, which may allow that.
+      result = check(value === undefined ? null : value);
     } catch (error) {
       error.statusCode ??= 500;
       return end(error);

@@ -401,7 +401,13 @@ export function textOf(bytes, encoding = "utf8") {
  * where `call` throws.
  */
 export async function eachChunk(stream, call) {
-  const iterator = stream[SymbolAsyncIterator]();
+  // Streams as they were before Node 10 have none, such as those of form-data.
+  let iterated = stream;
+  if (stream[SymbolAsyncIterator] === undefined) {
+    const { Readable } = core.createLazyLoader("node:stream")().default;
+    iterated = new Readable().wrap(stream);
+  }
+  const iterator = iterated[SymbolAsyncIterator]();
   try {
     while (true) {
       const { value, done } = await iterator.next();

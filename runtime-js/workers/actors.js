@@ -13,4 +13,5 @@ export { callMember } from "../actor/mail.js";
 export { namespace } from "../actor/namespace.js";
 export { setExports, WebSocketRequestResponsePair } from "../actor/state.js";
 export { RpcPromise, RpcProperty, RpcStub, stubOf } from "../actor/stub.js";
+export { decode, encode } from "../actor/values.js";
 import "../actor/instance.js";

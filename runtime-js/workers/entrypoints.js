@@ -2,8 +2,19 @@
 // name one.
 
 import { core } from "ext:core/mod.js";
+import { op_actor_isolate } from "ext:core/ops";
 import { currentExchange } from "../exchange.js";
-import { callMember, DurableObject, hasClass, namespace, setExports, stubOf, WorkerEntrypoint } from "./actors.js";
+import {
+  callMember,
+  decode,
+  DurableObject,
+  encode,
+  hasClass,
+  namespace,
+  setExports,
+  stubOf,
+  WorkerEntrypoint,
+} from "./actors.js";
 import { ExecutionContext, Tasks } from "./context.js";
 import { environmentOf } from "./environment.js";
 import {
@@ -119,12 +130,11 @@ async function call(name, props, path, args) {
   return copyOf(await callMember(instance, path, copies, true));
 }
 
-/** Values are copied on the way, functions and objects with methods are passed by reference. */
+/** Values pass as they do in calls of actors, although both sides are in this isolate: see `actor/values.js`. */
 function copyOf(value) {
-  if (value === null || typeof value !== "object") return value;
-  try {
-    return core.loadExtScript("ext:deno_web/02_structured_clone.js").structuredClone(value);
-  } catch {
-    return value;
-  }
+  const { 0: data, 1: references } = encode(value);
+  const copy = data === null || typeof data !== "object"
+    ? data
+    : core.loadExtScript("ext:deno_web/02_structured_clone.js").structuredClone(data);
+  return decode(op_actor_isolate(), [copy, references]);
 }

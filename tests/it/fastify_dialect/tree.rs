@@ -350,3 +350,59 @@ fn routes_have_settings_of_their_own_for_pages_of_other_sites() {
     assert_eq!(heads("/none"), (None, None));
     assert_eq!(heads("/own"), (some("http://own.example"), None));
 }
+
+#[test]
+fn logs_hide_what_is_to_be_hidden() {
+    let host = Site::new()
+        .file(
+            "app.mjs",
+            "const lines = [];
+             const user = { name: 'ada', password: 'secret', list: [{ key: 'secret', n: 1 }], 'a-b': { c: 'secret' } };
+             export const options = { logger: {
+               stream: { write: (line) => lines.push(line) },
+               redact: { paths: ['user.password', 'user.list[*].key', 'user[\"a-b\"].c', '*.token', 'token'], censor: '***' },
+             } };
+             export default async function (fastify, opts) {
+               fastify.get('/', async (request) => {
+                 request.log.child({ token: 'secret' }).info({ user, other: { token: 'secret', kept: 1 } }, 'text');
+                 const { user: shown, other, token } = JSON.parse(lines.at(-1));
+                 return [lines.join('').includes('secret'), shown, other, token, user.password];
+               });
+             }",
+        )
+        .serve();
+
+    let user = json!({ "name": "ada", "password": "***", "list": [{ "key": "***", "n": 1 }], "a-b": { "c": "***" } });
+    assert_eq!(host.get("/").json(), json!([false, user, { "token": "***", "kept": 1 }, "***", "secret"]));
+}
+
+#[test]
+fn streams_without_an_iterator_are_sent() {
+    let host = Site::new()
+        .file(
+            "app.mjs",
+            "import { Stream } from 'node:stream';
+             export default async function (fastify, opts) {
+               fastify.get('/', (request, reply) => {
+                 const old = Object.assign(new Stream(), { readable: true, pause() {}, resume() {} });
+                 reply.send(old);
+                 setImmediate(() => { old.emit('data', 'a'); old.emit('data', Buffer.from('b')); old.emit('end'); });
+               });
+             }",
+        )
+        .serve();
+
+    assert_eq!(host.get("/").text(), "ab");
+}
+
+#[test]
+fn a_schema_may_allow_that_there_is_no_body() {
+    let host = application(
+        "fastify.post('/', { schema: { body: { type: ['object', 'null'], properties: { a: {} } } } }, async (request) => [request.body ?? null]);
+         fastify.post('/needed', { schema: { body: { type: 'object' } } }, async () => 1);",
+    )
+    .serve();
+
+    assert_eq!(host.request("POST", "/").send().json(), json!([null]));
+    assert_eq!(host.request("POST", "/needed").send().status, 400);
+}

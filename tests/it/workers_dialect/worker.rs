@@ -237,3 +237,34 @@ fn sockets_have_one_class() {
         .map(|it| format!("{it}() is a method of the sockets of a WebSocketPair."));
     assert_eq!(host.get("/").json(), json!(["function", true, true, true, 3, refused]));
 }
+
+/// Calls of entrypoints take and give what calls of actors do.
+#[test]
+fn entrypoints_pass_stubs_and_messages() {
+    let host = worker(
+        "services = [{ binding = \"AUTH\", service = \"app\", entrypoint = \"Auth\" }]\n",
+        "import { RpcTarget, WorkerEntrypoint } from 'cloudflare:workers';
+         class Session extends RpcTarget { #user; constructor(user) { super(); this.#user = user; } whoami() { return this.#user; } }
+         class Own {}
+         export class Auth extends WorkerEntrypoint {
+           login(user) { return new Session(user); }
+           async ask(session, ask) { return [await session.whoami(), await ask('?')]; }
+           headers() { return new Headers({ a: '1' }); }
+           response() { return new Response('body', { status: 202 }); }
+           change(list) { list.push(2); return list; }
+           own() { return new Own(); }
+         }
+         export default { async fetch(request, { AUTH }) {
+           const list = [1], changed = await AUTH.change(list), response = await AUTH.response();
+           return Response.json([
+             await (await AUTH.login('a')).whoami(), await AUTH.login('b').whoami(),
+             await AUTH.ask(new Session('c'), (text) => `asked ${text}`), (await AUTH.headers()).get('a'),
+             response.status, await response.text(), list, changed, await AUTH.own().catch((error) => error.name),
+           ]);
+         } };",
+    )
+    .serve();
+
+    let expected = json!(["a", "b", ["c", "asked ?"], "1", 202, "body", [1], [1, 2], "DataCloneError"]);
+    assert_eq!(host.get("/").json(), expected);
+}
