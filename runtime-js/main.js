@@ -200,9 +200,10 @@ function observersStopped() {
 /**
  * For the host: it terminated a turn, so no `finally` of the running code was executed. Repairs the state that other
  * code depends on. `id` is the exchange whose code ran, -1 for none; `exchange` is its object, where the host has it.
- * With `forMemory` the exchange filled the heap, and its timers are dropped.
+ * With `forMemory` the exchange filled the heap, and its timers are dropped. `hasRequired` says that CommonJS modules may
+ * have been running.
  */
-function stopped(id, exchange, forMemory) {
+function stopped(id, exchange, forMemory, hasRequired) {
   // Schedules the timers anew: if a timer's callback was terminated, the others that are due would not run.
   core.ops.op_timer_schedule(1);
   const first = exchangesStopped();
@@ -212,7 +213,7 @@ function stopped(id, exchange, forMemory) {
   transactionsStopped(id);
   if (id === -1) sourcesStopped();
   mailStopped();
-  modulesStopped();
+  if (hasRequired) modulesStopped();
 }
 
 /** deno_core wraps asynchronous ops in functions of these names. */

@@ -521,6 +521,11 @@ impl Loader {
         )))
     }
 
+    /// Whether a CommonJS module was required since the last load began.
+    pub(super) fn has_required(&self) -> bool {
+        self.last_required.borrow().is_some()
+    }
+
     /// The text of a file that a CommonJS module requires, compiled for V8.
     #[cfg(feature = "node")]
     pub(super) fn require(&self, path: &Path) -> Result<String, Diagnostic> {

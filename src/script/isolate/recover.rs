@@ -56,6 +56,7 @@ impl Isolate {
                 v8::Number::new(scope, culprit.map_or(-1.0, |exchange| exchange.0 as f64)).into(),
                 object.map_or_else(|| v8::undefined(scope).into(), |it| v8::Local::new(scope, it).into()),
                 v8::Boolean::new(scope, reason == TerminationReason::Heap).into(),
+                v8::Boolean::new(scope, self.loader.has_required()).into(),
             ];
             functions.call(scope, Function::Stopped, &arguments);
         });
