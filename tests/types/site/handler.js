@@ -35,7 +35,11 @@ export default async function (event, next) {
     "typeof LiveResponse": members(LiveResponse),
     Next: members(next),
     "typeof Observer": members(Observer),
-    PairedSocket: members(new WebSocketPair()[0]),
+    // These are methods of the class of all sockets, which work for those of a pair.
+    PairedSocket: [
+      ...members(new WebSocketPair()[0]),
+      ...["accept", "serializeAttachment", "deserializeAttachment"].filter((name) => name in WebSocket.prototype),
+    ],
     Port: members(inner.background),
     RemotePort: members(far.background),
     ReplaceEvent: members(await replaced),
