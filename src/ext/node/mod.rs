@@ -110,20 +110,23 @@ fn op_hardware_concurrency() -> u32 {
 
 /// The file of the application whose servers are reached by the host's listener, if the code that loads is one.
 #[derive(Debug, Clone)]
-pub(crate) struct AdoptsListeners(pub Option<PathBuf>);
+pub(crate) struct AdoptedApplication(pub Option<PathBuf>);
+
+fn application(state: &OpState) -> Option<&Path> {
+    state.try_borrow::<AdoptedApplication>()?.0.as_deref()
+}
 
 /// Whether servers that the running code makes are reached by the host's listener.
 #[op2(fast)]
 fn op_adopts_listeners(state: &mut OpState) -> bool {
-    state.try_borrow::<AdoptsListeners>().is_some_and(|adopts| adopts.0.is_some())
+    application(state).is_some()
 }
 
 /// The file of the application that runs, from which its packages are looked up; empty where there is none.
 #[op2]
 #[string]
 fn op_application_file(state: &mut OpState) -> String {
-    let file = state.try_borrow::<AdoptsListeners>().and_then(|adopts| adopts.0.as_deref());
-    file.map_or_else(String::new, |file| file.to_string_lossy().into_owned())
+    application(state).map_or_else(String::new, |file| file.to_string_lossy().into_owned())
 }
 
 /// The address that the host listens on, as its IP and its port; empty where it does not listen.
@@ -144,8 +147,7 @@ fn op_is_provided(state: &mut OpState, #[string] name: &str) -> bool {
 #[op2]
 #[string]
 fn op_application_url(state: &mut OpState) -> String {
-    let file = state.try_borrow::<AdoptsListeners>().and_then(|adopts| adopts.0.as_deref());
-    let url = file.and_then(|file| ModuleSpecifier::from_file_path(file).ok());
+    let url = application(state).and_then(|file| ModuleSpecifier::from_file_path(file).ok());
     url.map_or_else(String::new, Into::into)
 }
 

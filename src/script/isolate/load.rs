@@ -16,7 +16,7 @@ use super::functions::Function;
 use super::{Isolate, describe};
 use crate::dialect::{self, Exports};
 #[cfg(feature = "node")]
-use crate::ext::node::AdoptsListeners;
+use crate::ext::node::AdoptedApplication;
 use crate::ext::{Environment, from_exception};
 use crate::router::{Handler, Layer, Step};
 use crate::script::site::Site;
@@ -156,7 +156,7 @@ impl Isolate {
                 self.loader.demand_node().map_err(|failure| vec![failure])?;
             }
             let application = dialect.adopts_listeners().then(|| handler.path.clone());
-            self.state.borrow_mut().put(AdoptsListeners(application));
+            self.state.borrow_mut().put(AdoptedApplication(application));
         }
         match self.link(handler) {
             Ok(module) => self.evaluate(handler, module, stalled).await.map_err(|failure| vec![failure]),

@@ -220,7 +220,7 @@ fn a_program_waits_for_its_plugins_one_by_one() {
             const app = Fastify({{ pluginTimeout: 2000 }});
             const order = [];
             const plugin = (name) => async (instance) => {{ order.push(name); instance.get(`/${{name}}`, async () => name); }};
-            const soon = () => new Promise((resolve) => setTimeout(resolve, 5));
+            const soon = () => new Promise((resolve) => setImmediate(resolve));
             {code}"#
         )
     };

@@ -262,7 +262,7 @@ fn hooks_set_the_context_of_what_follows() {
                fastify.get('/', async (request) => { await null; return [request.seen, store.getStore()]; });
                fastify.get('/fails', { onRequest: (request, reply, done) => store.run('in', () => done(new Error('f'))) }, async () => 1);
                fastify.setErrorHandler((error, request, reply) => { reply.send({ store: store.getStore() }); });
-               fastify.get('/none', (request, reply) => { setTimeout(() => reply.send([store.getStore()]), 1); });
+               fastify.get('/none', (request, reply) => { setImmediate(() => reply.send([store.getStore()])); });
              }",
         )
         .serve();
