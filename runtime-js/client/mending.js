@@ -1,6 +1,6 @@
 // Requests a page again whose line was lost for good.
 
-import { tellOfLine } from "./transport.js";
+import { isOfNetwork, tellOfLine } from "./transport.js";
 
 const APP = "/app.js";
 /** If a line was shorter, in milliseconds, the page is not requested again at once. */
@@ -30,7 +30,12 @@ export async function mend(start, reason, signal, reload) {
     // Not a request for the page itself, which would run its handler.
     const answer = await fetch(APP, { method: "HEAD", cache: "no-store" }).catch(() => null);
     if (signal.aborted || !answer?.ok) continue;
-    // `reload` reports its own errors.
-    return await reload().then(() => tellOfLine("reloaded"), () => {});
+    try {
+      await reload();
+      return tellOfLine("reloaded");
+    } catch (error) {
+      // A host that ends may answer one request and refuse the next. `reload` reports the other errors.
+      if (!isOfNetwork(error)) return;
+    }
   }
 }

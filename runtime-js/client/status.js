@@ -2,7 +2,7 @@
 
 import { LineLostError } from "../port/port.js";
 import { Observer } from "../observer/observer.js";
-import { isLost } from "./transport.js";
+import { isLost, isOfNetwork } from "./transport.js";
 
 /** After this time without an answer, in milliseconds, it is late. */
 const ANSWER_MS = 3_000;
@@ -80,11 +80,6 @@ export function watchApp(app) {
   });
   if (!navigator.onLine) set("network", "resuming");
   look();
-}
-
-/** Whether it is the error that `fetch` throws without an answer. */
-function isOfNetwork(error) {
-  return error instanceof TypeError && /fetch|network|load failed/i.test(error.message);
 }
 
 let due;

@@ -40,3 +40,32 @@ for (const [signal, first] of [["SIGTERM", "lost"], ["SIGKILL", "away"]]) {
     }
   });
 }
+
+test("a page that is refused once more after the next server answered shows what that answers", async () => {
+  const browser = await connect();
+  const start = (run, options = []) => startHost(folder, options, { command: "serve", env: { RUN: run } });
+  let host = await start("first");
+  const window = await Window.open(browser, host, "/");
+  try {
+    await explain(async () => {
+      await window.shows("#value", "first");
+      await window.connected();
+      const { port } = new URL(host.url);
+      await host.stop("SIGTERM");
+      await window.told("lost");
+      let refused = 0;
+      await window.page.route(host.url, (route) => {
+        refused += 1;
+        return refused === 1 ? route.abort("connectionrefused") : route.continue();
+      });
+      host = await start("second", ["--port", port]);
+      await window.shows("#value", "second");
+      await window.told("reloaded");
+      assert.equal(refused, 2);
+      assert.equal(await window.page.evaluate(() => window.webqit.app.navigator.error), null);
+    }, () => [window, host]);
+  } finally {
+    await window.close();
+    await Promise.all([browser.close(), host.stop()]);
+  }
+});
