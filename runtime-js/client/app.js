@@ -11,7 +11,7 @@ import { Hub } from "./hub.js";
 import { pageAt } from "./navigation.js";
 import { persistent } from "./parts.js";
 import { PageState } from "./state.js";
-import { isLost, isOfNetwork, transportFor } from "./transport.js";
+import { isLost, transportFor } from "./transport.js";
 
 const LINE_HEADER = "X-Live-Session";
 /** The name of a page: in a request of the shown page, in an answer of the page that shows its state. */
@@ -152,7 +152,7 @@ class App {
    * @returns {Promise<boolean>} whether a state with a status of success is shown
    */
   async #go(move) {
-    const { url, init, isFirst = false, isMending = false } = move;
+    const { url, init, isFirst = false } = move;
     const page = shownPage();
     const request = new Request(url, { ...init, headers: withOwnHeaders(init.headers, page) });
     const { method } = request;
@@ -214,7 +214,7 @@ class App {
       place();
       return live.status < 400;
     } catch (error) {
-      if (!isMending || !isOfNetwork(error)) report(error);
+      if (!move.isRetried?.(error)) report(error);
       throw error;
     } finally {
       if (this.#pending === controller) Observer.set(this.navigator, { requesting: null, remotely: false });
@@ -304,7 +304,8 @@ class App {
     // If the line of the shown page is lost for good, the page is requested again.
     const start = Date.now();
     port.addEventListener("close", ({ code, reason }) => {
-      if (isLost(code)) this.#later.then(({ mend }) => mend(start, reason, signal, () => this.#go({ ...here(), isMending: true })));
+      const reload = (isRetried) => this.#go({ ...here(), isRetried });
+      if (isLost(code)) this.#later.then(({ mend }) => mend(start, reason, signal, reload));
     });
     return port;
   }
@@ -400,7 +401,8 @@ function partsOf({ href, origin, protocol, host, hostname, port, pathname, searc
 /**
  * A request of the app, and how the history shows it.
  * @typedef {import("./navigation.js").Move & {
- *   isThere?: boolean, isReplacing?: boolean, isFirst?: boolean, isMending?: boolean }} Move
+ *   isThere?: boolean, isReplacing?: boolean, isFirst?: boolean,
+ *   isRetried?: (error: Error) => boolean }} Move
  */
 
 /** @param {Manifest} manifest @param {(part: string, query: string) => Promise<object>} load */

@@ -1,6 +1,6 @@
 // Requests a page again whose line was lost for good.
 
-import { isOfNetwork, tellOfLine } from "./transport.js";
+import { tellOfLine } from "./transport.js";
 
 const APP = "/app.js";
 /** If a line was shorter, in milliseconds, the page is not requested again at once. */
@@ -16,7 +16,8 @@ let pause = 0;
  * @param {number} start when its line began
  * @param {string} reason why it ended
  * @param {AbortSignal} signal aborts when something else is shown
- * @param {() => Promise<unknown>} reload
+ * @param {(isRetried: (error: Error) => boolean) => Promise<unknown>} reload requests the page, and reports the
+ *   errors that are not retried
  */
 export async function mend(start, reason, signal, reload) {
   // The host refuses lines of pages of another origin or another visitor, and will refuse the next one as well.
@@ -31,11 +32,16 @@ export async function mend(start, reason, signal, reload) {
     const answer = await fetch(APP, { method: "HEAD", cache: "no-store" }).catch(() => null);
     if (signal.aborted || !answer?.ok) continue;
     try {
-      await reload();
+      await reload(isOfNetwork);
       return tellOfLine("reloaded");
     } catch (error) {
-      // A host that ends may answer one request and refuse the next. `reload` reports the other errors.
+      // A host that ends may answer one request and refuse the next.
       if (!isOfNetwork(error)) return;
     }
   }
+}
+
+/** Whether it is the error that `fetch` throws without an answer. */
+export function isOfNetwork(error) {
+  return error instanceof TypeError && /fetch|network|load failed/i.test(error.message);
 }

@@ -2,7 +2,8 @@
 
 import { LineLostError } from "../port/port.js";
 import { Observer } from "../observer/observer.js";
-import { isLost, isOfNetwork } from "./transport.js";
+import { isOfNetwork } from "./mending.js";
+import { isLost } from "./transport.js";
 
 /** After this time without an answer, in milliseconds, it is late. */
 const ANSWER_MS = 3_000;

@@ -54,11 +54,6 @@ export function isLost(code) {
   return LOST.includes(code);
 }
 
-/** Whether it is the error that `fetch` throws without an answer. */
-export function isOfNetwork(error) {
-  return error instanceof TypeError && /fetch|network|load failed/i.test(error.message);
-}
-
 /** Dispatches the state of a line at the document. Service workers have no document. */
 export function tellOfLine(state, missed = false) {
   const event = new CustomEvent("liveline:line", { detail: { state, missed } });
