@@ -39,7 +39,7 @@ impl Topics {
         epoch: Option<u64>,
         settings: Settings,
     ) -> Result<usize, TopicError> {
-        if self.topics.len() >= self.limits.topics && !self.evict() {
+        if self.topics.len() >= self.limits.topics && !self.evict_blank() && !self.evict() {
             return Err(TopicError::TooMany { what: "topics", limit: self.limits.topics });
         }
         let epoch = epoch.unwrap_or_else(|| {
@@ -60,6 +60,21 @@ impl Topics {
         }
         self.arm(key);
         Ok(key)
+    }
+
+    /// Removes a topic that nobody uses and that never held anything: a client that only reads creates it. Otherwise such
+    /// a client could have the messages of others removed.
+    fn evict_blank(&mut self) -> bool {
+        while let Some((_, key)) = self.blank.pop_first() {
+            let topic = &mut self.topics[key];
+            topic.blank_since = None;
+            // One that is used again is listed again when it is left.
+            if topic.is_blank() {
+                self.delete_key(key);
+                return true;
+            }
+        }
+        false
     }
 
     /// Removes a topic that nobody uses, one that was not used for long if possible.
@@ -114,6 +129,9 @@ impl Topics {
             }
             if let Some(armed) = topic.armed {
                 self.deadlines.remove(&(armed, key));
+            }
+            if let Some(since) = topic.blank_since {
+                self.blank.remove(&(since, key));
             }
             let topic = self.topics.remove(key);
             self.by_name.remove(&name);

@@ -206,6 +206,8 @@ pub struct Topics {
     /// The newest message of topics that were removed, among the messages of all topics.
     removed_shared: u64,
     deadlines: BTreeSet<(Millis, usize)>,
+    /// Topics that were blank when they were last left, by when that was.
+    blank: BTreeSet<(Millis, usize)>,
     bytes: usize,
     published: u64,
     delivered: u64,
@@ -234,6 +236,7 @@ impl Topics {
             shared: Position { epoch: now.0, offset: 0 },
             removed_shared: 0,
             deadlines: BTreeSet::new(),
+            blank: BTreeSet::new(),
             bytes: 0,
             published: 0,
             delivered: 0,
@@ -409,9 +412,17 @@ impl Topics {
         self.topics[key].used_at = self.now;
     }
 
-    /// Sets the deadline of a topic. One that is too early is moved when it comes.
+    /// Lists a topic by its deadline, and by the time since when it is blank. A deadline that is too early is moved when
+    /// it comes.
     fn arm(&mut self, key: usize) {
         let topic = &mut self.topics[key];
+        let blank_since = topic.is_blank().then_some(topic.used_at);
+        if blank_since != topic.blank_since {
+            if let Some(before) = std::mem::replace(&mut topic.blank_since, blank_since) {
+                self.blank.remove(&(before, key));
+            }
+            self.blank.extend(blank_since.map(|since| (since, key)));
+        }
         let at = [topic.expires_at(), topic.presence.next_deadline()].into_iter().flatten().min();
         let Some(at) = at else { return };
         if topic.armed.is_some_and(|armed| armed <= at) {

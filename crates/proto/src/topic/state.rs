@@ -129,6 +129,8 @@ pub(super) struct Topic {
     pub(super) matching: usize,
     /// The deadline that is in the list of the hub.
     pub(super) armed: Option<Millis>,
+    /// The time under which it is in the hub's list of blank topics.
+    pub(super) blank_since: Option<Millis>,
 }
 
 impl Topic {
@@ -161,6 +163,7 @@ impl Topic {
             subscribers: BTreeSet::new(),
             matching: 0,
             armed: None,
+            blank_since: None,
         }
     }
 
@@ -193,6 +196,12 @@ impl Topic {
     /// Nobody follows it by its name.
     pub(super) fn is_unused(&self) -> bool {
         self.subscribers.len() == self.matching && self.presence.is_empty() && self.forks == 0
+    }
+
+    /// Nobody follows it, and nobody has created it or published to it.
+    pub(super) fn is_blank(&self) -> bool {
+        let is_written = self.log.next() > 0 || self.closed.is_some();
+        !is_written && !self.is_created && self.fork.is_none() && self.is_unused()
     }
 
     /// The offset that a position stands for, if its messages are kept.

@@ -182,6 +182,37 @@ fn publish_twice_is_answered_with_the_first_id() {
     assert_eq!(topics.read(&name("/a"), From::Start, 1 << 20).unwrap().messages.len(), 4);
 }
 
+/// Whoever reads may make topics by their names, and must not push out what others have said.
+#[test]
+fn topics_that_hold_nothing_make_room_first() {
+    let limits = TopicLimits { topics: 4, ..TopicLimits::default() };
+    let mut topics = Topics::new(limits, Settings::default(), Millis(0));
+    publish(&mut topics, "/said", "1");
+    let waiting = topics.subscribe(Subscribe::to(name("/waiting"))).unwrap();
+    for n in 1..100 {
+        topics.at(Millis(n));
+        let reader = topics.subscribe(Subscribe::to(name(&format!("/read/{n}")))).unwrap();
+        topics.unsubscribe(reader);
+    }
+    assert!(topics.exists(&name("/said")));
+    assert!(topics.exists(&name("/read/98")) && topics.exists(&name("/read/99")));
+    assert_eq!(topics.stats().topics, 4);
+    publish(&mut topics, "/waiting", "2");
+    assert_eq!(take(&mut topics, waiting), ["2"]);
+
+    // What readers had made is used, and then left with a message.
+    publish(&mut topics, "/read/98", "3");
+    let reader = topics.subscribe(Subscribe::to(name("/read/100"))).unwrap();
+    topics.unsubscribe(reader);
+    assert!(topics.exists(&name("/read/98")) && !topics.exists(&name("/read/99")));
+    topics.delete(&name("/read/100")).unwrap();
+    topics.subscribe(Subscribe::to(name("/read/101"))).unwrap();
+    assert!(topics.exists(&name("/said")));
+    // Where none is blank, one with messages goes.
+    topics.subscribe(Subscribe::to(name("/read/102"))).unwrap();
+    assert!(!topics.exists(&name("/said")));
+}
+
 #[test]
 fn rates_and_limits_refuse_without_effect() {
     let limits = TopicLimits { topics: 2, subscribers: 1, message: 10, ..TopicLimits::default() };
