@@ -392,6 +392,9 @@ pub(super) struct LimitFlags {
     /// Largest number of live lines of one address; 0 for no limit
     #[arg(long, value_name = "N", default_value_t = 8192)]
     pub max_lines_per_address: usize,
+    /// What all sessions may hold together
+    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+    pub max_session_bytes: ByteSize,
     /// Largest number of topics
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub max_topics: usize,

@@ -132,10 +132,11 @@ impl Server {
 
     fn sessions(&self) -> Result<Sessions, CliError> {
         let fresh = random_key();
+        let limit = bytes(self.limits.max_session_bytes);
         let (store, own): (Arc<dyn SessionStore>, _) = match self.session_store_file() {
-            None => (Arc::<MemorySessions>::default(), fresh.to_vec()),
+            None => (Arc::new(MemorySessions::new(limit)), fresh.to_vec()),
             Some(file) => {
-                let (store, key) = SqliteSessions::open(&file, fresh)?;
+                let (store, key) = SqliteSessions::open(&file, fresh, limit)?;
                 (Arc::new(store), key)
             }
         };
@@ -187,7 +188,7 @@ pub(super) fn to_rehearse() -> Result<Config, CliError> {
 
 fn for_one_isolate(layout: Layout, access: &AccessFlags) -> Result<Config, CliError> {
     let limits = LimitFlags::parse_from([""]);
-    let sessions = Sessions::new(Arc::<MemorySessions>::default(), &random_key(), false);
+    let sessions = Sessions::new(Arc::new(MemorySessions::new(usize::MAX)), &random_key(), false);
     let data = Data {
         database: None,
         folder: None,

@@ -31,6 +31,26 @@ pub(super) fn each(handler: &str, test: impl Fn(&Host)) {
     test(&Site::new().file("handler.js", handler).arg("--session-store").arg(path).serve());
 }
 
+// -- How many there are -------------------------------------------------------------------------------
+
+#[test]
+fn sessions_of_one_address_do_not_push_out_those_of_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("sessions.sqlite");
+    for site in [Site::new().file("handler.js", STORE), with_store(&path)] {
+        let host = site.arg("--trust-proxy=127.0.0.1").arg("--max-session-bytes=64KiB").serve();
+        let set = |from: &str| host.request("GET", "/?set=a&value=1").header("x-forwarded-for", from).send();
+        let ann = set("192.0.2.1");
+        let cookie = ann.header("set-cookie").and_then(|set| set.split(';').next()).expect("a cookie");
+        for _ in 0..200 {
+            assert_eq!(set("192.0.2.2").status, 200);
+        }
+        let again = host.request("GET", "/").header("cookie", cookie).send();
+        assert_eq!(again.json(), json!({ "a": 1 }));
+        host.log.contains("sessions were removed, because all hold more than 65536 bytes");
+    }
+}
+
 // -- Whose it is --------------------------------------------------------------------------------------
 
 #[test]

@@ -51,7 +51,8 @@ pub(crate) async fn op_session_set(
 ) -> Result<(), OpError> {
     renewed_at_sign_in(&state, exchange, &key, &json).await?;
     let id = begun(&state, exchange).await?;
-    all(&state).set(&id, &key, &json).await
+    let address = state.borrow_mut().exchange(exchange).slot()?.requester.address;
+    all(&state).set(&id, &key, &json, address).await
 }
 
 /// Removes a value. Returns whether it existed.

@@ -1,6 +1,7 @@
 //! The session store with its cookies, and the session of each exchange.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,6 +15,7 @@ use super::watch::Watchers;
 use crate::ext::OpError;
 use crate::ext::exchange::ExchangeState;
 use crate::http::Signer;
+use liveline_proto::network;
 use liveline_store::{SESSION_LIFETIME, SessionState, SessionStore};
 
 /// The key of the user's id, which `runtime-js/session/session.js` stores in the session. Setting it is a
@@ -59,11 +61,11 @@ impl Sessions {
         Ok(self.store.rename(old, new, now()).await?)
     }
 
-    /// Sets a value, also if the session id is renewed at the same time.
-    pub(super) async fn set(&self, id: &str, key: &str, json: &str) -> Result<(), OpError> {
+    /// Sets a value, also if the session id is renewed at the same time. A new session is that of a client at `address`.
+    pub(super) async fn set(&self, id: &str, key: &str, json: &str, address: IpAddr) -> Result<(), OpError> {
         let mut id = id.to_owned();
         loop {
-            self.store.set(&id, key, json, now()).await?;
+            self.store.set(&id, key, json, network(address), now()).await?;
             let newest = self.renewals.newest(&id);
             if newest == id {
                 break;

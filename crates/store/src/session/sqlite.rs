@@ -1,10 +1,11 @@
 //! Sessions in a database file, which outlive the process.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
+use super::budget::{Budget, SESSION_COST};
 use super::{
-    MAX_BYTES, MAX_SESSIONS, SessionError, SessionState, SessionStore, StoreFuture, UnixTime, oldest,
-    renewal_due,
+    MAX_BYTES, SessionError, SessionState, SessionStore, StoreFuture, UnixTime, oldest, renewal_due,
 };
 use crate::sqlite::SqliteConnection;
 use crate::{Database, Params, ResultBudget, Row, SqlError, Value};
@@ -12,7 +13,12 @@ use crate::{Database, Params, ResultBudget, Row, SqlError, Value};
 /// The tables. Their names begin with `liveline_`, because the file may hold the application's own tables, too.
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS liveline_keys (name TEXT PRIMARY KEY, value BLOB NOT NULL);
-    CREATE TABLE IF NOT EXISTS liveline_sessions (id TEXT PRIMARY KEY, renewed INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS liveline_sessions (
+      id TEXT PRIMARY KEY,
+      renewed INTEGER NOT NULL,
+      network INTEGER NOT NULL DEFAULT 0,
+      bytes INTEGER NOT NULL DEFAULT 0
+    );
     CREATE INDEX IF NOT EXISTS liveline_sessions_renewed ON liveline_sessions (renewed);
     CREATE TABLE IF NOT EXISTS liveline_session_values (
       session TEXT NOT NULL REFERENCES liveline_sessions ON DELETE CASCADE,
@@ -21,30 +27,96 @@ const SCHEMA: &str = "
       PRIMARY KEY (session, key)
     ) WITHOUT ROWID;";
 
+/// What files of earlier versions lack, whose sessions had no network and no size.
+const NEW_COLUMNS: &str = "
+    ALTER TABLE liveline_sessions ADD COLUMN network INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE liveline_sessions ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+    UPDATE liveline_sessions SET bytes = (
+      SELECT coalesce(sum(octet_length(key) + octet_length(json)), 0)
+      FROM liveline_session_values WHERE session = id);";
+
 /// Sessions in a database file.
-pub struct SqliteSessions(Database);
+pub struct SqliteSessions {
+    database: Database,
+    /// Used by the database's thread alone.
+    budget: Arc<Mutex<Budget>>,
+}
 
 impl SqliteSessions {
-    /// Opens or creates the file. Also returns the key that cookies are signed with: the one in the file, or
-    /// `new_key` where the file is new.
-    pub fn open(path: &Path, new_key: [u8; 32]) -> Result<(SqliteSessions, Vec<u8>), SqlError> {
+    /// Opens or creates the file, whose sessions may hold `limit` bytes together. Also returns the key that cookies are
+    /// signed with: the one in the file, or `new_key` where the file is new.
+    pub fn open(path: &Path, new_key: [u8; 32], limit: usize) -> Result<(SqliteSessions, Vec<u8>), SqlError> {
         make_private(path)?;
-        let (database, key) = Database::open_with(Some(path), &ResultBudget::default(), move |connection| {
-            connection.exec(SCHEMA)?;
+        let first = move |connection: &mut SqliteConnection| {
+            let budget = prepared(connection, limit)?;
             let new_key = vec![Value::Blob(new_key.to_vec())];
             run(connection, "INSERT OR IGNORE INTO liveline_keys VALUES ('session', ?)", new_key)?;
             let rows = run(connection, "SELECT value FROM liveline_keys WHERE name = 'session'", vec![])?;
             match rows.first().map(|row| &row[0]) {
-                Some(Value::Blob(key)) => Ok(key.clone()),
+                Some(Value::Blob(key)) => Ok((budget, key.clone())),
                 _ => Err(SqlError::new("SQLITE_CORRUPT", "the key of the sessions is no blob")),
             }
-        })?;
-        Ok((SqliteSessions(database), key))
+        };
+        let (database, (budget, key)) = Database::open_with(Some(path), &ResultBudget::default(), first)?;
+        Ok((SqliteSessions { database, budget: Arc::new(Mutex::new(budget)) }, key))
     }
 
-    /// Runs one statement.
+    /// Runs one statement that changes no size.
     async fn run(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, SqlError> {
-        self.0.with(move |connection| run(connection, sql, params)).await
+        self.database.with(move |connection| run(connection, sql, params)).await
+    }
+
+    /// Changes sessions as one transaction, and counts what they hold then.
+    async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Sessions<'_>) -> Result<T, SqlError> + Send + 'static,
+    ) -> Result<T, SqlError> {
+        let budget = self.budget.clone();
+        let work = move |connection: &mut SqliteConnection| {
+            let mut budget = budget.lock().expect("nothing panics while sessions are counted");
+            connection.begin()?;
+            let mut sessions = Sessions { connection, sizes: Vec::new() };
+            let changed = change(&mut sessions);
+            let Sessions { connection, sizes } = sessions;
+            match changed {
+                Ok(result) => {
+                    connection.commit()?;
+                    sizes
+                        .into_iter()
+                        .for_each(|(network, before, after)| budget.change(network, before, after));
+                    Ok(result)
+                }
+                Err(error) => {
+                    connection.rollback();
+                    Err(error)
+                }
+            }
+        };
+        self.database.with(work).await
+    }
+
+    /// Removes sessions until all together fit, but not `id`.
+    async fn make_room(&self, id: Value, now: UnixTime) -> Result<(), SqlError> {
+        let budget = self.budget.clone();
+        let work = move |connection: &mut SqliteConnection| {
+            let mut budget = budget.lock().expect("nothing panics while sessions are counted");
+            while let Some(network) = budget.over() {
+                let first = "DELETE FROM liveline_sessions WHERE id = (
+                    SELECT id FROM liveline_sessions WHERE network = ? AND id != ? ORDER BY renewed LIMIT 1)
+                    RETURNING bytes";
+                let rows = run(connection, first, vec![Value::Integer(network.cast_signed()), id.clone()])?;
+                match rows.first() {
+                    Some(row) => {
+                        budget.change(network, SESSION_COST + size(&row[0]), 0);
+                        budget.removed(now);
+                    }
+                    // It is the only one, or another process has removed the others.
+                    None => budget.forget(network),
+                }
+            }
+            Ok(())
+        };
+        self.database.with(work).await
     }
 }
 
@@ -62,7 +134,7 @@ impl SessionStore for SqliteSessions {
             Ok(before)
         };
         Box::pin(async move {
-            let rows = self.0.with(touch).await?;
+            let rows = self.database.with(touch).await?;
             Ok(match rows.first().map(|row| &row[0]) {
                 Some(Value::Integer(renewed)) => SessionState::of(renewed.cast_unsigned(), now, may_renew),
                 _ => SessionState::Unknown,
@@ -79,24 +151,31 @@ impl SessionStore for SqliteSessions {
         })
     }
 
-    fn set<'a>(&'a self, id: &'a str, key: &'a str, json: &'a str, now: UnixTime) -> StoreFuture<'a, ()> {
+    fn set<'a>(
+        &'a self,
+        id: &'a str,
+        key: &'a str,
+        json: &'a str,
+        network: u64,
+        now: UnixTime,
+    ) -> StoreFuture<'a, ()> {
         let (id, key, json) = (text(id), text(key), text(json));
         Box::pin(async move {
-            let is_set = self.0.with(move |connection| set(connection, id, key, json, now)).await?;
+            let session = id.clone();
+            let is_set = self.change(move |sessions| sessions.set(id, key, json, network, now)).await?;
+            self.make_room(session, now).await?;
             if is_set { Ok(()) } else { Err(SessionError::Full) }
         })
     }
 
     fn delete<'a>(&'a self, id: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
-        let sql = "DELETE FROM liveline_session_values WHERE session = ? AND key = ? RETURNING key";
-        let params = vec![text(id), text(key)];
-        Box::pin(async move { Ok(!self.run(sql, params).await?.is_empty()) })
+        let (id, key) = (text(id), text(key));
+        Box::pin(async move { Ok(self.change(move |sessions| sessions.delete(id, key)).await?) })
     }
 
     fn rename<'a>(&'a self, old: &'a str, new: &'a str, now: UnixTime) -> StoreFuture<'a, ()> {
         let (old, new) = (text(old), text(new));
-        let rename = move |connection: &mut SqliteConnection| rename(connection, &old, &new, now);
-        Box::pin(async move { Ok(self.0.with(rename).await?) })
+        Box::pin(async move { Ok(self.change(move |sessions| sessions.rename(&old, &new, now)).await?) })
     }
 
     fn entries<'a>(&'a self, id: &'a str, prefix: &'a str) -> StoreFuture<'a, Vec<(String, String)>> {
@@ -121,60 +200,109 @@ pub(crate) fn make_private(path: &Path) -> Result<(), SqlError> {
     options.open(path).map(drop).map_err(refused)
 }
 
-/// Sets a value in the file. Returns whether there was room for it.
-fn set(
-    connection: &mut SqliteConnection,
-    id: Value,
-    key: Value,
-    json: Value,
-    now: UnixTime,
-) -> Result<bool, SqlError> {
-    let begun = "INSERT OR IGNORE INTO liveline_sessions VALUES (?, ?) RETURNING id";
-    if !run(connection, begun, vec![id.clone(), time(now)])?.is_empty() {
-        let expired = "DELETE FROM liveline_sessions WHERE renewed < ?";
-        run(connection, expired, vec![time(oldest(now))])?;
-        let beyond = "DELETE FROM liveline_sessions WHERE id IN (
-            SELECT id FROM liveline_sessions WHERE id != ? ORDER BY renewed DESC LIMIT -1 OFFSET ?)";
-        run(connection, beyond, vec![id.clone(), Value::Integer(MAX_SESSIONS as i64 - 1)])?;
+/// Makes the tables, and counts what the sessions in them hold.
+fn prepared(connection: &mut SqliteConnection, limit: usize) -> Result<Budget, SqlError> {
+    connection.exec(SCHEMA)?;
+    let has_sizes = "SELECT 1 FROM pragma_table_info('liveline_sessions') WHERE name = 'bytes'";
+    if run(connection, has_sizes, vec![])?.is_empty() {
+        connection.exec(NEW_COLUMNS)?;
     }
-    let size = "SELECT octet_length(?2) + octet_length(?3) + coalesce(sum(octet_length(key) + octet_length(json)), 0)
-        FROM liveline_session_values WHERE session = ?1 AND key != ?2";
-    let rows = run(connection, size, vec![id.clone(), key.clone(), json.clone()])?;
-    if !matches!(rows.first().map(|row| &row[0]), Some(Value::Integer(size)) if *size <= MAX_BYTES as i64) {
-        return Ok(false);
+    connection.exec(
+        "CREATE INDEX IF NOT EXISTS liveline_sessions_network ON liveline_sessions (network, renewed)",
+    )?;
+    let mut budget = Budget::new(limit);
+    let held = "SELECT network, sum(bytes), count(*) FROM liveline_sessions GROUP BY network";
+    for row in run(connection, held, vec![])? {
+        budget.change(network_of(&row[0]), 0, size(&row[1]) + SESSION_COST * size(&row[2]));
     }
-    let sql = "INSERT OR REPLACE INTO liveline_session_values VALUES (?, ?, ?)";
-    run(connection, sql, vec![id, key, json])?;
-    Ok(true)
+    Ok(budget)
 }
 
-/// Moves the values of a session to another id, as one change.
-fn rename(
-    connection: &mut SqliteConnection,
-    old: &Value,
-    new: &Value,
-    now: UnixTime,
-) -> Result<(), SqlError> {
-    connection.begin()?;
-    let renamed = [
-        (
-            "INSERT OR IGNORE INTO liveline_sessions SELECT ?, ? FROM liveline_sessions WHERE id = ?",
-            vec![new.clone(), time(now), old.clone()],
-        ),
-        (
-            "UPDATE OR REPLACE liveline_session_values SET session = ? WHERE session = ?",
-            vec![new.clone(), old.clone()],
-        ),
-        ("DELETE FROM liveline_sessions WHERE id = ?", vec![old.clone()]),
-    ]
-    .into_iter()
-    .try_for_each(|(sql, params)| run(connection, sql, params).map(drop));
-    match renamed {
-        Ok(()) => connection.commit(),
-        Err(error) => {
-            connection.rollback();
-            Err(error)
+/// The sessions of a file inside a transaction.
+struct Sessions<'a> {
+    connection: &'a mut SqliteConnection,
+    /// What was changed: the network of a session, and how many bytes it held before and holds now.
+    sizes: Vec<(u64, usize, usize)>,
+}
+
+impl Sessions<'_> {
+    /// Sets a value. Returns whether there was room for it.
+    fn set(
+        &mut self,
+        id: Value,
+        key: Value,
+        json: Value,
+        network: u64,
+        now: UnixTime,
+    ) -> Result<bool, SqlError> {
+        let begin =
+            "INSERT OR IGNORE INTO liveline_sessions (id, renewed, network) VALUES (?, ?, ?) RETURNING id";
+        let begun = vec![id.clone(), time(now), Value::Integer(network.cast_signed())];
+        if !self.run(begin, begun)?.is_empty() {
+            self.sizes.push((network, 0, SESSION_COST));
+            self.remove(
+                "DELETE FROM liveline_sessions WHERE renewed < ? RETURNING network, bytes",
+                time(oldest(now)),
+            )?;
         }
+        let size = "SELECT octet_length(?2) + octet_length(?3) + coalesce(sum(octet_length(key) + octet_length(json)), 0)
+            FROM liveline_session_values WHERE session = ?1 AND key != ?2";
+        let rows = self.run(size, vec![id.clone(), key.clone(), json.clone()])?;
+        if !matches!(rows.first().map(|row| &row[0]), Some(Value::Integer(size)) if *size <= MAX_BYTES as i64)
+        {
+            return Ok(false);
+        }
+        let sql = "INSERT OR REPLACE INTO liveline_session_values VALUES (?, ?, ?)";
+        self.run(sql, vec![id.clone(), key, json])?;
+        self.count(id)?;
+        Ok(true)
+    }
+
+    fn delete(&mut self, id: Value, key: Value) -> Result<bool, SqlError> {
+        let sql = "DELETE FROM liveline_session_values WHERE session = ? AND key = ? RETURNING key";
+        let was_there = !self.run(sql, vec![id.clone(), key])?.is_empty();
+        if was_there {
+            self.count(id)?;
+        }
+        Ok(was_there)
+    }
+
+    /// Moves the values of a session to another id.
+    fn rename(&mut self, old: &Value, new: &Value, now: UnixTime) -> Result<(), SqlError> {
+        let begin = "INSERT OR IGNORE INTO liveline_sessions (id, renewed, network)
+            SELECT ?, ?, network FROM liveline_sessions WHERE id = ? RETURNING network";
+        for row in self.run(begin, vec![new.clone(), time(now), old.clone()])? {
+            self.sizes.push((network_of(&row[0]), 0, SESSION_COST));
+        }
+        let sql = "UPDATE OR REPLACE liveline_session_values SET session = ? WHERE session = ?";
+        self.run(sql, vec![new.clone(), old.clone()])?;
+        self.remove("DELETE FROM liveline_sessions WHERE id = ? RETURNING network, bytes", old.clone())?;
+        self.count(new.clone())
+    }
+
+    /// Removes sessions by a statement that returns their networks and sizes.
+    fn remove(&mut self, sql: &str, param: Value) -> Result<(), SqlError> {
+        for row in self.run(sql, vec![param])? {
+            self.sizes.push((network_of(&row[0]), SESSION_COST + size(&row[1]), 0));
+        }
+        Ok(())
+    }
+
+    /// Counts what a session holds after its values have changed.
+    fn count(&mut self, id: Value) -> Result<(), SqlError> {
+        let select = "SELECT network, bytes, (
+            SELECT coalesce(sum(octet_length(key) + octet_length(json)), 0)
+            FROM liveline_session_values WHERE session = id) FROM liveline_sessions WHERE id = ?";
+        for row in self.run(select, vec![id.clone()])? {
+            self.sizes.push((network_of(&row[0]), size(&row[1]), size(&row[2])));
+            let update = "UPDATE liveline_sessions SET bytes = ? WHERE id = ?";
+            self.run(update, vec![row[2].clone(), id.clone()])?;
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, sql: &str, params: Vec<Value>) -> Result<Vec<Row>, SqlError> {
+        run(self.connection, sql, params)
     }
 }
 
@@ -188,6 +316,21 @@ fn text(text: &str) -> Value {
 
 fn time(time: UnixTime) -> Value {
     Value::Integer(time.cast_signed())
+}
+
+/// A count of bytes or sessions.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Integer(size) => usize::try_from(*size).unwrap_or_default(),
+        _ => 0,
+    }
+}
+
+fn network_of(value: &Value) -> u64 {
+    match value {
+        Value::Integer(network) => network.cast_unsigned(),
+        _ => 0,
+    }
 }
 
 fn string(value: &Value) -> Option<String> {
