@@ -27,6 +27,7 @@ use crate::topics::{HubOptions, PageHub, Switch, TopicHub};
 use crate::trust::{Hosts, Proxies, Trust};
 use liveline_proto::Origins;
 use liveline_proto::topic::TopicLimits;
+use liveline_proto::websocket::Unfinished;
 use liveline_store::{Databases, Location, MemorySessions, ResultBudget, SessionStore, SqliteSessions};
 
 /// The folder of what the program writes into a project.
@@ -278,7 +279,7 @@ impl LimitFlags {
         }
     }
 
-    fn lines(&self, origins: Origins) -> liveline_proto::Limits {
+    fn lines(&self, origins: Origins, unfinished: Unfinished) -> liveline_proto::Limits {
         liveline_proto::Limits {
             join_window: self.join_timeout,
             close_grace: CLOSE_GRACE,
@@ -290,6 +291,7 @@ impl LimitFlags {
             overflow: self.overflow.into(),
             lines_per_session: self.max_lines_per_session,
             lines_per_address: self.max_lines_per_address,
+            unfinished,
             origins,
         }
     }
@@ -313,10 +315,12 @@ fn config(
         None => layout.project.join(OWN_FOLDER),
     };
     let actors = ActorOptions { idle: limits.actor_idle, folder: folder.join("actors") };
-    let hub = Hub::new(limits.lines(origins), tokio::runtime::Handle::current());
+    let unfinished = Unfinished::new(bytes(limits.max_bodies));
+    let hub = Hub::new(limits.lines(origins, unfinished.clone()), tokio::runtime::Handle::current());
     let stores = Stores::new(folder.clone(), databases.results().clone());
     let runtime = tokio::runtime::Handle::current();
-    let topics = TopicHub::new(limits.topics(), topic_store.as_deref(), limits.heartbeat, runtime)?;
+    let topics =
+        TopicHub::new(limits.topics(), topic_store.as_deref(), limits.heartbeat, unfinished, runtime)?;
     let options = HubOptions { switch, rate: limits.hub_rate.into(), topics: limits.max_hub_topics };
     let own_files = ["actors", "d1", "kv", "queues.sqlite"].map(|name| folder.join(name));
     let own_files = own_files.into_iter().chain(session_store).chain(topic_store.clone());

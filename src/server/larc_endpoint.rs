@@ -25,11 +25,11 @@ use crate::ext::{Mode, topic_carry};
 use crate::http::{
     Answer, AnswerBody, Handshake, Nature, ReceivedBody, asks_for_websocket, set_stream_headers, within,
 };
-use crate::topics::{self, Feed, PageHub, PageSession, PageSubscription, Verdict, Wire};
+use crate::topics::{self, Feed, Incoming, PageHub, PageSession, PageSubscription, Verdict, Wire};
 use crate::trust::Requester;
-use liveline_proto::JoinError;
 use liveline_proto::larc::{self, Publish, User};
 use liveline_proto::topic::{Encoding, Publication, TopicError};
+use liveline_proto::{JoinError, network};
 
 /// The addresses of the hub.
 const PATHS: [&str; 3] = ["/ws", "/sse", "/api/events"];
@@ -274,10 +274,11 @@ impl Page<'_> {
             Err(error) => return refused(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
         };
         let page = PageSession::new(hub, connection, user, subscription, context);
-        let limit = self.config.connections.frame;
+        let network = network(self.requester.address);
+        let incoming = Incoming { limit: self.config.connections.frame, network };
         let offered = headers.get(SEC_WEBSOCKET_PROTOCOL).and_then(|offered| offered.to_str().ok());
         let protocol = offered.and_then(|offered| offered.split(',').next()?.trim().parse().ok());
-        let feed = Feed { subscriber, wire: Wire::Page { page: Box::new(page), limit }, presence: None };
+        let feed = Feed { subscriber, wire: Wire::Page { page: Box::new(page), incoming }, presence: None };
         let mut answer = topic_carry::socket(feed, protocol);
         handshake.accept(&mut answer.headers);
         answer

@@ -13,7 +13,7 @@ use bytes::{Buf, Bytes};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::feed::{Feed, Filled, Wire};
+use super::feed::{Feed, Filled, Incoming, Wire};
 use liveline_proto::websocket::{self, Decoder, Kind, Received};
 
 /// After how many heartbeats without a sign of life the connection of a WebSocket is lost.
@@ -40,7 +40,8 @@ impl Feed {
     ) {
         let _served = self.subscriber.hub().begin_feed();
         self.wire.begin(&mut head);
-        let input = self.wire.limit().map(Decoder::new);
+        let incoming = self.wire.incoming();
+        let input = incoming.map(|Incoming { limit, network }| (Decoder::new(limit), network));
         if let Wire::Page { page, .. } = &self.wire {
             page.wake_by(self.subscriber.waker());
         }
@@ -61,8 +62,8 @@ impl Feed {
 struct Connection {
     stream: TcpStream,
     out: VecDeque<Bytes>,
-    /// Decodes what the client sends, where it may send.
-    input: Option<Decoder>,
+    /// Decodes what the client sends, where it may send; and its network.
+    input: Option<(Decoder, u64)>,
     /// When the client last sent something.
     heard_at: Instant,
     /// The answer to the client's close frame, which is sent when what the client sent before is done.
@@ -182,7 +183,7 @@ impl Connection {
     }
 
     fn receive(&mut self, bytes: &mut [u8], feed: &mut Feed) {
-        let Some(decoder) = &mut self.input else { return };
+        let Some((decoder, network)) = &mut self.input else { return };
         let mut answers = Vec::new();
         let mut ended = false;
         let fed = decoder.feed(bytes, |received| {
@@ -212,7 +213,8 @@ impl Connection {
             }
             if ended { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        if let Err(error) = fed {
+        let unfinished = feed.subscriber.hub().unfinished();
+        if let Err(error) = fed.and_then(|()| decoder.reserve(unfinished, || *network)) {
             websocket::close_frame(error.code(), &error.to_string(), &mut answers);
             ended = true;
         }

@@ -39,12 +39,21 @@ pub(super) enum Filled {
 pub(crate) enum Wire {
     /// Server-sent events, one for each message.
     Events(Encoding),
-    /// Text frames of a WebSocket, one for each message. A message of the client may be `limit` bytes long.
-    Socket { limit: usize },
+    /// Text frames of a WebSocket, one for each message.
+    Socket(Incoming),
     /// The events of Durable Streams.
     Stream(StreamWire),
-    /// Text frames of a WebSocket for a page of LARC, whose messages may be `limit` bytes long.
-    Page { page: Box<PageSession>, limit: usize },
+    /// Text frames of a WebSocket for a page of LARC.
+    Page { page: Box<PageSession>, incoming: Incoming },
+}
+
+/// What the client of a WebSocket may send.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Incoming {
+    /// How long a message may be, in bytes.
+    pub limit: usize,
+    /// The network of the client, as [`liveline_proto::network`] gives it.
+    pub network: u64,
 }
 
 /// The events of Durable Streams: batches of data, each with an event that has the position behind it.
@@ -69,7 +78,7 @@ impl Feed {
                 Delivery::Message(message) => message.encoded(*encoding).clone(),
                 Delivery::Gap(gap) => gap_event(gap),
             })),
-            Wire::Socket { .. } => out.extend(deliveries.iter().map(|delivery| match delivery {
+            Wire::Socket(_) => out.extend(deliveries.iter().map(|delivery| match delivery {
                 Delivery::Message(message) => message.encoded(Encoding::SocketFrame).clone(),
                 Delivery::Gap(gap) => gap_frame(gap),
             })),
@@ -139,10 +148,10 @@ impl Feed {
 }
 
 impl Wire {
-    /// How long messages of the client of a WebSocket may be, in bytes.
-    pub(super) fn limit(&self) -> Option<usize> {
+    /// What the client of a WebSocket may send.
+    pub(super) fn incoming(&self) -> Option<Incoming> {
         match self {
-            Wire::Socket { limit } | Wire::Page { limit, .. } => Some(*limit),
+            Wire::Socket(incoming) | Wire::Page { incoming, .. } => Some(*incoming),
             Wire::Events(_) | Wire::Stream(_) => None,
         }
     }
@@ -159,14 +168,14 @@ impl Wire {
     pub(super) fn ping(&self) -> Bytes {
         match self {
             Wire::Events(_) | Wire::Stream(_) => Bytes::from_static(b":\n\n"),
-            Wire::Socket { .. } | Wire::Page { .. } => Bytes::from_static(&[0x89, 0]),
+            Wire::Socket(_) | Wire::Page { .. } => Bytes::from_static(&[0x89, 0]),
         }
     }
 
     /// Writes that the process stops: the client connects again.
     pub(super) fn restart(&self, out: &mut VecDeque<Bytes>) {
         let mut bytes = Vec::new();
-        if let Wire::Socket { .. } | Wire::Page { .. } = self {
+        if let Wire::Socket(_) | Wire::Page { .. } = self {
             websocket::close_frame(CloseCode::Restart.number(), "", &mut bytes);
         }
         out.push_back(bytes.into());
@@ -184,7 +193,7 @@ impl Wire {
             Wire::Events(_) if end != End::Slow => {
                 Format::Events.close(code.number(), reason, &mut bytes);
             }
-            Wire::Socket { .. } | Wire::Page { .. } => {
+            Wire::Socket(_) | Wire::Page { .. } => {
                 websocket::close_frame(code.number(), reason, &mut bytes);
             }
             Wire::Events(_) | Wire::Stream(_) => {}

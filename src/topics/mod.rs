@@ -28,9 +28,10 @@ use liveline_proto::topic::{
     Change, Delivery, Millis, Settings, Subscribe, SubscriberId, Taken, TopicAction, TopicError, TopicLimits,
     TopicName, Topics,
 };
+use liveline_proto::websocket::Unfinished;
 use liveline_store::SqlError;
 
-pub(crate) use self::feed::{Feed, StreamWire, Wire, cursor, json_array};
+pub(crate) use self::feed::{Feed, Incoming, StreamWire, Wire, cursor, json_array};
 pub(crate) use self::larc::{
     Caller, Gate, HubOptions, PageHub, PageSession, PageSubscription, Question, Switch, Verdict,
     looks_like_larc,
@@ -49,6 +50,7 @@ struct Shared {
     connections: AtomicU64,
     /// How long a connection may be silent before something is written.
     heartbeat: Duration,
+    unfinished: Unfinished,
     /// How many feeds are being served.
     feeds: watch::Sender<usize>,
     /// Whether the process is stopping, which ends all feeds.
@@ -76,6 +78,7 @@ impl TopicHub {
         limits: TopicLimits,
         file: Option<&Path>,
         heartbeat: Duration,
+        unfinished: Unfinished,
         runtime: tokio::runtime::Handle,
     ) -> Result<TopicHub, TopicStoreError> {
         let mut topics = Topics::new(limits, Settings::default(), now());
@@ -92,6 +95,7 @@ impl TopicHub {
             runtime: runtime.clone(),
             connections: AtomicU64::new(1),
             heartbeat,
+            unfinished,
             feeds: watch::Sender::new(0),
             stopping: watch::Sender::new(false),
         }));
@@ -119,6 +123,11 @@ impl TopicHub {
     /// How long a connection may be silent before something is written.
     fn heartbeat(&self) -> Duration {
         self.0.heartbeat
+    }
+
+    /// The budget of messages of clients whose ends have not come.
+    fn unfinished(&self) -> &Unfinished {
+        &self.0.unfinished
     }
 
     /// A number for a connection, which no other has.

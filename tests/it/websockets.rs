@@ -1,7 +1,8 @@
 //! WebSockets that a handler serves itself, with a `WebSocketPair`.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::mpsc;
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::handshake::server::Response;
@@ -650,4 +651,41 @@ fn two_handlers_talk_to_each_other() {
         .serve();
 
     assert_eq!(host.get("/").json(), json!({ "same": true }));
+}
+
+/// The bytes of messages that clients begin and do not end are limited, also in sum.
+#[test]
+fn messages_that_do_not_end_have_one_budget() {
+    const SENT: usize = 200_000;
+    // One address may have half of it.
+    let host = serving(ECHO).arg("--max-bodies=1MiB").serve();
+    let mut begun = vec![0x82, 0xff];
+    begun.extend((SENT as u64).to_be_bytes());
+    begun.extend([0; 4]);
+    begun.resize(begun.len() + SENT - 1, b'x');
+    let (tell, told) = mpsc::channel();
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        let mut socket = connect(&host);
+        let mut stream = socket.get_ref().try_clone().expect("a second handle");
+        let tell = tell.clone();
+        std::thread::spawn(move || tell.send(next(&mut socket)).expect("the test listens"));
+        // This fails where the host has closed the connection meanwhile.
+        let _ = stream.write_all(&begun);
+        streams.push(stream);
+    }
+    drop(tell);
+    for _ in 0..17 {
+        let Ok(Some(Message::Close(Some(close)))) = told.recv() else { panic!("a close frame was to come") };
+        let expected = (CloseCode::Again, "too many messages have begun and not ended");
+        assert_eq!((close.code, &*close.reason), expected);
+    }
+    // There is room for the others.
+    streams.iter_mut().for_each(|stream| drop(stream.write_all(b"x")));
+    let others: Vec<_> = (17..20).map(|_| told.recv().expect("the others hear something")).collect();
+    let is_echo = |heard: &Option<Message>| matches!(heard, Some(Message::Binary(bytes)) if bytes.len() == SENT);
+    assert!(others.iter().any(is_echo), "{others:?}");
+    let mut socket = connect(&host);
+    socket.send("hello".into()).expect("an open socket");
+    assert_eq!(next(&mut socket), Some(Message::text("hello")));
 }

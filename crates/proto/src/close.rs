@@ -24,8 +24,8 @@ pub enum CloseCode {
     IsolateLost,
     /// 1012: the server restarts. Reconnect.
     Restart,
-    /// 1013: the client read too slowly and its queue outgrew [`Limits::queue_bytes`](crate::Limits::queue_bytes).
-    /// Reconnect.
+    /// 1013: the client read too slowly and its queue outgrew [`Limits::queue_bytes`](crate::Limits::queue_bytes), or too
+    /// many messages of clients have begun and not ended. Reconnect.
     TooSlow,
     /// 4001: the user navigated away and the handler did not object.
     Navigated,

@@ -6,6 +6,7 @@ mod stream;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -20,13 +21,13 @@ use super::answer::give;
 use super::exchange::{ExchangeState, Phase};
 use super::request::{collect, url};
 use crate::http::{Answer, Audience};
-use crate::topics::{Feed, PresentConnection, Subscriber, TopicHub, Wire};
-use liveline_proto::Format;
+use crate::topics::{Feed, Incoming, PresentConnection, Subscriber, TopicHub, Wire};
 use liveline_proto::topic::{
     Budget, Content, Create, Delivery, Encoding, Filter, FilterMode, From, Keep, Lifetime, Message, Metadata,
     Pattern, Position, PresenceTimes, Producer, Publication, Rate, Settings, Slow, Subscribe, Taken, Target,
     TopicError, TopicName,
 };
+use liveline_proto::{Format, network};
 
 pub(crate) use forward::{op_topic_ended, op_topic_forward, op_topic_forward_stop};
 
@@ -494,7 +495,7 @@ pub(crate) async fn op_topic_answer(
             query: parts.uri.query().unwrap_or_default().to_owned(),
             headers: parts.headers.clone(),
             audience: slot.client,
-            publisher: slot.requester.address.to_string(),
+            address: slot.requester.address,
             body: body.into(),
         };
         (hub, request)
@@ -527,7 +528,8 @@ struct Request {
     query: String,
     headers: hyper::HeaderMap,
     audience: Audience,
-    publisher: String,
+    /// The address of the client.
+    address: IpAddr,
     body: Bytes,
 }
 
@@ -546,9 +548,10 @@ impl Request {
             let text = "Several topics can be followed as text/event-stream or by a WebSocket.\n";
             return Ok(Answer::text(hyper::StatusCode::NOT_ACCEPTABLE, text));
         };
-        let Request { method, url, path, query, headers, audience: _, publisher, body } = self;
+        let Request { method, url, path, query, headers, audience: _, address, body } = self;
         let topic = any_name(topic)?;
         let access = options.access;
+        let publisher = address.to_string();
         let request = StreamRequest { method, url, path, query, headers, body, publisher, topic, access };
         Ok(request.answer(hub).await)
     }
@@ -571,10 +574,8 @@ impl Request {
             const LIMIT: usize = 64 * 1024;
             let offered = self.headers.get(SEC_WEBSOCKET_PROTOCOL).and_then(|offered| offered.to_str().ok());
             let protocol = offered.and_then(|offered| offered.split(',').next()?.trim().parse().ok());
-            return Ok(carry::socket(
-                Feed { subscriber, wire: Wire::Socket { limit: LIMIT }, presence },
-                protocol,
-            ));
+            let wire = Wire::Socket(Incoming { limit: LIMIT, network: network(self.address) });
+            return Ok(carry::socket(Feed { subscriber, wire, presence }, protocol));
         }
         let encoding = if options.topic.is_some() { Encoding::Event } else { Encoding::SharedEvent };
         Ok(carry::events(Feed { subscriber, wire: Wire::Events(encoding), presence }))

@@ -12,6 +12,7 @@ use self::pending::Pending;
 use self::turn::Flush;
 use super::clock::Clock;
 use super::socket::{self, Socket, Taking};
+use liveline_proto::websocket::Unfinished;
 use liveline_proto::{
     Attachment, Caller, Close, CloseCode, Engine, Event, ExchangeId, JoinError, Limits, LineId, LineSummary,
     Opening, Outgoing, OwnerId, QueuedFrame, Take, Token, TooManyLines, TransportKind, Visitor,
@@ -64,6 +65,7 @@ struct Shared {
     /// Locked while events are dispatched, so that mailboxes receive them in order.
     dispatching: Mutex<Dispatching>,
     runtime: tokio::runtime::Handle,
+    unfinished: Unfinished,
     /// The earliest deadline is now earlier than the timer's.
     deadline_moved: Notify,
     /// Some line may be read again. For [`Hub::readable`], which has no socket that could be woken.
@@ -141,6 +143,7 @@ impl Hub {
     /// A hub whose sockets, except for raw ones, and whose timers run on `runtime`.
     pub(crate) fn new(limits: Limits, runtime: tokio::runtime::Handle) -> Hub {
         let now = Instant::now();
+        let unfinished = limits.unfinished.clone();
         let state = State {
             clock: Clock::new(now, limits.ping_timeout),
             engine: Engine::new(limits, now),
@@ -157,6 +160,7 @@ impl Hub {
             mailboxes: Mutex::default(),
             dispatching: Mutex::default(),
             runtime: runtime.clone(),
+            unfinished,
             deadline_moved: Notify::new(),
             woken: Notify::new(),
             waiting: AtomicUsize::new(0),
@@ -172,6 +176,11 @@ impl Hub {
     /// The runtime that live sockets run on, except for raw ones.
     pub(crate) fn runtime(&self) -> &tokio::runtime::Handle {
         &self.0.runtime
+    }
+
+    /// The budget of messages whose ends have not come.
+    pub(super) fn unfinished(&self) -> &Unfinished {
+        &self.0.unfinished
     }
 
     // -- owners --------------------------------------------------------------------------------------------------

@@ -162,6 +162,8 @@ impl Socket {
             }
             if closed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
+        let result =
+            result.and_then(|()| decoder.reserve(hub.unfinished(), || turn.network(attachment.line)));
         // Pongs and the close frame go out before the owner receives anything.
         let after = turn.unlock();
         self.answer(&answers);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::websocket::Unfinished;
 use crate::{FRAME_COST, Origins};
 
 /// What a client may use up.
@@ -28,6 +29,8 @@ pub struct Limits {
     pub lines_per_session: usize,
     /// Lines that one address may have opened at a time; 0 for any number.
     pub lines_per_address: usize,
+    /// The budget of all messages of clients whose ends have not come.
+    pub unfinished: Unfinished,
     /// Origins whose pages may join lines, besides the server's own.
     pub origins: Origins,
 }
@@ -46,6 +49,7 @@ impl Default for Limits {
             overflow: Overflow::Close,
             lines_per_session: 1000,
             lines_per_address: 1000,
+            unfinished: Unfinished::new(256 << 20),
             origins: Origins::default(),
         }
     }

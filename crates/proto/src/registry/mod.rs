@@ -137,6 +137,11 @@ impl Engine {
         &self.limits
     }
 
+    /// The network of the client whose request opened a line, as [`network`] gives it; 0 for a line that is over.
+    pub fn network(&self, id: LineId) -> u64 {
+        self.line(id).map_or(0, |line| network(line.visitor.address))
+    }
+
     // -- opening and joining -------------------------------------------------------------------------------------
 
     /// Opens a line for an exchange that goes live. Its client has [`Limits::join_window`] to join.

@@ -2,6 +2,9 @@
 
 use std::ops::ControlFlow;
 
+use super::Unfinished;
+use super::unfinished::Reservation;
+
 /// What a client sent.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received<'a> {
@@ -29,15 +32,19 @@ pub enum FrameError {
     /// A message over the limit.
     #[error("frame too large")]
     TooBig,
+    /// All clients, or those of one network, have begun messages that are too long together.
+    #[error("too many messages have begun and not ended")]
+    NoRoom,
 }
 
 impl FrameError {
-    /// The close code: 1002, 1007 or 1009.
+    /// The close code: 1002, 1007, 1009 or 1013.
     pub fn code(self) -> u16 {
         match self {
             FrameError::Protocol(_) => 1002,
             FrameError::NotUtf8 => 1007,
             FrameError::TooBig => 1009,
+            FrameError::NoRoom => 1013,
         }
     }
 }
@@ -83,6 +90,16 @@ struct Partial {
     /// The bytes of a frame whose end is missing.
     frame: Vec<u8>,
     message: Option<Fragments>,
+    reserved: Option<Reservation>,
+}
+
+/// A message of which fewer bytes have come is not counted.
+const UNCOUNTED: usize = 4 * 1024;
+
+impl Partial {
+    fn bytes(&self) -> usize {
+        self.frame.capacity() + self.message.as_ref().map_or(0, |message| message.bytes.capacity())
+    }
 }
 
 /// The received part of a fragmented message.
@@ -211,6 +228,22 @@ impl Decoder {
     /// Whether a frame or a message has begun that is not complete.
     pub fn is_waiting(&self) -> bool {
         matches!(self.state, State::Partial(_))
+    }
+
+    /// Counts what is held of a message whose end has not come, from 4 KiB on. To be called after [`Decoder::feed`];
+    /// `network` is that of the client. After an error further bytes are ignored.
+    pub fn reserve(&mut self, budget: &Unfinished, network: impl FnOnce() -> u64) -> Result<(), FrameError> {
+        let Some(partial) = self.state.partial() else { return Ok(()) };
+        let bytes = partial.bytes();
+        if bytes < UNCOUNTED && partial.reserved.is_none() {
+            return Ok(());
+        }
+        let reserved = partial.reserved.get_or_insert_with(|| Reservation::begin(budget, network()));
+        let result = reserved.resize(bytes);
+        if result.is_err() {
+            self.state = State::Closed;
+        }
+        result
     }
 
     /// Reads the bytes that came and calls `each` with each complete message and control frame. The bytes are unmasked in
