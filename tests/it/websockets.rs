@@ -683,7 +683,8 @@ fn messages_that_do_not_end_have_one_budget() {
     // There is room for the others.
     streams.iter_mut().for_each(|stream| drop(stream.write_all(b"x")));
     let others: Vec<_> = (17..20).map(|_| told.recv().expect("the others hear something")).collect();
-    let is_echo = |heard: &Option<Message>| matches!(heard, Some(Message::Binary(bytes)) if bytes.len() == SENT);
+    let is_echo =
+        |heard: &Option<Message>| matches!(heard, Some(Message::Binary(bytes)) if bytes.len() == SENT);
     assert!(others.iter().any(is_echo), "{others:?}");
     let mut socket = connect(&host);
     socket.send("hello".into()).expect("an open socket");

@@ -21,6 +21,7 @@ use liveline_store::actor::{ActorStore, StorageError, StoreOptions};
 /// The engine, with what events contain, what leaves an actor, and why an actor fails.
 pub(super) type Engine = engine::Actors<Content, Leaving, Failure>;
 pub(super) type Refused = engine::Refused<Failure>;
+pub(super) type Rejected = engine::Rejected<Content, Failure>;
 
 /// An actor without sockets stays in memory this many times as long as one that hibernates.
 const WITHOUT_SOCKETS: u32 = 7;
@@ -429,11 +430,14 @@ impl State {
     }
 
     /// The sender of an event that is not handled receives an error.
-    pub(super) fn refuse(&self, content: Content, why: Refused, on_lines: &mut OnLines) {
+    pub(super) fn refuse(&mut self, content: Content, why: Refused, on_lines: &mut OnLines) {
         if let Some(caller) = content.caller() {
             self.fail(caller, why);
-        } else if let Content::Socket { credit, .. } = content {
+        } else if let Content::Socket { end, item, credit } = content {
             on_lines.acknowledge(credit);
+            if matches!(item, Item::Message(_)) {
+                self.hang_up(end, &why, on_lines);
+            }
         }
     }
 

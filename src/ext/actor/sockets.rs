@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::directory::{Actors, Content, Mail, State};
+use super::directory::{Actors, Content, Mail, Refused, Rejected, State};
 use crate::lines::{Hub, LineEvent};
 use liveline_proto::actor::{ActorId, Instance as ActorInstance, SocketError, SocketId};
 use liveline_proto::{Close, CloseCode, Event, ExchangeId, Frame, LineId, Priority, QueuedFrame};
@@ -245,7 +245,7 @@ impl State {
         self.engine.accept_socket(instance, SocketId(end.0), tags)?;
         let side = Side::Actor { actor, rate: Rate::new(limits.rate), max: limits.max };
         if self.side(end).is_none() {
-            self.enqueue(end, Item::Close(gone()), None);
+            let _ = self.enqueue(end, Item::Close(gone()), None);
         }
         self.attach(end, side, on_lines);
         Ok(())
@@ -293,9 +293,10 @@ impl State {
                     on_lines.acknowledge(credit);
                     return self.refuse_message(end, on_lines);
                 }
-                let rest = self.enqueue(end, item, credit);
-                if let Some(Content::Socket { credit, .. }) = rest {
-                    on_lines.acknowledge(credit);
+                match self.enqueue(end, item, credit) {
+                    Ok(Some(Content::Socket { credit, .. })) => on_lines.acknowledge(credit),
+                    Ok(_) => {}
+                    Err(rejected) => self.refuse(rejected.content, rejected.why, on_lines),
                 }
             }
             Side::Line(line) => {
@@ -322,9 +323,23 @@ impl State {
         self.deliver(end.far(), Item::Message(ERROR.into()), None, on_lines);
     }
 
-    /// Passes an item of a socket to the engine. Returns what no actor will handle: a message that the host answers
-    /// itself, or one too many.
-    fn enqueue(&mut self, end: End, item: Item, credit: Option<(LineId, usize)>) -> Option<Content> {
+    /// A message to an actor is not handled: its socket closes, so that the client does not take the message for handled.
+    pub(super) fn hang_up(&mut self, end: End, why: &Refused, on_lines: &mut OnLines) {
+        let (code, reason) = match why {
+            Refused::MailboxFull | Refused::TooMany => (CloseCode::TooSlow, "the object has too much to do"),
+            _ => (CloseCode::IsolateLost, "the object did not handle a message"),
+        };
+        let close = Close::because(code, reason.to_owned());
+        self.deliver(end.far(), Item::Close(close), None, on_lines);
+    }
+
+    /// Passes an item of a socket to the engine. Returns a message that the host answers itself.
+    fn enqueue(
+        &mut self,
+        end: End,
+        item: Item,
+        credit: Option<(LineId, usize)>,
+    ) -> Result<Option<Content>, Rejected> {
         let socket = SocketId(end.0);
         let text = match &item {
             Item::Message(Frame::Text(text)) => Some(text.clone()),
@@ -332,11 +347,10 @@ impl State {
         };
         let is_close = matches!(item, Item::Close(_));
         let content = Content::Socket { end, item, credit };
-        let sent = match is_close {
+        match is_close {
             true => self.engine.socket_closed(socket, content).map(|()| None),
             false => self.engine.socket_message(socket, text.as_deref(), content),
-        };
-        sent.unwrap_or_else(|rejected| Some(rejected.content))
+        }
     }
 
     /// The host's answer to a message that came to an end.
@@ -364,7 +378,8 @@ impl State {
                 match side {
                     Side::Line(line) => lines.push(line),
                     Side::Actor { .. } => {
-                        self.enqueue(End(number << 1 | index as u64), Item::Close(gone()), None);
+                        // Where it is refused the actor has forgotten the socket.
+                        let _ = self.enqueue(End(number << 1 | index as u64), Item::Close(gone()), None);
                     }
                     Side::Isolate { actor: Some(actor), .. } => self.sockets.left(&actor),
                     _ => {}

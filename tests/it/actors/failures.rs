@@ -1,9 +1,11 @@
 //! What goes wrong with actors harms nothing else.
 
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
 
-use super::{call, get, rooms, rooms_of};
+use super::{call, connect, get, rooms, rooms_of, text};
 use crate::support::Site;
+use crate::websockets::closed;
 
 #[test]
 fn errors_come_to_the_caller() {
@@ -65,6 +67,55 @@ fn a_loop_that_does_not_end_resets_its_actor_only() {
 
     assert!(answer["message"].as_str().unwrap().contains("CPU time limit"), "{answer}");
     assert_eq!(get(&host, "fine"), 2);
+}
+
+#[test]
+fn messages_that_wait_for_an_object_that_is_reset_are_for_the_next_one() {
+    let host = rooms_of(
+        1,
+        r#"fetch() {
+          const [client, server] = Object.values(new WebSocketPair());
+          this.ctx.acceptWebSocket(server);
+          return new Response(null, { status: 101, webSocket: client });
+        }
+        webSocketMessage(socket, message) {
+          if (message === "spin") while (true);
+          if (message === "abort") this.ctx.abort("no more");
+          socket.send(`${made}: ${message}`);
+        }"#,
+    )
+    .arg("--cpu-timeout=300ms")
+    .serve();
+    let mut socket = connect(&host);
+    for message in ["hello", "spin", "one", "two", "abort", "three"] {
+        socket.send(Message::text(message)).unwrap();
+    }
+    for expected in ["1: hello", "2: one", "2: two", "3: three"] {
+        assert_eq!(text(&mut socket), expected);
+    }
+}
+
+#[test]
+fn a_socket_whose_message_no_object_can_handle_closes() {
+    let host = rooms_of(
+        1,
+        r#"constructor(ctx, env) {
+          super(ctx, env);
+          if (made > 1) throw new Error("no table");
+        }
+        fetch() {
+          const [client, server] = Object.values(new WebSocketPair());
+          this.ctx.acceptWebSocket(server);
+          return new Response(null, { status: 101, webSocket: client });
+        }
+        webSocketMessage(socket, message) { this.ctx.abort(message); }"#,
+    )
+    .serve();
+    let mut socket = connect(&host);
+    for message in ["abort", "lost"] {
+        socket.send(Message::text(message)).unwrap();
+    }
+    assert_eq!(closed(&mut socket), (1011, "the object did not handle a message".to_owned()));
 }
 
 #[test]

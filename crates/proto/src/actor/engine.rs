@@ -300,7 +300,7 @@ impl<E, O, R: Clone> Actors<E, O, R> {
                     if let State::Starting(live) | State::Active(live) | State::Idle { live, .. } = state {
                         self.abandon(index, live, &Refused::Gone);
                     }
-                    self.refuse_bound(index);
+                    self.refuse_waiting(index, &Refused::Gone, false, |kind| kind == Kind::Bound);
                     self.without_instance(index, owner);
                 }
                 _ => {}
@@ -397,7 +397,7 @@ impl<E, O, R: Clone> Actors<E, O, R> {
         let owner = live.owner;
         let why = Refused::NotStarted(why);
         self.abandon(index, live, &why);
-        self.refuse_waiting(index, &why, true);
+        self.refuse_waiting(index, &why, true, |_| true);
         self.without_instance(index, owner);
         has_alarm
     }
@@ -409,7 +409,7 @@ impl<E, O, R: Clone> Actors<E, O, R> {
         let (_, kind) = live.running.remove(place);
         let index = instance.index();
         match kind {
-            Kind::Plain | Kind::Bound => {}
+            Kind::Plain | Kind::Bound | Kind::Message => {}
             Kind::Closed(socket) => self.forget_socket(socket),
             Kind::Alarm => {
                 let id = self.actors[index].id.clone();
@@ -536,7 +536,9 @@ impl<E, O, R: Clone> Actors<E, O, R> {
     }
 
     /// The instance cannot go on: `abort()`, a write that failed, a `blockConcurrencyWhile` that has thrown. What runs is
-    /// abandoned, outputs that wait are discarded, and events that wait are refused. Later events start a new instance.
+    /// abandoned, outputs that wait are discarded, and events that wait are refused, except for what came by sockets that
+    /// the actor keeps: that starts a new instance, as later events do. An instance that has handled nothing refuses that,
+    /// too.
     pub fn reset(&mut self, instance: Instance, why: R) {
         if self.live(instance).is_some() {
             self.stop(instance.index(), Stop::Reset(why));

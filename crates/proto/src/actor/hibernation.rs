@@ -99,7 +99,7 @@ impl<E, O, R: Clone> Actors<E, O, R> {
             return Ok(Some(content));
         }
         let index = kept.actor;
-        self.enqueue(index, Kind::Plain, Some(content)).map(|()| None).map_err(rejected)
+        self.enqueue(index, Kind::Message, Some(content)).map(|()| None).map_err(rejected)
     }
 
     /// A kept socket has closed or failed. The actor keeps it until it has handled this event. Where it cannot be

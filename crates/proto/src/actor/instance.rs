@@ -26,6 +26,8 @@ pub(super) enum Kind {
     /// It is for one instance.
     Bound,
     Alarm,
+    /// A message of a socket that the actor keeps.
+    Message,
     /// The socket has closed; the actor keeps it until it has handled that.
     Closed(SocketId),
 }
@@ -41,6 +43,8 @@ pub(super) struct Live<O> {
     timers: usize,
     /// How many events wait that are for this instance alone.
     pub bound: usize,
+    /// Whether it has taken an event.
+    pub has_taken: bool,
     /// Whether the driver knows that an event waits.
     pub announced: bool,
     pub outputs: OutputGate<O>,
@@ -65,6 +69,13 @@ pub(super) enum Drain {
     Again(Instant),
 }
 
+impl Kind {
+    /// Whether it came by a socket that the actor keeps whatever becomes of its instance.
+    pub(super) fn is_of_socket(self) -> bool {
+        matches!(self, Kind::Message | Kind::Closed(_))
+    }
+}
+
 impl<O> Live<O> {
     pub(super) fn new(id: Instance, owner: OwnerId) -> Live<O> {
         Live {
@@ -76,6 +87,7 @@ impl<O> Live<O> {
             work: 0,
             timers: 0,
             bound: 0,
+            has_taken: false,
             announced: false,
             outputs: OutputGate::default(),
             drain: Drain::No,

@@ -1,5 +1,6 @@
 //! How an actor gets an instance, and how the instance stops.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,7 +35,7 @@ impl<E, O, R: Clone> Actors<E, O, R> {
     fn start(&mut self, index: usize) {
         let actor = &mut self.actors[index];
         if self.owners.is_empty() {
-            self.refuse_waiting(index, &Refused::NoOwner, false);
+            self.refuse_waiting(index, &Refused::NoOwner, false, |_| true);
             self.settle_without_instance(index);
             return;
         }
@@ -76,6 +77,7 @@ impl<E, O, R: Clone> Actors<E, O, R> {
                 },
             };
             live.running.push((event, queued.kind));
+            live.has_taken = true;
             return Some(taken);
         }
         None
@@ -174,8 +176,10 @@ impl<E, O, R: Clone> Actors<E, O, R> {
         };
         self.effects.push(Effect::Stop { owner, instance, why });
         if let Some(refused) = refused {
+            // Otherwise a constructor that ends its instance would be run again and again.
+            let keeps_sockets = live.has_taken;
             self.abandon(index, live, &refused);
-            self.refuse_waiting(index, &refused, false);
+            self.refuse_waiting(index, &refused, false, |kind| !(keeps_sockets && kind.is_of_socket()));
         }
     }
 
@@ -186,7 +190,7 @@ impl<E, O, R: Clone> Actors<E, O, R> {
             match kind {
                 Kind::Alarm => self.alarm_failed(&id, event),
                 Kind::Closed(socket) => self.forget_socket(socket),
-                Kind::Plain | Kind::Bound => {}
+                Kind::Plain | Kind::Bound | Kind::Message => {}
             }
             self.effects.push(Effect::Abandon { event, why: why.clone() });
         }
@@ -199,10 +203,21 @@ impl<E, O, R: Clone> Actors<E, O, R> {
         }
     }
 
-    /// Refuses the events that wait. An alarm is repeated; `failed` counts that as one of its repetitions.
-    pub(super) fn refuse_waiting(&mut self, index: usize, why: &Refused<R>, failed: bool) {
+    /// Refuses the events that wait and of which `is_refused` is true. An alarm is repeated; `failed` counts that as one of
+    /// its repetitions.
+    pub(super) fn refuse_waiting(
+        &mut self,
+        index: usize,
+        why: &Refused<R>,
+        failed: bool,
+        is_refused: impl Fn(Kind) -> bool,
+    ) {
         let id = self.actors[index].id.clone();
-        for queued in std::mem::take(&mut self.actors[index].mailbox) {
+        let waiting = std::mem::take(&mut self.actors[index].mailbox);
+        let (refused, others): (VecDeque<_>, _) =
+            waiting.into_iter().partition(|queued| is_refused(queued.kind));
+        self.actors[index].mailbox = others;
+        for queued in refused {
             self.stats.queued -= 1;
             if let Kind::Closed(socket) = queued.kind {
                 self.forget_socket(socket);
@@ -213,20 +228,6 @@ impl<E, O, R: Clone> Actors<E, O, R> {
                 }
                 None if failed => self.alarm_failed(&id, queued.event),
                 None => self.alarms.interrupted(&id, queued.event, self.now.unix, &self.limits),
-            }
-        }
-    }
-
-    /// Refuses the events that wait and were for an instance that is gone with its isolate.
-    pub(super) fn refuse_bound(&mut self, index: usize) {
-        let (bound, others) = std::mem::take(&mut self.actors[index].mailbox)
-            .into_iter()
-            .partition(|queued| queued.kind == Kind::Bound);
-        self.actors[index].mailbox = others;
-        for queued in Vec::from_iter::<std::collections::VecDeque<_>>(bound) {
-            self.stats.queued -= 1;
-            if let Some(content) = queued.content {
-                self.effects.push(Effect::Refuse { content, why: Refused::Gone });
             }
         }
     }

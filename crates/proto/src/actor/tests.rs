@@ -272,6 +272,55 @@ fn a_reset_discards_and_refuses_what_waits() {
 }
 
 #[test]
+fn what_came_by_kept_sockets_is_for_the_instance_after_a_reset() {
+    let mut world = World::new();
+    let instance = world.running();
+    world.actors.accept_socket(instance, SocketId(7), &[]).unwrap();
+    world.actors.close_gate(instance);
+    world.send("call");
+    world.actors.socket_message(SocketId(7), None, "message").unwrap();
+    world.actors.socket_closed(SocketId(7), "closed").unwrap();
+    world.actors.reset(instance, "no more");
+    let why = Refused::Reset("no more");
+    assert_eq!(
+        world.done(),
+        [
+            Effect::Stop { owner: OwnerId(1), instance, why: Stop::Reset("no more") },
+            Effect::Refuse { content: "call", why },
+        ]
+    );
+    world.actors.stopped(instance);
+    let second = world.start_of();
+    world.actors.started(second);
+    assert_eq!(world.contents(), ["message", "closed"]);
+}
+
+/// Otherwise a class whose constructor ends its instance would start again and again.
+#[test]
+fn what_an_instance_that_has_done_nothing_leaves_is_refused() {
+    let mut world = World::new();
+    let instance = world.running();
+    world.actors.accept_socket(instance, SocketId(7), &[]).unwrap();
+    world.wait(10_000);
+    assert_eq!(world.stops(), [Stop::Hibernates]);
+    world.actors.socket_message(SocketId(7), None, "message").unwrap();
+    let second = world.start_of();
+    world.actors.close_gate(second);
+    world.actors.started(second);
+    world.actors.reset(second, "no table");
+    let why = Refused::Reset("no table");
+    assert_eq!(
+        world.done(),
+        [
+            Effect::Stop { owner: OwnerId(1), instance: second, why: Stop::Reset("no table") },
+            Effect::Refuse { content: "message", why },
+        ]
+    );
+    world.actors.stopped(second);
+    assert_eq!(world.done(), []);
+}
+
+#[test]
 fn an_idle_instance_is_evicted_and_one_that_works_is_not() {
     let mut world = World::new();
     let instance = world.running();
