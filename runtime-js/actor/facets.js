@@ -7,6 +7,7 @@ import { Instance } from "./instance.js";
 import { callMember, exportTarget, invoke } from "./mail.js";
 import { setFacets } from "./state.js";
 import { stubOf } from "./stub.js";
+import { followRedirects } from "../fetch/redirects.js";
 import { Error, Request, SafeMap, String, TypeError } from "../primordials.js";
 
 class DurableObjectFacets {
@@ -36,7 +37,8 @@ class DurableObjectFacets {
       name: key,
       fetch: async (input, init = undefined) => {
         const target = await this.#target(key, start);
-        return await invoke(op_actor_isolate(), target, ["fetch"], [new Request(input, init)]);
+        const send = (request) => invoke(op_actor_isolate(), target, ["fetch"], [request]);
+        return await followRedirects(new Request(input, init), send);
       },
     };
     return stubOf({ send }, own);

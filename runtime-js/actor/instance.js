@@ -305,6 +305,8 @@ async function fetchEvent(instance, from, number, { 0: request, 1: isAbortable }
     if (typeof object.fetch !== "function") {
       throw new TypeError("Handler does not export a fetch() function.");
     }
+    // Who receives a request passes redirects on, unless it asks otherwise.
+    request.redirect = "manual";
     return await object.fetch(decodeRequest(from, request, signal));
   }, encodeResponse);
   done?.();

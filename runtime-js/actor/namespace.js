@@ -5,6 +5,7 @@ import { CALL, callActor, FETCH } from "./mail.js";
 import { encodeRequest } from "./http.js";
 import { stubOf } from "./stub.js";
 import { encode, setActorStub } from "./values.js";
+import { followRedirects } from "../fetch/redirects.js";
 import { socketOfBody, spliceSockets } from "../websocket/pair.js";
 import { ObjectDefineProperty, Request, SafeMap, String, SymbolToStringTag, TypeError } from "../primordials.js";
 
@@ -133,7 +134,8 @@ async function fetchActor(actor, input, init) {
   const socket = socketOfBody(init?.body);
   const request = new Request(input, socket === null ? init : { ...init, body: undefined });
   const signal = init?.signal ?? (input instanceof Request ? input.signal : null);
-  const response = await callActor(actor, FETCH, [encodeRequest(request), signal !== null], signal);
+  const send = (request) => callActor(actor, FETCH, [encodeRequest(request), signal !== null], signal);
+  const response = await followRedirects(request, send);
   if (socket !== null) spliceSockets(socket, response);
   return response;
 }

@@ -2,6 +2,7 @@
 
 import { op_file_before } from "ext:core/ops";
 import { currentExchange } from "../exchange.js";
+import { followRedirects } from "../fetch/redirects.js";
 import { staticResponse } from "../files.js";
 import { currentUrl, partsOf } from "./url.js";
 import {
@@ -254,11 +255,15 @@ export class AssetsBinding {
     if (exchange === undefined) {
       throw new Error("ASSETS.fetch() is called while no request is answered, so it has nobody to read files for.");
     }
-    const method = RequestPrototypeGetMethod(request);
-    if (!isLook(method)) return new Response(null, { status: 405 });
-    const { pathname } = partsOf(new URL(RequestPrototypeGetUrl(request)));
-    const found = await answerByAssets(exchange, request) ?? await missingAsset(exchange, method, pathname);
-    return found ?? new Response("Not Found\n", { status: 404 });
+    return await followRedirects(request, (request) => answerOf(exchange, request));
   }
+}
+
+async function answerOf(exchange, request) {
+  const method = RequestPrototypeGetMethod(request);
+  if (!isLook(method)) return new Response(null, { status: 405 });
+  const { pathname } = partsOf(new URL(RequestPrototypeGetUrl(request)));
+  const found = await answerByAssets(exchange, request) ?? await missingAsset(exchange, method, pathname);
+  return found ?? new Response("Not Found\n", { status: 404 });
 }
 

@@ -4,6 +4,7 @@
 import { core } from "ext:core/mod.js";
 import { op_actor_isolate } from "ext:core/ops";
 import { currentExchange } from "../exchange.js";
+import { followRedirects } from "../fetch/redirects.js";
 import {
   callMember,
   decode,
@@ -77,7 +78,9 @@ export class EntrypointStub {
   static to(name, props) {
     const stub = stubOf({ send: (path, args) => call(name, props, path, args) }, {
       __proto__: null,
-      fetch: (target, init) => fetchOf(name, props, new Request(toUrl(target), init)),
+      fetch: async (target, init) => {
+        return await followRedirects(new Request(toUrl(target), init), (request) => fetchOf(name, props, request));
+      },
       connect() {
         throw new Error("connect() of services is not available: this host has no sockets of TCP for Workers.");
       },
@@ -113,7 +116,9 @@ function entrypoint(name) {
 
 const keeperOf = () => currentExchange() ?? new Tasks();
 
-async function fetchOf(name, props, request) {
+async function fetchOf(name, props, sent) {
+  // Who receives a request passes redirects on, unless it asks otherwise.
+  const request = new Request(sent, { redirect: "manual" });
   const value = entrypoint(name);
   if (isEntrypoint(value)) return await EntrypointStub.instance(value, keeperOf(), props).fetch(request);
   if (typeof value.fetch !== "function") throw new TypeError(`The entrypoint ${name ?? "default"} has no fetch().`);

@@ -374,6 +374,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "exchange.js",
         "fetch/dial.js",
         "fetch/fetch_plus.js",
+        "fetch/redirects.js",
         "few.js",
         "files.js",
         "form/form_data.js",
