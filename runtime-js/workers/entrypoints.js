@@ -23,7 +23,6 @@ import {
   ObjectDefineProperty,
   ObjectKeys,
   Proxy,
-  ReflectGetOwnPropertyDescriptor,
   Request,
   SafeArrayIterator,
   StringPrototypeStartsWith,
@@ -62,15 +61,6 @@ export function entrypoints() {
   }
   return made;
 }
-
-/** `exports` of `cloudflare:workers`: modules import it before the Worker's exports are known. */
-export const laterEntrypoints = new Proxy({}, {
-  __proto__: null,
-  get: (_, key) => entrypoints()[key],
-  has: (_, key) => key in entrypoints(),
-  ownKeys: () => ObjectKeys(entrypoints()),
-  getOwnPropertyDescriptor: (_, key) => ReflectGetOwnPropertyDescriptor(entrypoints(), key),
-});
 
 /** A stub for an entrypoint of this Worker. Each call has an instance of its own. */
 export class EntrypointStub {

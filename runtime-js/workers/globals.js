@@ -2,20 +2,9 @@
 
 import { core } from "ext:core/mod.js";
 import { define, defineLazy } from "../globals.js";
-import { waitUntil } from "./context.js";
 import { defineCrypto } from "./crypto.js";
-import { laterEntrypoints } from "./entrypoints.js";
-import { environmentOf } from "./environment.js";
 import { setTimeout } from "../timers.js";
-import {
-  DurableObject,
-  RpcPromise,
-  RpcProperty,
-  RpcStub,
-  RpcTarget,
-  WebSocketRequestResponsePair,
-  WorkerEntrypoint,
-} from "./actors.js";
+import { WebSocketRequestResponsePair } from "./actors.js";
 import {
   Error,
   Headers,
@@ -27,7 +16,6 @@ import {
   Request,
   String,
   StringPrototypeToLowerCase,
-  SymbolFor,
   TypeError,
 } from "../primordials.js";
 
@@ -106,22 +94,3 @@ export function defineGlobals(flags) {
   });
   define("scheduler", { wait: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)) });
 }
-
-/** The class of stubs of services, for libraries that ask. */
-class ServiceStub {}
-
-// Read by the module cloudflare:workers.
-define(SymbolFor("liveline:workers"), {
-  DurableObject,
-  WorkerEntrypoint,
-  RpcPromise,
-  RpcProperty,
-  RpcStub,
-  RpcTarget,
-  ServiceStub,
-  waitUntil,
-  get env() {
-    return environmentOf();
-  },
-  exports: laterEntrypoints,
-});

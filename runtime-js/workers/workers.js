@@ -7,6 +7,7 @@ import { ExecutionContext, requestFor } from "./context.js";
 import { answerByAssets, configureAssets, isAssetFirst, missingAsset, navigationAsset } from "./assets.js";
 import { addFunction, functionFor } from "./functions.js";
 import { defineGlobals } from "./globals.js";
+import "./modules.js";
 import { isScheduledRequest, runScheduled, startCrons } from "./scheduled.js";
 import { startConsumers } from "./queue.js";
 import { currentUrl } from "./url.js";

@@ -433,8 +433,10 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "workers/functions.js",
         "workers/globals.js",
         "workers/kv.js",
+        "workers/modules.js",
         "workers/queue.js",
         "workers/scheduled.js",
+        "workers/sockets.js",
         "workers/url.js",
         "workers/workers.js",
     ]

@@ -20,11 +20,23 @@ use liveline_compiler::common_js::Declared;
 use liveline_compiler::transpile::Options;
 
 /// Packages that the host itself provides, with the source of each as a module.
-const OWN: [(&str, &str); 5] = [
+const OWN: [(&str, &str); 8] = [
     ("@webqit/webflo", "export const { LiveResponse } = globalThis;"),
     ("@webqit/fetch-plus", FETCH_PLUS),
     ("@webqit/observer", OBSERVER),
     ("cloudflare:workers", WORKERS),
+    (
+        "cloudflare:email",
+        "export const { EmailMessage } = globalThis[Symbol.for(\"liveline:workers-email\")];",
+    ),
+    (
+        "cloudflare:sockets",
+        "export const { connect } = globalThis[Symbol.for(\"liveline:workers-sockets\")];",
+    ),
+    (
+        "cloudflare:workflows",
+        "export const { NonRetryableError } = globalThis[Symbol.for(\"liveline:workers-workflows\")];",
+    ),
     // Called by compiled live functions; see `live`.
     ("live", "export default globalThis[Symbol.for(\"liveline.live\")];"),
 ];
@@ -55,7 +67,8 @@ export const { FormDataPlus, HeadersPlus, RequestPlus, ResponsePlus, fetchPlus }
   globalThis[Symbol.for(\"liveline:fetch-plus\")]();";
 
 const WORKERS: &str = "export const {
-  DurableObject, WorkerEntrypoint, RpcTarget, RpcStub, RpcPromise, RpcProperty, ServiceStub, waitUntil, env, exports,
+  DurableObject, WorkerEntrypoint, WorkflowEntrypoint, RpcTarget, RpcStub, RpcPromise, RpcProperty, ServiceStub,
+  waitUntil, env, exports, withEnv, withExports, withEnvAndExports, tracing,
 } =
   globalThis[Symbol.for(\"liveline:workers\")];";
 

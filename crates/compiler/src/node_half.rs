@@ -1,4 +1,5 @@
-//! Whether a module uses Node's half of the host: `node:` modules, Node's globals, Web Crypto's `subtle`.
+//! Whether a module uses Node's half of the host: `node:` modules, Node's globals, Web Crypto's `subtle`, and what is made of
+//! these.
 //!
 //! An isolate without that half starts faster and is smaller. So the question is answered before the module runs, from
 //! its text, and every doubt counts as a use.
@@ -27,6 +28,9 @@ const GLOBALS: [&str; 12] = [
     "setImmediate",
     "subtle",
 ];
+
+/// A module of the host whose connections are those of `node:net`.
+const SOCKETS: &str = "cloudflare:sockets";
 
 /// Names by which code reaches the global object.
 const GLOBAL_OBJECTS: [&str; 3] = ["global", "globalThis", "self"];
@@ -75,6 +79,7 @@ fn mentions(source: &str) -> bool {
     };
     let has = |part: &[u8]| memmem::find(text, part).is_some();
     has(b"node:")
+        || has(SOCKETS.as_bytes())
         || has(b"globalThis[")
         || has(b"self[")
         || has_dynamic(text)
@@ -91,7 +96,8 @@ struct Finder(Uses);
 
 impl Finder {
     fn imports(&mut self, specifier: &Str) {
-        self.0.node |= specifier.value.to_string_lossy().starts_with("node:");
+        let specifier = specifier.value.to_string_lossy();
+        self.0.node |= specifier.starts_with("node:") || specifier == SOCKETS;
     }
 
     fn name(&mut self, name: &str) {
@@ -174,6 +180,7 @@ mod tests {
             "export default () => globalThis.Buffer",
             "const { process: p } = globalThis",
             "crypto.subtle.digest('SHA-256', data)",
+            "import { connect } from 'cloudflare:sockets'",
             "const name = 'x'; globalThis[name]",
             "await import(name)",
             "await import('some-package')",

@@ -23,7 +23,7 @@ fn entrypoints_are_classes_and_call_each_other() {
         "[[services]]\nbinding = \"ADMIN\"\nservice = \"app\"\nentrypoint = \"Admin\"\nprops = { level = 3 }\n",
         "import { WorkerEntrypoint, env as own } from 'cloudflare:workers';
          export class Admin extends WorkerEntrypoint {
-           async hello(name) { return { name, props: this.ctx.props, isOwn: this.env === own }; }
+           async hello(name) { return { name, props: this.ctx.props, isOwn: this.env.ADMIN === own.ADMIN }; }
            fetch(request) { return new Response(`admin ${new URL(request.url).pathname}`); }
          }
          export default class extends WorkerEntrypoint {
