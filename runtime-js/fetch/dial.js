@@ -6,12 +6,15 @@ import { define } from "../globals.js";
 import { unwrapRefusal } from "../errors/errors.js";
 import { currentActor } from "../actor/context.js";
 import { currentExchange } from "../exchange.js";
+import { writeHeaders } from "../request.js";
 import { hasSocketScheme, listen, NO_STATUS } from "../websocket/client.js";
+import { asksForSocket, openUpgrade } from "../websocket/upgrade.js";
 import { LINE_HEADERS, urlOf } from "../live_response/frame.js";
 import { hasPort, setPortOpener } from "../live_response/states.js";
 import { RemotePort } from "../port/remote_port.js";
 import {
   ArrayPrototypeConcat,
+  ArrayPrototypeFilter,
   ArrayPrototypeJoin,
   ArrayPrototypeMap,
   HeadersPrototypeGet,
@@ -57,7 +60,7 @@ async function fetch(input, init = undefined) {
   const request = new Request(input, init);
   const headers = RequestPrototypeGetHeaders(request);
   if (!HeadersPrototypeHas(headers, "X-Accept-Live")) HeadersPrototypeSet(headers, "X-Accept-Live", "*");
-  const send = () => fetch(request);
+  const send = () => asksForSocket(headers) ? openUpgrade(request) : fetch(request);
   const actor = currentActor();
   let response;
   try {
@@ -124,7 +127,8 @@ const LEADING_SLASHES = new SafeRegExp(/^\/*/);
 function dial(url, { cookie, authorization }, receiver) {
   let socket;
   try {
-    socket = op_socket_dial(url, "", cookie, authorization, MAX_UNSENT);
+    const headers = [["cookie", cookie], ["authorization", authorization]];
+    socket = op_socket_dial(url, writeHeaders(ArrayPrototypeFilter(headers, ({ 1: value }) => value !== "")), MAX_UNSENT);
   } catch (error) {
     queueMicrotask(() => receiver.closed(1006, error.message, false));
     return { send() {}, close() {} };

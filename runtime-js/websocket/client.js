@@ -142,7 +142,8 @@ export class WebSocket extends EventTarget {
     const exchange = currentExchange();
     if (exchange?.ended) throw invalidState("new WebSocket() after the end: the exchange has already ended.");
     this.#address = address;
-    const socket = op_socket_dial(address.href, names, "", "", MAX_UNSENT);
+    const headers = names === "" ? "" : `sec-websocket-protocol\n${names}\n`;
+    const socket = op_socket_dial(address.href, headers, MAX_UNSENT);
     this.#carrier = new Dialled(socket);
     listen(socket, {
       opened: ({ protocol }) => this.#opened(protocol),
@@ -339,7 +340,7 @@ class Dialled {
 /** Dispatches the events of a dialled socket, each after the listener of the one before has returned. */
 export async function listen(socket, listeners) {
   let event;
-  while ((event = await op_socket_next(socket)) !== null) listeners[event.type](event);
+  while ((event = await op_socket_next(socket)) !== null) listeners[event.type]?.(event);
 }
 
 /**

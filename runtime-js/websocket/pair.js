@@ -542,7 +542,7 @@ class Line {
   }
 }
 
-class WebSocketPair {
+export class WebSocketPair {
   constructor() {
     const { 0: near, 1: far } = [new End(), new End()];
     near.connect(far);

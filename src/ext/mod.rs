@@ -423,6 +423,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "wasm.js",
         "websocket/client.js",
         "websocket/pair.js",
+        "websocket/upgrade.js",
         "workers/actors.js",
         "workers/assets.js",
         "workers/context.js",

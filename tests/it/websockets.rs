@@ -653,6 +653,71 @@ fn two_handlers_talk_to_each_other() {
     assert_eq!(host.get("/").json(), json!({ "same": true }));
 }
 
+/// A handler may answer with the socket of another server, and may talk to that itself.
+#[test]
+fn fetch_gets_the_socket_of_another_server() {
+    let upstream = Site::new()
+        .file(
+            "handler.js",
+            r#"export default function ({ request, url }) {
+              if (url.pathname === "/refused") return new Response("not you", { status: 403, headers: { "x-why": "rank" } });
+              const [client, server] = Object.values(new WebSocketPair());
+              server.accept();
+              server.binaryType = "arraybuffer";
+              server.addEventListener("message", ({ data }) => data === "bye" ? server.close(4001, "gone") : server.send(data));
+              server.send(`${url.search} ${request.headers.get("authorization")} ${request.headers.get("x-own")}`);
+              const headers = { "x-from": "upstream" };
+              if (request.headers.has("sec-websocket-protocol")) headers["sec-websocket-protocol"] = "chat";
+              return new Response(null, { status: 101, webSocket: client, headers });
+            }"#,
+        )
+        .serve();
+    let site = Site::new().file(
+        "handler.js",
+        format!(
+            r#"const upstream = "http://{}";
+            const headers = {{ upgrade: "WebSocket", authorization: "Bearer key", "x-own": "1" }};
+            export default async function ({{ request, url }}) {{
+              if (url.pathname === "/passed") return fetch(upstream + "/?passed", request);
+              const response = await fetch(upstream + "/refused", {{ headers }});
+              const refused = [response.status, response.webSocket, response.headers.get("x-why"), await response.text()];
+              const {{ status, webSocket }} = await fetch(upstream + "/?talks", {{ headers }});
+              const heard = [];
+              webSocket.binaryType = "arraybuffer";
+              webSocket.accept();
+              await new Promise((resolve) => {{
+                webSocket.addEventListener("message", ({{ data }}) => {{
+                  heard.push(typeof data === "string" ? data : new Uint8Array(data).length);
+                  if (heard.length === 1) webSocket.send("said");
+                  if (heard.length === 2) webSocket.send(new Uint8Array(3));
+                  if (heard.length === 3) webSocket.send("bye");
+                }});
+                webSocket.addEventListener("close", ({{ code, reason }}) => resolve(heard.push([code, reason])));
+              }});
+              const gone = await fetch("http://127.0.0.1:1/", {{ headers }}).catch((error) => error.name);
+              return {{ refused, status, heard, gone }};
+            }}"#,
+            upstream.address()
+        ),
+    );
+    let host = site.serve();
+
+    let talked = host.get("/").json();
+    let heard = json!(["?talks Bearer key 1", "said", 3, [4001, "gone"]]);
+    let refused = json!([403, null, "rank", "not you"]);
+    assert_eq!(talked, json!({ "refused": refused, "status": 101, "heard": heard, "gone": "TypeError" }));
+
+    let headers = [("authorization", "Basic me"), ("x-own", "2"), ("sec-websocket-protocol", "chat")];
+    let (mut socket, response) = open(&host, "/passed", &headers).expect("a socket");
+    assert_eq!(response.headers()["x-from"], "upstream");
+    assert_eq!(response.headers()["sec-websocket-protocol"], "chat");
+    assert_eq!(next(&mut socket), Some(Message::text("?passed Basic me 2")));
+    socket.send(Message::binary(vec![1, 2])).expect("an open socket");
+    assert_eq!(next(&mut socket), Some(Message::binary(vec![1, 2])));
+    socket.send("bye".into()).expect("an open socket");
+    assert_eq!(closed(&mut socket), (4001, "gone".to_owned()));
+}
+
 /// The bytes of messages that clients begin and do not end are limited, also in sum.
 #[test]
 fn messages_that_do_not_end_have_one_budget() {

@@ -11,7 +11,8 @@ use std::time::Duration;
 use deno_core::{OpState, ToJsBuffer, op2};
 use deno_permissions::PermissionsContainer;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
-use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use hyper::HeaderMap;
+use hyper::header::{HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use serde::Serialize;
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, Notify, Semaphore, mpsc};
@@ -74,6 +75,13 @@ struct Outbox {
 pub(crate) enum SocketEvent {
     Opened {
         protocol: String,
+        headers: Vec<(String, String)>,
+    },
+    /// The server answered with something else than a WebSocket; `Closed` follows.
+    Refused {
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: ToJsBuffer,
     },
     Text {
         data: String,
@@ -121,29 +129,28 @@ impl SocketEvent {
         match self {
             SocketEvent::Text { data } => data.len(),
             SocketEvent::Binary { length, .. } => *length,
-            SocketEvent::Opened { .. } | SocketEvent::Closed { .. } => 0,
+            SocketEvent::Opened { .. } | SocketEvent::Refused { .. } | SocketEvent::Closed { .. } => 0,
         }
     }
 }
 
-/// Starts to connect; empty headers are not sent. `max_unsent`: maximum number of unsent bytes. Returns the
-/// number of the socket, which is valid until its `closed` event.
+/// Starts to connect. `headers`: names and values of more headers, each followed by a line feed. `max_unsent`: maximum
+/// number of unsent bytes. Returns the number of the socket, which is valid until its `closed` event.
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_socket_dial(
     state: &mut OpState,
     #[string] url: &str,
-    #[string] protocols: &str,
-    #[string] cookie: &str,
-    #[string] authorization: &str,
+    #[string] headers: &str,
     #[smi] max_unsent: u32,
 ) -> Result<u32, OpError> {
     let refused = |error: &dyn std::fmt::Display| OpError::Dial(url.to_owned(), error.to_string());
     let mut request = url.into_client_request().map_err(|error| refused(&error))?;
-    let headers = [(SEC_WEBSOCKET_PROTOCOL, protocols), (COOKIE, cookie), (AUTHORIZATION, authorization)];
-    for (name, value) in headers.into_iter().filter(|(_, value)| !value.is_empty()) {
-        let value = HeaderValue::from_str(value).map_err(|error| refused(&error))?;
-        request.headers_mut().insert(name, value);
+    let mut lines = headers.split('\n');
+    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+        let name = HeaderName::try_from(name).map_err(|error| refused(&error))?;
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|error| refused(&error))?;
+        request.headers_mut().append(name, value);
     }
     let (outgoing, queued) = mpsc::unbounded_channel();
     let (events, incoming) = mpsc::channel(UNREAD_MESSAGES);
@@ -285,13 +292,27 @@ async fn run_connection(
         Ok(Ok((socket, response))) => {
             let protocol = response.headers().get(SEC_WEBSOCKET_PROTOCOL);
             let protocol = protocol.and_then(|name| name.to_str().ok()).unwrap_or_default().to_owned();
-            if delivery.deliver(SocketEvent::Opened { protocol }).await {
+            let headers = headers_of(response.headers());
+            if delivery.deliver(SocketEvent::Opened { protocol, headers }).await {
                 run_messages(socket, queued, &outbox, &delivery).await;
             }
+        }
+        Ok(Err(Error::Http(answer))) => {
+            let (head, body) = answer.into_parts();
+            let error = format!("no connection: the server answers with {}", head.status);
+            let (status, headers) = (head.status.as_u16(), headers_of(&head.headers));
+            let body = body.unwrap_or_default().into();
+            delivery.deliver(SocketEvent::Refused { status, headers, body }).await;
+            delivery.deliver(SocketEvent::lost(error)).await;
         }
         Ok(Err(error)) => drop(delivery.deliver(SocketEvent::lost(format!("no connection: {error}"))).await),
         Err(_) => drop(delivery.deliver(SocketEvent::lost("no connection in time")).await),
     }
+}
+
+fn headers_of(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
 /// Connects to the first address of the host that accepts. Fails where one of the addresses is refused.
