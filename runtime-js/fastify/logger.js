@@ -11,6 +11,9 @@ const {
   ArrayPrototypePush,
   ArrayPrototypeSlice,
   DateNow,
+  Error,
+  JSONParse,
+  JSONRawJSON,
   JSONStringify,
   ObjectAssign,
   ObjectEntries,
@@ -23,6 +26,7 @@ const {
   String,
   StringPrototypeEndsWith,
   StringPrototypeReplace,
+  StringPrototypeSlice,
   StringPrototypeSplit,
   SymbolFor,
 } = primordials;
@@ -32,7 +36,7 @@ export const LEVELS = { __proto__: null, trace: 10, debug: 20, info: 30, warn: 4
 const NAMES = ["trace", "debug", "info", "warn", "error", "fatal"];
 const PLACE = new SafeRegExp("%[sdifjoOc%]", "g");
 /** Properties that every record has, which a line for people leaves out. */
-const HIDDEN = { __proto__: null, level: true, time: true, msg: true, pid: true, hostname: true };
+const HIDDEN = { __proto__: null, level: true, time: true, pid: true, hostname: true };
 
 export const isError = (value) => value !== null && typeof value === "object" && typeof value.stack === "string" &&
   typeof value.message === "string";
@@ -61,7 +65,7 @@ function json(value) {
   const seen = [];
   try {
     return JSONStringify(value, (_, inner) => {
-      if (typeof inner === "bigint") return String(inner);
+      if (typeof inner === "bigint") return JSONRawJSON(String(inner));
       if (inner !== null && typeof inner === "object") {
         if (primordials.ArrayPrototypeIncludes(seen, inner) && seen.length > 200) return "[Circular]";
         ArrayPrototypePush(seen, inner);
@@ -95,15 +99,16 @@ function stackFor(error, message) {
 }
 
 /** Prints a record for people: the message, then what else the record has. */
-function toHost(record, level) {
+function toHost(record, level, messageKey = "msg") {
   const rest = [];
+  const message = record[messageKey];
   let stack = "";
   for (const { 0: key, 1: value } of new SafeArrayIterator(ObjectEntries(record))) {
-    if (HIDDEN[key] || value === undefined) continue;
-    if (key === "err" && value !== null && typeof value === "object" && typeof value.stack === "string") stack = stackFor(value, record.msg);
+    if (HIDDEN[key] || key === messageKey || value === undefined) continue;
+    if (key === "err" && value !== null && typeof value === "object" && typeof value.stack === "string") stack = stackFor(value, message);
     else ArrayPrototypePush(rest, `${key}=${typeof value === "string" ? value : json(value)}`);
   }
-  const words = record.msg === undefined ? rest : [record.msg, ...new SafeArrayIterator(rest)];
+  const words = message === undefined ? rest : [message, ...new SafeArrayIterator(rest)];
   op_console(`${ArrayPrototypeJoin(words, " ")}${stack}\n`, level >= 50 ? 3 : level >= 40 ? 2 : level >= 30 ? 1 : 0);
 }
 
@@ -145,6 +150,13 @@ function redactor(option) {
   };
 }
 
+/** The levels of a logger, by name. */
+function levelsOf({ customLevels, useOnlyCustomLevels = false }) {
+  if (customLevels === undefined || customLevels === null) return LEVELS;
+  const own = useOnlyCustomLevels ? { silent: Infinity } : LEVELS;
+  return ObjectAssign({ __proto__: null }, own, customLevels);
+}
+
 /** A logger; `write` receives each record and its level. */
 export class Logger {
   #bindings;
@@ -152,6 +164,8 @@ export class Logger {
   #write;
   #options;
   #redact;
+  #levels;
+  #level;
 
   constructor(options, bindings = {}, serializers = SERIALIZERS, write = toHost) {
     this.#options = options;
@@ -159,27 +173,47 @@ export class Logger {
     this.#bindings = bindings;
     this.#serializers = serializers;
     this.#write = write;
-    this.level = options.level ?? "info";
+    this.#levels = levelsOf(options);
+    for (const name of new SafeArrayIterator(ObjectKeys(options.customLevels ?? {}))) defineLevel(this, name);
+    this.level = options.enabled === false ? "silent" : options.level ?? "info";
+  }
+
+  get level() {
+    return this.#level;
+  }
+
+  set level(name) {
+    if (this.#levels[name] === undefined) throw new Error(`unknown level ${name}`);
+    this.#level = name;
   }
 
   get levels() {
-    return { labels: {}, values: LEVELS };
+    const labels = {};
+    for (const { 0: name, 1: value } of new SafeArrayIterator(ObjectEntries(this.#levels))) labels[value] = name;
+    delete labels.Infinity;
+    return { labels, values: this.#levels };
   }
 
   get levelVal() {
-    return LEVELS[this.level] ?? 30;
+    return this.#levels[this.#level];
+  }
+
+  get msgPrefix() {
+    return this.#options.msgPrefix;
   }
 
   isLevelEnabled(name) {
-    return LEVELS[name] >= this.levelVal;
+    return this.#levels[name] >= this.levelVal;
   }
 
+  /** What the application has bound: not what all records of the process have. */
   bindings() {
-    return ObjectAssign({}, this.#bindings);
+    const { pid: _pid, hostname: _hostname, ...own } = this.#bindings;
+    return own;
   }
 
   setBindings(bindings) {
-    ObjectAssign(this.#bindings, bindings);
+    ObjectAssign(this.#bindings, serialized(bindings, this.#serializers));
   }
 
   flush(callback) {
@@ -192,45 +226,89 @@ export class Logger {
     const serializers = options.serializers === undefined
       ? this.#serializers
       : ObjectAssign({}, this.#serializers, options.serializers);
-    const inherited = ObjectAssign({}, this.#options, { level: options.level ?? this.level });
+    const inherited = ObjectAssign({}, this.#options, { level: options.level ?? this.#level });
+    delete inherited.enabled;
     if (options.redact !== undefined) inherited.redact = options.redact;
-    const own = ObjectAssign({}, this.#bindings, serialized(bindings, serializers));
+    if (options.formatters !== undefined) inherited.formatters = ObjectAssign({}, this.#options.formatters, options.formatters);
+    const shown = serialized(bindings, serializers);
+    const shape = options.formatters?.bindings;
+    if (options.customLevels !== undefined) {
+      inherited.customLevels = ObjectAssign({}, this.#options.customLevels, options.customLevels);
+    }
     if (options.msgPrefix) inherited.msgPrefix = (this.#options.msgPrefix ?? "") + options.msgPrefix;
-    return new Logger(inherited, own, serializers, this.#write);
+    const own = ObjectAssign({}, this.#bindings, shape === undefined ? shown : shape(shown));
+    const child = new Logger(inherited, own, serializers, this.#write);
+    this.#options.onChild?.(child);
+    return child;
   }
 
   /** Writes a record of a level. */
   record(name, first, message, values) {
-    const level = LEVELS[name];
-    if (level < this.levelVal) return;
-    const record = { level, time: DateNow() };
-    ObjectAssign(record, this.#bindings);
-    const messageKey = this.#options.messageKey ?? "msg";
+    const level = this.#levels[name];
+    // A level that only others have is none.
+    if (level === undefined || level < this.levelVal) return;
+    const { hooks } = this.#options;
+    if (hooks?.logMethod !== undefined) {
+      const args = [first, message, ...new SafeArrayIterator(values)];
+      while (args.length > 0 && args[args.length - 1] === undefined) args.length -= 1;
+      const write = (...given) => this.#put(name, level, given[0], given[1], ArrayPrototypeSlice(given, 2));
+      return hooks.logMethod.call(this, args, write, level);
+    }
+    this.#put(name, level, first, message, values);
+  }
+
+  #put(name, level, first, message, values) {
+    const { messageKey = "msg", errorKey = "err", nestedKey, formatters, mixin, mixinMergeStrategy, msgPrefix } = this.#options;
+    const record = formatters?.level === undefined ? { level } : ObjectAssign({}, formatters.level(name, level));
+    ObjectAssign(record, timeOf(this.#options.timestamp), this.#bindings);
+    let text;
+    let prefix = msgPrefix ?? "";
+    let object = null;
     if (typeof first === "string") {
-      record[messageKey] = format(first, message === undefined ? values : [message, ...new SafeArrayIterator(values)]);
+      text = format(first, message === undefined ? values : [message, ...new SafeArrayIterator(values)]);
     } else {
-      if (isError(first)) ObjectAssign(record, serialized({ err: first }, this.#serializers));
-      else if (isRequest(first)) ObjectAssign(record, serialized({ req: first }, this.#serializers));
-      else if (first !== null && typeof first === "object") {
-        const mixed = this.#options.mixin === undefined ? first : ObjectAssign({}, this.#options.mixin(), first);
-        ObjectAssign(record, serialized(mixed, this.#serializers));
+      if (isError(first)) object = { [errorKey]: first };
+      else if (isRequest(first)) object = { req: first };
+      else if (first !== null && typeof first === "object") object = first;
+      if (message !== undefined) text = format(String(message), values);
+      else if (isError(first)) {
+        text = first.message;
+        prefix = "";
       }
-      if (message !== undefined) record[messageKey] = format(String(message), values);
-      else if (isError(first)) record[messageKey] = first.message;
     }
-    if (this.#options.msgPrefix && record[messageKey] !== undefined) {
-      record[messageKey] = this.#options.msgPrefix + record[messageKey];
+    if (mixin !== undefined) {
+      const mixed = mixin(object ?? {}, level, this);
+      object = mixinMergeStrategy === undefined ? ObjectAssign(mixed, object) : mixinMergeStrategy(object ?? {}, mixed);
     }
+    if (formatters?.log !== undefined) object = formatters.log(object ?? {});
+    if (object !== null) {
+      const shown = serialized(object, this.#serializers, errorKey);
+      if (nestedKey) record[nestedKey] = shown;
+      else ObjectAssign(record, shown);
+    }
+    if (text !== undefined) record[messageKey] = prefix + text;
     this.#redact?.(record);
-    this.#write(record, level);
+    this.#write(record, level, messageKey);
+  }
+}
+
+/** The time of a record. A function gives a piece of JSON, which begins with a comma. */
+function timeOf(option) {
+  if (option === undefined || option === true) return { time: DateNow() };
+  if (typeof option !== "function") return {};
+  try {
+    return JSONParse(`{${StringPrototypeSlice(option(), 1)}}`);
+  } catch {
+    return { time: DateNow() };
   }
 }
 
 const isRequest = (value) => value !== null && typeof value === "object" && typeof value.method === "string" &&
   value.headers !== undefined && value.socket !== undefined;
 
-for (const name of new SafeArrayIterator(NAMES)) {
-  primordials.ObjectDefineProperty(Logger.prototype, name, {
+/** Gives a logger the method of a level. */
+function defineLevel(logger, name) {
+  primordials.ObjectDefineProperty(logger, name, {
     __proto__: null,
     configurable: true,
     writable: true,
@@ -240,10 +318,14 @@ for (const name of new SafeArrayIterator(NAMES)) {
   });
 }
 
-function serialized(object, serializers) {
+for (const name of new SafeArrayIterator(NAMES)) defineLevel(Logger.prototype, name);
+
+/** What records show of an object. The serializer of errors is that of `err`, under whatever key they are. */
+function serialized(object, serializers, errorKey = "err") {
   const shown = {};
   for (const key of new SafeArrayIterator(ObjectKeys(object))) {
-    shown[key] = ObjectHasOwn(serializers, key) ? serializers[key](object[key]) : object[key];
+    const serializer = ObjectHasOwn(serializers, key) ? serializers[key] : key === errorKey ? serializers.err : undefined;
+    shown[key] = serializer === undefined ? object[key] : serializer(object[key]);
   }
   return shown;
 }
@@ -275,12 +357,16 @@ export function loggerOf(option, fallback) {
   const { err } = option.serializers ?? {};
   if (err === undefined && option.serializers?.error) serializers.err = SERIALIZERS.err;
   const custom = stream ?? (file === undefined ? undefined : fileStream(file));
-  const process = primordials.globalThis?.process;
-  const write = custom === undefined ? toHost : (record) => {
-    const all = { level: record.level, time: record.time, pid: process?.pid, hostname: option.base === null ? undefined : "liveline" };
-    custom.write(`${json(ObjectAssign(all, record))}\n`);
-  };
-  return new Logger(option, {}, serializers, write);
+  const write = custom === undefined ? toHost : (record) => custom.write(`${json(record)}\n`);
+  return new Logger(option, baseOf(option), serializers, write);
+}
+
+/** What all records have. */
+function baseOf({ base, name, formatters }) {
+  const { pid } = primordials.globalThis?.process ?? {};
+  const all = base === null ? {} : ObjectAssign({}, base ?? { pid, hostname: "liveline" });
+  if (name !== undefined) all.name = name;
+  return base === null || formatters?.bindings === undefined ? all : formatters.bindings(all);
 }
 
 function fileStream(file) {
