@@ -13,6 +13,7 @@ const {
   ArrayIsArray,
   ArrayBufferIsView,
   ArrayPrototypeIncludes,
+  ArrayPrototypeFind,
   ArrayPrototypePush,
   Error,
   FunctionPrototypeCall,
@@ -40,7 +41,6 @@ const kHasStatus = Symbol("fastify.reply.hasStatus");
 const kIsSent = Symbol("fastify.reply.isSent");
 const kIsHijacked = Symbol("fastify.reply.isHijacked");
 const kNextHandler = Symbol("fastify.reply.nextErrorHandler");
-const kFellBack = Symbol("fastify.reply.fellBack");
 const kInOnError = Symbol("fastify.reply.isRunningOnErrorHook");
 const kSerializer = Symbol("fastify.reply.serializer");
 const kTrailers = Symbol("fastify.reply.trailers");
@@ -50,7 +50,6 @@ const readClock = performance.now;
 const now = () => primordials.ReflectApply(readClock, performance, []);
 
 /** Whether hooks before sending are passed over. */
-const kSkipsOnSend = Symbol("fastify.reply.skipsOnSend");
 const kBegan = Symbol("fastify.reply.began");
 const kTook = Symbol("fastify.reply.took");
 const kRawUsed = Symbol("fastify.reply.raw");
@@ -73,11 +72,9 @@ export function Reply(transport, request) {
   this[kIsSent] = false;
   this[kIsHijacked] = false;
   this[kNextHandler] = null;
-  this[kFellBack] = false;
   this[kInOnError] = false;
   this[kSerializer] = null;
   this[kTrailers] = null;
-  this[kSkipsOnSend] = false;
   this[kBegan] = now();
   this[kTook] = -1;
   this[kRawUsed] = null;
@@ -228,7 +225,13 @@ method("getDecorator", function (name) {
   return typeof value === "function" ? primordials.FunctionPrototypeBind(value, this) : value;
 });
 method("callNotFound", function () {
-  this.request[kContext].server.callNotFound(this.request, this);
+  const { isNotFound, server } = this.request[kContext];
+  if (isNotFound) {
+    this.log.warn("Trying to send a NotFound error inside a 404 handler. Sending basic 404 response.");
+    this.code(404).send("404 Not Found");
+  } else {
+    server.callNotFound(this.request, this);
+  }
   return this;
 });
 method("writeEarlyHints", function (_, callback) {
@@ -326,15 +329,10 @@ function serialized(context, payload, status, type) {
 function beforeSending(reply, payload) {
   const context = reply.request[kContext];
   const hooks = context.onSend;
-  if (hooks === null || reply[kSkipsOnSend] || reply[kTransport].isOver) return write(reply, payload);
+  if (hooks === null || reply[kTransport].isOver) return write(reply, payload);
   runPayloadHooks(hooks, context.server, reply.request, reply, payload, (error, value) => {
-    if (error) {
-      // They are not run again for the answer that the error makes.
-      reply[kSkipsOnSend] = true;
-      sendError(reply, error, true);
-    } else {
-      write(reply, value);
-    }
+    if (error) sendError(reply, error);
+    else write(reply, value);
   });
 }
 
@@ -387,8 +385,6 @@ function write(reply, payload) {
     }
   }
   if (typeof payload !== "string" && !ArrayBufferIsView(payload)) {
-    // A hook before sending may have left it, and would do so again.
-    reply[kSkipsOnSend] = true;
     return sendError(reply, new codes.FST_ERR_REP_INVALID_PAYLOAD_TYPE(typeof payload));
   }
   reply[kIsSent] = true;
@@ -498,12 +494,12 @@ export function answered(reply, error) {
 // -- errors ----------------------------------------------------------------------------------------------------------
 
 /** Answers with an error, by the error handlers from the innermost out. */
-export function sendError(reply, given, isFromOnSend = false) {
-  const error = given;
+export function sendError(reply, error) {
   const context = reply.request[kContext];
   const hooks = context.onError;
-  // They have run where a handler passes the error on.
-  if (hooks === null || isFromOnSend || reply[kNextHandler] !== null) return handle(reply, error);
+  // They have run where a handler passes the error on. They run again for what goes wrong with the last answer.
+  const isPassedOn = reply[kNextHandler] !== null && reply[kNextHandler] !== LAST_ANSWER;
+  if (hooks === null || isPassedOn) return handle(reply, error);
   reply[kInOnError] = true;
   runQuietly(hooks, context.server, [reply.request, reply, error], () => {
     reply[kInOnError] = false;
@@ -514,29 +510,41 @@ export function sendError(reply, given, isFromOnSend = false) {
   });
 }
 
+/** In the place of the next handler of errors: no handler is left. */
+const NO_HANDLER = { __proto__: null };
+/** In the same place: the error was sent as JSON, which hooks before sending may spoil, but only once. */
+const LAST_ANSWER = { __proto__: null };
+
 function handle(reply, error) {
   if (reply[kTransport].isOver) return;
   const context = reply.request[kContext];
-  const handler = reply[kNextHandler] === null ? context.errorHandler : reply[kNextHandler];
+  const next = reply[kNextHandler];
+  const handler = next === null ? context.errorHandler ?? NO_HANDLER : next;
   delete reply[kHeaders]["content-type"];
   delete reply[kHeaders]["content-length"];
-  if (handler === undefined || handler === false) {
-    reply[kNextHandler] = false;
-    const isAgain = reply[kFellBack];
-    reply[kFellBack] = true;
-    return fallBack(reply, error, isAgain);
+  if (handler === LAST_ANSWER) return write(reply, errorText(reply, error));
+  if (handler === NO_HANDLER) {
+    reply[kNextHandler] = LAST_ANSWER;
+    return beforeSending(reply, errorText(reply, error));
   }
   // What the handler throws goes to the one around it.
-  reply[kNextHandler] = handler.outer ?? false;
+  reply[kNextHandler] = handler.outer ?? NO_HANDLER;
   let result;
   try {
     result = FunctionPrototypeCall(handler.func, handler.server ?? context.server, error, reply.request, reply);
   } catch (thrown) {
-    return reply.sent ? undefined : sendError(reply, thrown, true);
+    if (!reply.sent) sendThrown(reply, thrown);
+    return;
   }
   if (result === undefined) return;
   if (isThenable(result)) followResult(result, reply);
   else reply.send(result);
+}
+
+/** Sends what a handler of errors has thrown, which need not be an error. */
+function sendThrown(reply, thrown) {
+  if (isErrorObject(thrown)) sendError(reply, thrown);
+  else reply.send(thrown);
 }
 
 /** Sends what a handler's promise resolves with. */
@@ -560,14 +568,11 @@ export function followResult(promise, reply) {
 /** The handler of errors that nobody else handles. */
 export function defaultErrorHandler(error, request, reply) {
   setHeaders(error, reply);
-  if (!reply[kHasStatus] || reply.statusCode === 200) {
-    const status = error?.statusCode ?? error?.status;
-    reply.code(status >= 400 && status <= 599 ? status : 500);
-  }
+  const own = [error?.statusCode, error?.status, reply[kHasStatus] ? reply.statusCode : 500];
+  reply.code(ArrayPrototypeFind(own, (status) => status >= 400 && status <= 599) ?? 500);
   const log = context(reply).server.logController;
   log.errored(request, reply, error);
-  if (isErrorObject(error)) sendError(reply, error, true);
-  else reply.send(error);
+  sendThrown(reply, error);
 }
 
 const isErrorObject = (value) => value instanceof Error || tagOf(value) === "[object Error]";
@@ -579,8 +584,8 @@ function setHeaders(error, reply) {
   for (const name of new SafeArrayIterator(ObjectKeys(headers))) reply.header(name, headers[name]);
 }
 
-/** Sends an error as JSON. */
-function fallBack(reply, error, isAgain) {
+/** An error as JSON, with the status that the reply has. */
+function errorText(reply, error) {
   const status = reply.statusCode;
   reply[kHeaders]["content-type"] ??= "application/json; charset=utf-8";
   let text;
@@ -602,8 +607,6 @@ function fallBack(reply, error, isAgain) {
     const wrapped = new codes.FST_ERR_FAILED_ERROR_SERIALIZATION(failure.message, error?.message);
     text = JSONStringify({ statusCode: 500, code: wrapped.code, error: STATUS_CODES[500], message: wrapped.message });
   }
-  // Hooks that failed with the error's own answer are not asked again.
-  if (isAgain) write(reply, text);
-  else beforeSending(reply, text);
+  return text;
 }
 

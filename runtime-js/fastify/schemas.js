@@ -278,19 +278,15 @@ function part(context, request, names, index, end) {
       error.statusCode ??= 500;
       return end(error);
     }
-    const settle = (given) => {
-      const failure = outcome(check, given, name, request, context);
-      return failure;
-    };
     if (isThenable(result)) {
       PromisePrototypeThen(primordials.PromiseResolve(result), (given) => {
-        const failure = settle(given);
+        const failure = outcome(check, given, name, request, context);
         if (failure) end(failure);
         else part(context, request, names, i + 1, end);
-      }, (error) => end(wrapped(error, name, context)));
+      }, (error) => end(failed(error, name, context)));
       return;
     }
-    const failure = settle(result);
+    const failure = outcome(check, result, name, request, context);
     if (failure) return end(failure);
   }
   end(false);
@@ -298,11 +294,21 @@ function part(context, request, names, index, end) {
 
 /** The error of a validation, or false. A validator returns a boolean, `{ error, value }`, or throws. */
 function outcome(check, result, name, request, context) {
-  if (result === false) return check.errors ? wrapped(check.errors, name, context) : false;
+  if (result === false) return check.errors ? failed(check.errors, name, context) : false;
   if (result === null || typeof result !== "object") return false;
-  if (result.error) return wrapped(result.error, name, context);
+  if (result.error) return failed(result.error, name, context);
   if ("value" in result) request[name === "querystring" ? "query" : name] = result.value;
   return false;
+}
+
+/** The error for what a validator has found; that of the application's formatter, where that throws. */
+function failed(failure, name, context) {
+  try {
+    return wrapped(failure, name, context);
+  } catch (error) {
+    if (error !== null && typeof error === "object") error.statusCode ??= 500;
+    return error;
+  }
 }
 
 function wrapped(failure, name, context) {

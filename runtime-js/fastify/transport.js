@@ -36,6 +36,7 @@ const {
   ArrayPrototypePush,
   ArrayPrototypeSplice,
   FunctionPrototypeCall,
+  PromisePrototypeCatch,
   PromisePrototypeThen,
   SafeArrayIterator,
   StringPrototypeIndexOf,
@@ -224,19 +225,39 @@ export class HostTransport extends Transport {
       this.#resolve();
       return stream;
     };
-    if (typeof source.pipe !== "function") {
-      try {
-        PromisePrototypeThen(pump(this.#exchange, source, begin()), () => {
-          ended(null);
-          if (this.raw !== null) settleRaw(this.raw, status);
-          this.done();
-        });
-      } catch (error) {
-        if (!this.#exchange.ended) failed(error);
+    if (typeof source.pipe === "function") this.#sendReadable(source, status, begin, failed, ended);
+    else this.#sendWebStream(source, status, begin, failed, ended);
+  }
+
+  async #sendWebStream(source, status, begin, failed, ended) {
+    const exchange = this.#exchange;
+    const reader = source.getReader();
+    let isWaiting = true;
+    exchange.onEnd(() => {
+      if (isWaiting) PromisePrototypeCatch(reader.cancel(), () => {});
+    });
+    let stream;
+    try {
+      const { value, done } = await reader.read();
+      isWaiting = false;
+      reader.releaseLock();
+      const bytes = done ? null : this.bytesOf(value);
+      stream = begin();
+      if (bytes !== null && await op_stream_write(stream, bytes)) {
+        await pump(exchange, source, stream);
+      } else {
+        op_stream_end(stream, null);
+        if (!done) PromisePrototypeCatch(source.cancel(), () => {});
       }
-      return;
+    } catch (error) {
+      isWaiting = false;
+      if (stream !== undefined) op_stream_end(stream, error);
+      else if (exchange.ended) return;
+      else return failed(error);
     }
-    this.#sendReadable(source, status, begin, failed, ended);
+    ended(null);
+    if (this.raw !== null) settleRaw(this.raw, status);
+    this.done();
   }
 
   async #sendReadable(source, status, begin, failed, ended) {
