@@ -8,6 +8,7 @@ import { setMount } from "ext:liveline/dispatch/webflo.js";
 import { define, defineLazy } from "ext:liveline/globals.js";
 import { globalThis, SafeArrayIterator, SymbolFor } from "ext:liveline/primordials.js";
 import "./common_js.js";
+import "./module_hooks.js";
 import { deno, provided } from "./deno.js";
 import { mount } from "./mount.js";
 import { Navigator, navigator } from "./navigator.js";

@@ -42,7 +42,7 @@ const OWN: [(&str, &str); 8] = [
 ];
 
 /// Modules that are imported only by the host's own scheme: `liveline:sql`.
-const HOST: [(&str, &str); 7] = [
+const HOST: [(&str, &str); 8] = [
     // What sets `import.meta.env`; see `liveline_compiler::environment`.
     ("env", "export default globalThis[Symbol.for(\"liveline:env\")];"),
     (
@@ -57,6 +57,8 @@ const HOST: [(&str, &str); 7] = [
     ("shared", "export const { shared } = globalThis[Symbol.for(\"liveline:shared\")];"),
     ("topics", "export const { topic, topics } = globalThis[Symbol.for(\"liveline:topics\")];"),
     ("upload", "export const { progressOf, track } = globalThis[Symbol.for(\"liveline:upload\")];"),
+    // What `node:module` is for everybody else.
+    (NODE_MODULE, NODE_MODULE_SOURCE),
     ("password", "export const { hash, verify } = globalThis[Symbol.for(\"liveline:password\")];"),
 ];
 
@@ -65,6 +67,13 @@ const HOST_NAMES: [&str; 1] = ["liveline:sql"];
 const FETCH_PLUS: &str = "export const { LiveResponse, Observer } = globalThis;
 export const { FormDataPlus, HeadersPlus, RequestPlus, ResponsePlus, fetchPlus } =
   globalThis[Symbol.for(\"liveline:fetch-plus\")]();";
+
+/// `node:module` with the host's `registerHooks()`; see `runtime-js/node/module_hooks.js`.
+const NODE_MODULE: &str = "node-module";
+const NODE_MODULE_SOURCE: &str = "import Module from \"node:module\";
+export * from \"node:module\";
+export { Module as default };
+export const registerHooks = globalThis[Symbol.for(\"liveline:register-hooks\")](Module);";
 
 const WORKERS: &str = "export const {
   DurableObject, WorkerEntrypoint, WorkflowEntrypoint, RpcTarget, RpcStub, RpcPromise, RpcProperty, ServiceStub,
@@ -335,7 +344,11 @@ impl Modules {
         if let Some(name) = of_node.filter(|name| name.is_ok() || self.mapped(&file, specifier).is_none()) {
             return name
                 .and_then(|name| {
-                    let url = ModuleSpecifier::parse(&format!("node:{name}"));
+                    let is_wrapped = name == "module" && own_name(referrer) != Some(NODE_MODULE);
+                    let url = match is_wrapped {
+                        true => ModuleSpecifier::parse(&format!("{OWN_SCHEME}{NODE_MODULE}")),
+                        false => ModuleSpecifier::parse(&format!("node:{name}")),
+                    };
                     url.map_err(|error| (error.to_string(), None))
                 })
                 .map_err(|(reason, help)| failed(reason, help));
@@ -521,8 +534,13 @@ fn with_path(mut url: ModuleSpecifier, file: &Path) -> ModuleSpecifier {
 
 /// The name and the source of one of the host's own modules.
 pub(crate) fn own_source(url: &ModuleSpecifier) -> Option<(&'static str, &'static str)> {
-    let name = url.as_str().strip_prefix(OWN_SCHEME)?;
+    let name = own_name(url.as_str())?;
     OWN.iter().chain(&HOST).find(|(own, _)| *own == name).copied()
+}
+
+/// The name of one of the host's own modules.
+fn own_name(url: &str) -> Option<&str> {
+    url.strip_prefix(OWN_SCHEME)
 }
 
 /// The source of a module that the host makes: the names that a script finds without an import.

@@ -57,7 +57,16 @@ macro_rules! module {
 static SOURCES: &[ExtensionFileSource] = embed!(
     module,
     "runtime-js/node",
-    ["common_js.js", "deno.js", "mount.js", "navigator.js", "node.js", "outputs.js", "timers.js"]
+    [
+        "common_js.js",
+        "deno.js",
+        "module_hooks.js",
+        "mount.js",
+        "navigator.js",
+        "node.js",
+        "outputs.js",
+        "timers.js",
+    ]
 );
 
 /// The module of Deno's own runtime that deno_node imports: its specifier and source.

@@ -102,6 +102,51 @@ fn a_package_may_have_the_name_of_a_module_that_needs_the_prefix() {
     assert_eq!(host.get("/").json(), json!(["the package", "another package"]));
 }
 
+/// As Sentry's SDK has them: without a change, what is required loads as without hooks.
+#[test]
+fn hooks_see_and_change_what_is_required() {
+    let host = Site::new()
+        .file("data.json", r#"{ "a": 1 }"#)
+        .file("esm.mjs", "export const which = 'a module';")
+        .file("typed.cts", "const which: string = 'compiled'; module.exports = which;")
+        .file("common.cjs", "module.exports = 'original';")
+        .file(
+            "handler.js",
+            r#"import Module, * as all from "node:module";
+            const require = all.createRequire(import.meta.url);
+            const seen = [];
+            const attempt = (act) => { try { return act(); } catch (error) { return error.code; } };
+            const first = all.registerHooks({ load(url, context, next) {
+              const loaded = next(url, context);
+              seen.push([url.split("/").at(-1), context.format, loaded.format, typeof loaded.source]);
+              return loaded;
+            } });
+            const second = Module.registerHooks({ load(url, context, next) {
+              const loaded = next(url);
+              return url.endsWith(".cjs") ? { ...loaded, source: `${loaded.source}`.replace("original", "changed") } : loaded;
+            } });
+            export default function () {
+              const found = [require("./data.json").a, require("./esm.mjs").which, require("./typed.cts"), require("./common.cjs")];
+              second.deregister();
+              delete require.cache[require.resolve("./common.cjs")];
+              found.push(require("./common.cjs"));
+              first.deregister();
+              delete require.cache[require.resolve("./common.cjs")];
+              found.push(require("./common.cjs"));
+              return { found, seen, wrong: attempt(() => all.registerHooks({ load: 1 })) };
+            }"#,
+        )
+        .serve();
+
+    let answer = host.get("/").json();
+    let found = json!([1, "a module", "compiled", "changed", "original", "original"]);
+    assert_eq!((&answer["found"], &answer["wrong"]), (&found, &json!("ERR_INVALID_ARG_TYPE")), "{answer}");
+    let of = |name: &str, format: &str| json!([name, format, format, "string"]);
+    let [data, esm] = [of("data.json", "json"), of("esm.mjs", "module")];
+    let [typed, common] = [of("typed.cts", "commonjs"), of("common.cjs", "commonjs")];
+    assert_eq!(answer["seen"], json!([data, esm, typed, common, common]));
+}
+
 #[test]
 fn what_the_host_does_not_have_is_refused_by_name() {
     let answer = answer_of(

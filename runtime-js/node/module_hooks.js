@@ -1,0 +1,103 @@
+// `registerHooks` of `node:module`. deno_node has it; here `load` hooks learn the format of a file, as under Node, and a
+// file that no hook changes is loaded as always.
+
+import { core, primordials } from "ext:core/mod.js";
+import { define } from "ext:liveline/globals.js";
+
+const {
+  ArrayPrototypeIndexOf,
+  ArrayPrototypePush,
+  ArrayPrototypeSplice,
+  JSONParse,
+  ObjectAssign,
+  SafeMap,
+  StringPrototypeEndsWith,
+  StringPrototypeStartsWith,
+  SymbolFor,
+  TypeError,
+} = primordials;
+
+// Called with the Module of `node:module` when code first imports that.
+define(SymbolFor("liveline:register-hooks"), (Module) => Module.registerHooks = hooksOf(Module));
+
+/** What replaces `registerHooks` of a Module. */
+function hooksOf(Module) {
+  const register = Module.registerHooks;
+  /** The `load` hooks, of which the last is called first. deno_node knows of one, which calls them. */
+  const loads = [];
+  let all = null;
+  const load = (url, context, next) => loadWith(loads, url, context, next, Module);
+  return function registerHooks(hooks) {
+    const { resolve, load: own } = hooks;
+    // It throws where one is no function.
+    const registered = own === undefined ? register({ resolve }) : register({ resolve, load: own });
+    if (own === undefined) return registered;
+    registered.deregister();
+    const resolving = resolve === undefined ? null : register({ resolve });
+    ArrayPrototypePush(loads, own);
+    all ??= register({ load });
+    return {
+      deregister() {
+        resolving?.deregister();
+        const at = ArrayPrototypeIndexOf(loads, own);
+        if (at >= 0) ArrayPrototypeSplice(loads, at, 1);
+        if (loads.length === 0) {
+          all?.deregister();
+          all = null;
+        }
+      },
+    };
+  };
+}
+
+function loadWith(loads, url, context, next, Module) {
+  let source, format;
+  const step = (index, outer) => (stepUrl, given) => {
+    const known = ObjectAssign({}, outer, given);
+    if (index < 0) {
+      const loaded = next(stepUrl, known);
+      format = loaded.format ?? formatOf(stepUrl, Module);
+      ({ source } = loaded);
+      return ObjectAssign({}, loaded, { format });
+    }
+    let isPassedOn = false;
+    const inner = step(index - 1, known);
+    const result = loads[index](stepUrl, known, (nextUrl, nextContext) => {
+      isPassedOn = true;
+      return inner(nextUrl, nextContext);
+    });
+    if (!isPassedOn && !result?.shortCircuit) throw new TypeError("A load hook calls nextLoad(), or returns { shortCircuit: true }.");
+    return result;
+  };
+  const known = ObjectAssign({}, context, { format: context.format ?? formatOf(url, Module) });
+  const result = step(loads.length - 1, known)(url, undefined);
+  // At the end of the chain the text of a file is read. Where it is not changed, the host loads the file, and compiles it
+  // if that is needed.
+  const isChanged = source === undefined || result?.source !== source || result.format !== format;
+  return isChanged ? result : { format, source: null };
+}
+
+/** The format of a file, by its name and its package; undefined for what is no file. */
+function formatOf(url, Module) {
+  if (StringPrototypeStartsWith(url, "node:")) return "builtin";
+  if (!StringPrototypeStartsWith(url, "file:")) return undefined;
+  if (StringPrototypeEndsWith(url, ".json")) return "json";
+  if (StringPrototypeEndsWith(url, ".wasm")) return "wasm";
+  if (StringPrototypeEndsWith(url, ".mjs") || StringPrototypeEndsWith(url, ".mts")) return "module";
+  if (StringPrototypeEndsWith(url, ".cjs") || StringPrototypeEndsWith(url, ".cts")) return "commonjs";
+  if (!StringPrototypeEndsWith(url, ".js")) return undefined;
+  const description = Module.findPackageJSON(url);
+  return description !== undefined && typeOf(description) === "module" ? "module" : "commonjs";
+}
+
+/** The types of packages, by the files that state them. */
+const types = new SafeMap();
+
+function typeOf(description) {
+  let type = types.get(description);
+  if (type === undefined) {
+    const text = core.createLazyLoader("node:fs")().default.readFileSync(description, "utf8");
+    types.set(description, type = JSONParse(text).type ?? "commonjs");
+  }
+  return type;
+}
