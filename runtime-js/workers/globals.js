@@ -1,20 +1,30 @@
 // Globals of Workers that other handlers do not have.
 
 import { core } from "ext:core/mod.js";
+import { op_environment_set } from "ext:core/ops";
 import { define, defineLazy } from "../globals.js";
 import { defineCrypto } from "./crypto.js";
-import { setTimeout } from "../timers.js";
+import { clearTimeout, setTimeout } from "../timers.js";
 import { WebSocketRequestResponsePair } from "./actors.js";
 import {
+  ArrayPrototypeJoin,
+  ArrayPrototypePop,
+  ArrayPrototypeShift,
   Error,
+  EventTargetPrototypeAddEventListener,
+  EventTargetPrototypeRemoveEventListener,
+  globalThis,
   Headers,
   HeadersPrototypeGetSetCookie,
+  JSONParse,
   Number,
   ObjectDefineProperty,
   ObjectFreeze,
   Promise,
   Request,
+  SafeArrayIterator,
   String,
+  StringPrototypeSplit,
   StringPrototypeToLowerCase,
   TypeError,
 } from "../primordials.js";
@@ -69,6 +79,24 @@ function streams() {
   return { FixedLengthStream, IdentityTransformStream };
 }
 
+/** `scheduler.wait()`. @param {{ signal?: AbortSignal }} [options] */
+function wait(milliseconds, options = undefined) {
+  const signal = options?.signal;
+  return new Promise((resolve, reject) => {
+    if (signal === undefined) return void setTimeout(resolve, milliseconds);
+    if (signal.aborted) return reject(signal.reason);
+    const aborted = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      EventTargetPrototypeRemoveEventListener(signal, "abort", aborted);
+      resolve();
+    }, milliseconds);
+    EventTargetPrototypeAddEventListener(signal, "abort", aborted, { once: true });
+  });
+}
+
 /** Defines them, once a project is a Worker. */
 export function defineGlobals(flags) {
   const shared = new Cache();
@@ -92,5 +120,38 @@ export function defineGlobals(flags) {
     },
     writable: true,
   });
-  define("scheduler", { wait: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)) });
+  define("scheduler", { wait });
+}
+
+/**
+ * Defines a name that a bundler would replace: `define` of the configuration.
+ * @param {string} name `NAME`, or a name of what `globalThis` or `process.env` has: `process.env.NAME`
+ * @param {string} text JSON, or another name
+ */
+export function defineName(name, text) {
+  const parts = StringPrototypeSplit(name, ".");
+  if (parts[0] === "globalThis") ArrayPrototypeShift(parts);
+  const last = ArrayPrototypePop(parts);
+  if (ArrayPrototypeJoin(parts, ".") === "process.env") {
+    const value = valueOf(text);
+    op_environment_set(last, typeof value === "string" ? value : text);
+    return;
+  }
+  let holder = globalThis;
+  for (const part of new SafeArrayIterator(parts)) {
+    if (holder[part] === undefined) ObjectDefineProperty(holder, part, { __proto__: null, configurable: true, value: {}, writable: true });
+    holder = holder[part];
+  }
+  ObjectDefineProperty(holder, last, { __proto__: null, configurable: true, enumerable: true, get: () => valueOf(text) });
+}
+
+/** What the text of a definition stands for. */
+function valueOf(text) {
+  try {
+    return JSONParse(text);
+  } catch {
+    let value = globalThis;
+    for (const part of new SafeArrayIterator(StringPrototypeSplit(text, "."))) value = value?.[part];
+    return value;
+  }
 }

@@ -6,7 +6,7 @@ import { EntrypointStub, entrypoints, isActorClass, isEntrypoint, setEntrypoints
 import { ExecutionContext, requestFor } from "./context.js";
 import { answerByAssets, configureAssets, isAssetFirst, missingAsset, navigationAsset } from "./assets.js";
 import { addFunction, functionFor } from "./functions.js";
-import { defineGlobals } from "./globals.js";
+import { defineGlobals, defineName } from "./globals.js";
 import "./modules.js";
 import { isScheduledRequest, runScheduled, startCrons } from "./scheduled.js";
 import { startConsumers } from "./queue.js";
@@ -73,6 +73,7 @@ export const workers = {
     for (const name of new SafeArrayIterator(ObjectKeys(settings.secrets))) {
       binding({ name, kind: "var", value: settings.secrets[name], place: ".dev.vars" });
     }
+    for (const name of new SafeArrayIterator(ObjectKeys(settings.define ?? {}))) defineName(name, settings.define[name]);
     bound = classesOf(settings);
     setEnv(() => environmentOf());
     configureAssets(settings, isOn("2025-04-01", "assets_navigation_prefers_asset_serving",

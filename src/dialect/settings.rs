@@ -1,6 +1,6 @@
 //! What the configuration of a project decides besides its routes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use fast_glob::glob_match;
@@ -14,6 +14,8 @@ pub(crate) struct Settings {
     pub scripts: Vec<(&'static str, String)>,
     /// What imports of files that hold no code mean; the first rule that fits decides.
     pub files: Vec<FileRule>,
+    /// What imports mean by other names: specifiers, and those that stand for them.
+    pub aliases: BTreeMap<String, String>,
     /// Whether JSX is compiled in plain files of JavaScript, too.
     pub has_jsx: bool,
     /// Whether an application answers every address: the host's scripts for pages have none at the root.
@@ -55,6 +57,7 @@ impl Settings {
     pub(super) fn extend(&mut self, more: Settings) {
         self.scripts.extend(more.scripts);
         self.files.extend(more.files);
+        self.aliases.extend(more.aliases);
         self.has_jsx |= more.has_jsx;
         self.is_application |= more.is_application;
         self.scope = self.scope.take().or(more.scope);

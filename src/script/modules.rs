@@ -320,6 +320,8 @@ impl Modules {
 
     /// The URL of `specifier` in the module `referrer`.
     pub(crate) fn resolve(&self, specifier: &str, referrer: &str) -> Result<ModuleSpecifier, ResolveError> {
+        let settings = self.settings();
+        let specifier = settings.aliases.get(specifier).map_or(specifier, String::as_str);
         if let Some((name, _)) = OWN.iter().find(|(name, _)| *name == specifier) {
             let url = format!("{OWN_SCHEME}{name}");
             return Ok(ModuleSpecifier::parse(&url).expect("own names are valid URLs"));

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use liveline_compiler::Diagnostic;
 use serde_json::{Value as Json, json};
+use url::Url;
 
 use super::bindings::{self, Binding, Consumer, Kind};
 use super::tree::{Node, Source};
@@ -29,6 +30,10 @@ pub(super) struct Config {
     pub crons: Vec<Cron>,
     pub assets: Option<Assets>,
     pub rules: Vec<FileRule>,
+    /// What code finds by a name, as JSON or as another name.
+    pub define: BTreeMap<String, String>,
+    /// Modules that stand for others, by their specifiers.
+    pub aliases: BTreeMap<String, String>,
     /// Names that this host and wrangler do not know.
     pub unknown: Vec<Diagnostic>,
 }
@@ -239,6 +244,9 @@ impl<'a> Reader<'a> {
         let (crons, assets, rules) =
             (self.crons(), self.assets(&folder), self.rules(&folder, main.as_deref()));
         let name = text(&self, "name");
+        let define = self.texts("define");
+        let aliases =
+            self.texts("alias").into_iter().map(|(name, to)| (name, module_in(&folder, to))).collect();
         let unknown = self.unknown();
         if !self.problems.is_empty() {
             return Err(self.problems);
@@ -256,8 +264,26 @@ impl<'a> Reader<'a> {
             crons,
             assets,
             rules,
+            define,
+            aliases,
             unknown,
         })
+    }
+
+    /// A table of texts; notes an error where one is none.
+    fn texts(&mut self, name: &str) -> BTreeMap<String, String> {
+        let mut texts = BTreeMap::new();
+        for (key, node) in self.get(name).map(Node::entries).unwrap_or_default() {
+            match node.text() {
+                Some(text) => drop(texts.insert(key.name.clone(), text.to_owned())),
+                None => self.problem(
+                    format!("`{}` of `{name}` is {}, and not a text", key.name, node.kind()),
+                    node.at,
+                    None,
+                ),
+            }
+        }
+        texts
     }
 
     fn main(&mut self, folder: &Path) -> (Option<PathBuf>, Option<Diagnostic>) {
@@ -449,4 +475,10 @@ pub(super) fn joined(folder: &Path, path: &str) -> PathBuf {
         }
     }
     found
+}
+/// The specifier that an alias in a folder's configuration stands for.
+fn module_in(folder: &Path, to: String) -> String {
+    let is_path = to.starts_with("./") || to.starts_with("../") || to.starts_with('/');
+    let url = is_path.then(|| Url::from_file_path(joined(folder, &to)).ok()).flatten();
+    url.map_or(to, String::from)
 }

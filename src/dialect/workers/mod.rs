@@ -134,6 +134,7 @@ impl Project {
         script["bindings"] = bindings.collect();
         script["classes"] = json!(config.classes);
         script["consumers"] = config.consumers.iter().map(bindings::Consumer::json).collect();
+        script["define"] = json!(config.define);
         script["crons"] = config.crons.iter().map(|cron| cron.pattern.clone()).collect();
         script["assets"] = json!(assets);
         script.to_string()
@@ -176,13 +177,22 @@ impl Dialect for Workers {
             Some(config) => config.rules.clone(),
             None => config::usual_rules(&layout.root),
         };
+        let aliases = project.config.as_ref().map(|config| config.aliases.clone()).unwrap_or_default();
         let secrets = secrets_files(layout);
         let rules = ["_headers", "_redirects"].map(|name| layout.public.as_ref().map(|it| it.join(name)));
         let sources = layout.wrangler.iter().cloned().chain(secrets).chain(rules.into_iter().flatten());
         let scripts = vec![(self.name(), project.script(layout, claims))];
         let is_application = claims.iter().any(|claim| claim.part == Part::Application);
         let sources = sources.collect();
-        Ok(Settings { scripts, files, has_jsx: true, is_application, sources, ..Settings::default() })
+        Ok(Settings {
+            scripts,
+            files,
+            aliases,
+            has_jsx: true,
+            is_application,
+            sources,
+            ..Settings::default()
+        })
     }
 
     fn is_private(&self, _: &Path) -> bool {

@@ -143,3 +143,33 @@ fn routes_lists_functions_bindings_times_and_queues() {
         assert!(table.contains(text), "{text} is not in\n{}", found.output());
     }
 }
+
+#[test]
+fn names_and_modules_stand_for_what_is_defined() {
+    let host = Site::new()
+        .file(
+            "wrangler.jsonc",
+            r##"{
+              "name": "app", "main": "src/worker.js", "compatibility_date": "2026-04-07",
+              "define": {
+                "VERSION": "\"1.2\"", "DEBUG": "false", "LIST": "[1, 2]", "ALSO": "VERSION", "globalThis.SELF": "7",
+                "process.env.MODE": "\"test\"", "build.info.number": "3"
+              },
+              "alias": { "heavy": "./src/light.js", "other": "node:path", "#own": "./above.js" }
+            }"##,
+        )
+        .file("above.js", "export default 'above';")
+        .file("src/light.js", "export default 'light';")
+        .file("node_modules/heavy/package.json", r#"{ "name": "heavy", "main": "index.js" }"#)
+        .file("node_modules/heavy/index.js", "module.exports = 'heavy';")
+        .file(
+            "src/worker.js",
+            "import heavy from 'heavy'; import { basename } from 'other'; import own from '#own';
+             export default { fetch: () => Response.json([VERSION, DEBUG, LIST, ALSO, SELF, process.env.MODE,
+               build.info.number, typeof NOTHING, heavy, basename('/a/b'), own]) };",
+        )
+        .serve();
+
+    let expected = json!(["1.2", false, [1, 2], "1.2", 7, "test", 3, "undefined", "light", "b", "above"]);
+    assert_eq!(host.get("/").json(), expected);
+}

@@ -30,6 +30,7 @@ const cases = {
   globals: async () => ({
     types: Object.fromEntries(["Response", "HTMLRewriter", "WebSocketPair", "FixedLengthStream", "IdentityTransformStream", "scheduler", "caches", "navigator", "crypto", "structuredClone", "queueMicrotask", "URLPattern", "CompressionStream", "TextDecoderStream", "EventSource", "WebSocket", "FormData", "Blob", "File", "AbortSignal", "MessageChannel", "performance", "process", "global", "Buffer", "window", "XMLHttpRequest", "Cloudflare", "addEventListener", "self", "alert", "setImmediate"].map((name) => [name, typeof globalThis[name]])),
     agent: navigator.userAgent,
+    waited: [await attempt(() => scheduler.wait(1)), await attempt(() => scheduler.wait(10_000, { signal: AbortSignal.timeout(5) })), await attempt(() => scheduler.wait(1, { signal: AbortSignal.abort() }))],
     buffer: Buffer.from("node").toString("hex"),
     timingSafeEqual: await attempt(() => crypto.subtle.timingSafeEqual(new Uint8Array([1]), new Uint8Array([1]))),
     digestStream: await attempt(async () => {
