@@ -12,6 +12,7 @@ import {
   Error,
   HeadersPrototypeDelete,
   HeadersPrototypeSet,
+  ObjectAssign,
   Request,
   RequestPrototypeGetMethod,
   RequestPrototypeGetUrl,
@@ -45,7 +46,7 @@ let prefersPages = false;
 let headerRules = [], redirectRules = [];
 
 export function configureAssets({ assets, headers, redirects }, prefers) {
-  settings = assets ?? settings;
+  settings = ObjectAssign({}, settings, assets);
   headerRules = headers ?? [];
   redirectRules = redirects ?? [];
   prefersPages = prefers;
@@ -218,10 +219,12 @@ export async function answerByAssets(exchange, request = null) {
 /** The answer to a path that is no file, by `notFoundHandling`; null if that makes none. */
 export async function missingAsset(exchange, method, pathname) {
   if (!isLook(method)) return null;
-  if (settings.notFoundHandling === "single-page-application") {
+  const isPages = settings.notFoundHandling === "pages";
+  const hasErrorPage = settings.notFoundHandling === "404-page" || (isPages && exists("/404.html"));
+  if (settings.notFoundHandling === "single-page-application" || (isPages && !hasErrorPage)) {
     return await opened(exchange, "/index.html", method, 200);
   }
-  if (settings.notFoundHandling !== "404-page") return null;
+  if (!hasErrorPage) return null;
   for (let folder = pathname;;) {
     const end = StringPrototypeLastIndexOf(folder, "/");
     if (end === -1) return null;

@@ -2,8 +2,8 @@
 
 import { environmentOf } from "./environment.js";
 import { ExecutionContext } from "./context.js";
-import { answerByAssets } from "./assets.js";
-import { currentUrl } from "./url.js";
+import { answerByAssets, missingAsset } from "./assets.js";
+import { currentUrl, partsOf } from "./url.js";
 import {
   ArrayIsArray,
   ArrayPrototypeFilter,
@@ -15,11 +15,14 @@ import {
   decodeURIComponent,
   Error,
   Request,
+  RequestPrototypeGetMethod,
+  RequestPrototypeGetUrl,
   Response,
   SafeArrayIterator,
   SafeMap,
   StringPrototypeSplit,
   TypeError,
+  URL,
 } from "../primordials.js";
 
 /**
@@ -162,9 +165,16 @@ export function functionFor(exchange) {
   return { filename, run: (request, exchange, next) => runFrom(steps, 0, request, exchange, next, {}) };
 }
 
+/** An address that a function has written as a path. */
+const addressOf = (path, request) => new URL(path, RequestPrototypeGetUrl(request));
+
 /** Runs the handlers from one on. `next()` of the last one is the static files. */
 async function runFrom(steps, index, request, exchange, past, data) {
-  if (index >= steps.length) return await answerByAssets(exchange, request) ?? past();
+  if (index >= steps.length) {
+    const { pathname } = partsOf(new URL(RequestPrototypeGetUrl(request)));
+    return await answerByAssets(exchange, request) ?? await missingAsset(exchange, RequestPrototypeGetMethod(request), pathname) ??
+      past();
+  }
   const { handler, params, module } = steps[index];
   const ctx = new ExecutionContext(exchange);
   const context = ctx.withEnvironment(request, {
@@ -173,7 +183,7 @@ async function runFrom(steps, index, request, exchange, past, data) {
     data,
     functionPath: module.pattern,
     next: async (input, init) => {
-      const onward = input === undefined ? request : new Request(input, init);
+      const onward = input === undefined ? request : new Request(typeof input === "string" ? addressOf(input, request) : input, init);
       const response = await runFrom(steps, index + 1, onward, exchange, past, context.data);
       if (!(response instanceof Response)) {
         throw new Error(`next() in ${module.filename}: the next handler did not return a Response.`);

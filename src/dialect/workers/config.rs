@@ -146,6 +146,9 @@ const KNOWN_TOO: [&str; 24] = [
     "workflows",
 ];
 
+/// What Pages does with paths that are no file: a page `404.html`, where the site has one, else its first page.
+pub(super) const PAGES_HANDLING: &str = "pages";
+
 /// What files without code mean to wrangler where no rule is for them.
 const USUAL_RULES: [(FileKind, &[&str]); 4] = [
     (FileKind::Text, &["**/*.txt", "**/*.html", "**/*.sql"]),
@@ -386,7 +389,7 @@ impl<'a> Reader<'a> {
             binding: text("binding").or_else(|| pages.map(|_| "ASSETS".to_owned())),
             html_handling: text("html_handling").unwrap_or_else(|| "auto-trailing-slash".to_owned()),
             not_found_handling: text("not_found_handling").unwrap_or_else(|| match pages {
-                Some(_) => "404-page".to_owned(),
+                Some(_) => PAGES_HANDLING.to_owned(),
                 None => "none".to_owned(),
             }),
             run_worker_first: first.map_or(json!(false), Node::json),

@@ -118,6 +118,10 @@ impl Project {
             "headers": headers,
             "redirects": redirects,
         });
+        if self.main.is_none() && !self.functions.is_empty() {
+            // Pages without a configuration.
+            script["assets"] = json!({ "notFoundHandling": config::PAGES_HANDLING });
+        }
         let Some(config) = &self.config else { return script.to_string() };
         let assets = config.assets.as_ref().map(|assets| {
             json!({
@@ -136,7 +140,9 @@ impl Project {
         script["consumers"] = config.consumers.iter().map(bindings::Consumer::json).collect();
         script["define"] = json!(config.define);
         script["crons"] = config.crons.iter().map(|cron| cron.pattern.clone()).collect();
-        script["assets"] = json!(assets);
+        if let Some(assets) = assets {
+            script["assets"] = assets;
+        }
         script.to_string()
     }
 }

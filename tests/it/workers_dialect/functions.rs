@@ -80,6 +80,40 @@ fn middleware_runs_before_functions_and_files() {
 }
 
 #[test]
+fn paths_of_pages_that_are_no_file_show_the_first_page_or_that_of_the_error() {
+    let site = || {
+        functions(&[
+            ("api/thing.js", "export const onRequest = () => new Response('thing');"),
+            (
+                "_middleware.js",
+                "export const onRequest = async ({ next, request }) => {
+                   const moved = new URL(request.url).searchParams.get('to');
+                   const response = await (moved === null ? next() : next(moved));
+                   return new Response(`[${await response.text()}]`, response);
+                 };",
+            ),
+        ])
+        .file("public/index.html", "first page")
+        .file("public/about.html", "about")
+    };
+    let host = site().serve();
+    for (path, text) in [
+        ("/", "[first page]"),
+        ("/some/where", "[first page]"),
+        ("/about", "[about]"),
+        ("/api/thing", "[thing]"),
+        ("/some/where?to=/about", "[about]"),
+        ("/some/where?to=about", "[first page]"),
+    ] {
+        let answer = host.get(path);
+        assert_eq!((answer.status, &*answer.text()), (200, text), "{path}");
+    }
+    let host = site().file("public/404.html", "not there").serve();
+    let missing = host.get("/some/where");
+    assert_eq!((missing.status, &*missing.text()), (404, "[not there]"));
+}
+
+#[test]
 fn what_is_no_response_is_an_error_in_its_file() {
     let host = functions(&[
         ("nothing.js", "export default (request, context) => {};"),
