@@ -33,6 +33,8 @@ pub(super) struct ExecutionCounter {
     halted: AtomicBool,
     /// The exchange that the turn was begun for, plus one; 0 if there is none or it is not known.
     exchange: AtomicU64,
+    /// Handlers are being loaded.
+    loads: AtomicBool,
 }
 
 const RAN_TOO_LONG: u8 = 1;
@@ -58,6 +60,17 @@ impl ExecutionCounter {
     /// The exchange that the running turn was begun for, if it is known.
     pub(super) fn exchange(&self) -> Option<u64> {
         self.exchange.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// Handlers are loaded until the guard is dropped: their modules may run for longer than an exchange.
+    pub(super) fn load(&self) -> Loading<'_> {
+        self.loads.store(true, Ordering::Relaxed);
+        Loading(self)
+    }
+
+    /// Whether handlers are being loaded.
+    pub(super) fn is_loading(&self) -> bool {
+        self.loads.load(Ordering::Relaxed)
     }
 
     /// Records why the turn is terminated. The first reason counts.
@@ -107,18 +120,37 @@ impl Drop for Running<'_> {
     }
 }
 
+/// See [`ExecutionCounter::load`].
+pub(super) struct Loading<'a>(&'a ExecutionCounter);
+
+impl Drop for Loading<'_> {
+    fn drop(&mut self) {
+        self.0.loads.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Modules may run for this many limits of an exchange while handlers are loaded.
+pub(super) const LOADING_LIMITS: u32 = 10;
+
 /// The limits of running code.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RunLimits {
     /// For one exchange, without yielding.
     pub exchange: Duration,
+    /// For modules while handlers are loaded, which no visitor causes: large packages take seconds.
+    pub loading: Duration,
     /// For code that goes on after it was terminated.
     pub stopping: Duration,
 }
 
 impl RunLimits {
     pub(super) fn new(exchange: Duration) -> RunLimits {
-        RunLimits { exchange, stopping: exchange.max(Duration::from_secs(1)) }
+        RunLimits { exchange, loading: LOADING_LIMITS * exchange, stopping: exchange.max(Duration::from_secs(1)) }
+    }
+
+    /// The limit of an exchange, plus one, or of the code outside of any exchange, which is 0.
+    fn of(self, exchange: u64, loads: bool) -> Duration {
+        if exchange == 0 && loads { self.loading } else { self.exchange }
     }
 }
 
@@ -172,7 +204,7 @@ fn keep_watch(
         } else if count != turn.count {
             turn = Turn::begin(count, alive.exchange(), clock.now());
         } else if !count.is_multiple_of(2) {
-            match turn.look(terminator, clock.now(), limits) {
+            match turn.look(terminator, clock.now(), limits, alive.is_loading()) {
                 Look::Fine => watched.meanwhile(),
                 Look::Over { exchange } => terminator.condemn(count, Some(exchange), TerminationReason::Cpu),
                 Look::Lost => {
@@ -231,16 +263,17 @@ impl Turn {
         }
     }
 
-    fn look(&mut self, terminator: &Terminator, now: Reading, limits: RunLimits) -> Look {
+    fn look(&mut self, terminator: &Terminator, now: Reading, limits: RunLimits, loads: bool) -> Look {
         let before = std::mem::replace(&mut self.looked, now);
         self.looks += 1;
         let question = *self.asked.get_or_insert_with(|| terminator.ask());
         if !terminator.answered(question) {
             let unanswered = now.used_since(&self.answered);
+            let limit = limits.of(self.last.unwrap_or_default(), loads);
             return match self.last {
-                _ if unanswered >= limits.exchange + limits.stopping => Look::Lost,
+                _ if unanswered >= limit + limits.stopping => Look::Lost,
                 // If the late answer names the same exchange, it is terminated at once.
-                Some(exchange) if unanswered >= limits.exchange => self.over(exchange),
+                Some(exchange) if unanswered >= limit => self.over(exchange),
                 _ => Look::Fine,
             };
         }
@@ -257,7 +290,7 @@ impl Turn {
         self.last = Some(exchange);
         let ran = self.ran.entry(exchange).or_default();
         *ran += now.used_since(&since);
-        let is_over = *ran >= limits.exchange;
+        let is_over = *ran >= limits.of(exchange, loads);
         self.answered = now;
         self.asked = Some(terminator.ask());
         if is_over { self.over(exchange) } else { Look::Fine }

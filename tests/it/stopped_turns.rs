@@ -553,3 +553,16 @@ fn two_loops_at_once_are_both_ended() {
         assert_eq!(host.get("/fine").text(), "fine");
     }
 }
+
+/// Large packages take longer to load than a handler may run; a loop without an end does not load at all.
+#[test]
+fn modules_have_ten_times_as_long_while_handlers_load() {
+    let long = "const end = Date.now() + 400; while (Date.now() < end); export default () => 'loaded';";
+    let host = site(long).serve();
+    assert_eq!(host.get("/").text(), "loaded");
+
+    let endless = site("for (;;); export default () => 'never';").run("serve");
+    assert_eq!(endless.code, Some(1), "{}", endless.output());
+    let reason = "a module ran for 1s without yielding and was stopped (see --cpu-timeout)";
+    assert!(endless.output().contains(reason), "{}", endless.output());
+}

@@ -75,6 +75,7 @@ impl Isolate {
         stalled: impl Fn(&Stall),
         left_out: impl Fn(&[Diagnostic]),
     ) -> Result<(), Vec<Diagnostic>> {
+        let _loading = self.counter.load();
         let mut failures: Vec<Diagnostic> = Vec::new();
         let mut survey = None;
         for handler in site.routes.handlers().iter().filter(|handler| handler.layer == Layer::Server) {

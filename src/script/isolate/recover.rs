@@ -8,7 +8,7 @@ use deno_core::{JsRuntime, v8};
 use super::Isolate;
 use super::functions::Function;
 use crate::ext::{Memory, Streams, current_exchange};
-use crate::script::watchdog::TerminationReason;
+use crate::script::watchdog::{LOADING_LIMITS, TerminationReason};
 use liveline_compiler::Diagnostic;
 use liveline_proto::ExchangeId;
 
@@ -110,6 +110,10 @@ impl Isolate {
 
     pub(super) fn describe_termination(&self, reason: TerminationReason) -> String {
         match reason {
+            TerminationReason::Cpu if self.counter.is_loading() => {
+                let limit = LOADING_LIMITS * self.limits.cpu;
+                format!("a module ran for {limit:?} without yielding and was stopped (see --cpu-timeout)")
+            }
             TerminationReason::Cpu => {
                 format!("the handler ran for {:?} without yielding and was stopped", self.limits.cpu)
             }
