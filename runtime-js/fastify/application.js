@@ -87,14 +87,14 @@ export class Application {
     return this.notFound.innermost(path);
   }
 
-  nextRequestId(transport) {
-    const { requestIdHeader, genReqId } = this.options;
+  /** @param {Function | null} make the function of an instance that names requests */
+  nextRequestId(transport, make) {
+    const { requestIdHeader } = this.options;
     if (requestIdHeader) {
       const given = transport.header(requestIdHeader);
       if (given) return given;
     }
-    const make = this.genReqId ?? genReqId;
-    if (make) return make(transport.webRequest === undefined ? transport : rawLike(transport));
+    if (make !== null) return make(transport.webRequest === undefined ? transport : rawLike(transport));
     this.#requests = (this.#requests + 1) & 2147483647;
     return `req-${primordials.NumberPrototypeToString(this.#requests, 36)}`;
   }

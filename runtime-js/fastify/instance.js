@@ -68,6 +68,7 @@ class State {
     this.validatorCompiler = inherited?.validatorCompiler ?? null;
     this.serializerCompiler = inherited?.serializerCompiler ?? null;
     this.childLoggerFactory = inherited?.childLoggerFactory ?? app.options.childLoggerFactory ?? null;
+    this.genReqId = inherited === null ? app.options.genReqId ?? null : inherited.genReqId;
     this.logLevel = options.logLevel ?? inherited?.logLevel ?? "";
     this.plugins = inherited === null ? [] : ArrayPrototypeSlice(inherited.plugins);
     this.names = inherited === null ? ["fastify"] : ArrayPrototypeSlice(inherited.names);
@@ -317,7 +318,7 @@ ObjectAssign(instance, {
   },
   setGenReqId(make) {
     closed("setGenReqId")(this[kState].app);
-    this[kState].app.genReqId = make;
+    this[kState].genReqId = make;
     return this;
   },
   setChildLoggerFactory(factory) {
@@ -450,8 +451,8 @@ accessor("serializerCompiler", function () {
   return this[kState].serializerCompiler;
 });
 accessor("genReqId", function () {
-  const { app } = this[kState];
-  return app.genReqId ?? ((raw) => app.nextRequestId(raw));
+  const { app, genReqId } = this[kState];
+  return genReqId ?? ((raw) => app.nextRequestId(raw, null));
 });
 accessor("childLoggerFactory", function () {
   return this[kState].childLoggerFactory;

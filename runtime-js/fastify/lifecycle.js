@@ -119,7 +119,7 @@ export function answerNotFound(context, request, reply) {
 }
 
 function make(app, transport, context, params, query) {
-  const id = app.nextRequestId(transport);
+  const id = app.nextRequestId(transport, context.genReqId);
   const request = new context.Request(id, params, transport, query, context);
   const reply = new context.Reply(transport, request);
   request[kReply] = reply;

@@ -91,6 +91,7 @@ export class Context {
     this.validatorCompiler = route.validatorCompiler ?? state.validatorCompiler ?? state.app.compilers.validator(state.bucket);
     this.serializerCompiler = route.serializerCompiler ?? state.serializerCompiler ?? state.app.compilers.serializer(state.bucket);
     this.childLoggerFactory = route.childLoggerFactory ?? state.childLoggerFactory;
+    this.genReqId = state.genReqId;
     this.schema = route.schema === undefined ? undefined : completeSchema(route.schema);
     compileSchemas(this, ArrayIsArray(route.method) ? route.method[0] : route.method, route.url);
     this.hasValidators = ObjectKeys(this.validators).length > 0;

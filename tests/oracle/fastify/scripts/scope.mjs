@@ -27,6 +27,9 @@ export const scripts = {
   "nothing can be added once the tree is ready": async (t) => {
     await t.get("/late");
   },
+  "ids of requests": async (t) => {
+    for (const path of ["/id/named", "/id/plain", "/id/named/inner", "/id/own", "/id/named", "/id/plain"]) await t.get(path);
+  },
   "each request has its own value of a decorator": async (t) => {
     await t.get("/state?name=ada");
     await t.get("/state");

@@ -118,6 +118,17 @@ export default async function (fastify, opts) {
     request.user = request.query.name ?? null;
     return { before, after: request.user };
   });
+  fastify.register(async (named) => {
+    let count = 0;
+    named.setGenReqId((raw) => `named-${raw.method}-${++count}`);
+    named.get("/id/named", async (request) => ({ id: request.id, own: named.genReqId === fastify.genReqId }));
+    named.register(async (inner) => {
+      inner.get("/id/named/inner", async (request) => request.id);
+      inner.setGenReqId(() => "inner");
+      inner.get("/id/own", async (request) => request.id);
+    });
+  });
+  fastify.get("/id/plain", async (request) => /^req-/.test(request.id));
   fastify.get("/this", async function (request, reply) {
     return { instance: this.root, same: this === fastify, server: request.server === fastify, reply: reply.server === fastify };
   });
