@@ -145,7 +145,11 @@ pub(super) struct RunLimits {
 
 impl RunLimits {
     pub(super) fn new(exchange: Duration) -> RunLimits {
-        RunLimits { exchange, loading: LOADING_LIMITS * exchange, stopping: exchange.max(Duration::from_secs(1)) }
+        RunLimits {
+            exchange,
+            loading: LOADING_LIMITS * exchange,
+            stopping: exchange.max(Duration::from_secs(1)),
+        }
     }
 
     /// The limit of an exchange, plus one, or of the code outside of any exchange, which is 0.

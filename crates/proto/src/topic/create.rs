@@ -95,7 +95,13 @@ impl Topics {
             return Err(TopicError::TooLarge { limit: self.limits.message });
         }
         let epoch = inherited.as_ref().map(|inherited| inherited.epoch);
-        let key = self.insert(name.clone(), &media_type, epoch, self.stream_settings)?;
+        // A source that is continued is not removed to make room.
+        let source = inherited.as_ref().map(|inherited| inherited.key);
+        source.inspect(|source| self.topics[*source].forks += 1);
+        let inserted = self.insert(name.clone(), &media_type, epoch, self.stream_settings);
+        let key = inserted.inspect_err(|_| {
+            source.inspect(|source| self.topics[*source].forks -= 1);
+        })?;
         let topic = &mut self.topics[key];
         topic.is_created = true;
         topic.lifetime = create.lifetime.or(inherited_lifetime).unwrap_or(Lifetime::Unlimited);
@@ -192,8 +198,7 @@ impl Topics {
 
     /// A new topic has the messages that it inherits. Their data is shared with the source.
     fn adopt(&mut self, key: usize, inherited: Inherited) {
-        let Inherited { fork, key: source, epoch, base, dropped_shared, messages, part } = inherited;
-        self.topics[source].forks += 1;
+        let Inherited { fork, key: _, epoch, base, dropped_shared, messages, part } = inherited;
         let topic = &mut self.topics[key];
         topic.fork = Some(fork);
         topic.log = super::log::Log::beginning_at(epoch, base, dropped_shared);

@@ -68,7 +68,7 @@ impl Topics {
         while let Some((_, key)) = self.blank.pop_first() {
             let topic = &mut self.topics[key];
             topic.blank_since = None;
-            // One that is used again is listed again when it is left.
+            // A topic in use is dropped from the list; `arm` lists it again when its last subscriber leaves.
             if topic.is_blank() {
                 self.delete_key(key);
                 return true;
@@ -143,6 +143,7 @@ impl Topics {
                 source_topic.forks -= 1;
                 // The last topic that continued a deleted one is gone.
                 next = (source_topic.is_deleted && source_topic.forks == 0).then_some(source);
+                self.arm(source);
             }
         }
     }

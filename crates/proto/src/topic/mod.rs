@@ -336,6 +336,7 @@ impl Topics {
             settings
         };
         topic.settings = settings;
+        topic.is_configured = true;
         self.trim(key);
         self.arm(key);
         Ok(())

@@ -118,6 +118,8 @@ pub(super) struct Topic {
     pub(super) lifetime: Lifetime,
     /// Someone has created it, so that it is not removed when nobody uses it.
     pub(super) is_created: bool,
+    /// Code has set how it behaves.
+    pub(super) is_configured: bool,
     pub(super) used_at: Millis,
     pub(super) fork: Option<Fork>,
     /// How many topics continue this one.
@@ -156,6 +158,7 @@ impl Topic {
             sequence: None,
             lifetime: Lifetime::Unlimited,
             is_created: false,
+            is_configured: false,
             used_at: now,
             fork: None,
             forks: 0,
@@ -198,10 +201,10 @@ impl Topic {
         self.subscribers.len() == self.matching && self.presence.is_empty() && self.forks == 0
     }
 
-    /// Nobody follows it, and nobody has created it or published to it.
+    /// Nobody follows it, and nobody has created it, configured it or published to it.
     pub(super) fn is_blank(&self) -> bool {
         let is_written = self.log.next() > 0 || self.closed.is_some();
-        !is_written && !self.is_created && self.fork.is_none() && self.is_unused()
+        !is_written && !self.is_created && !self.is_configured && self.fork.is_none() && self.is_unused()
     }
 
     /// The offset that a position stands for, if its messages are kept.

@@ -214,6 +214,27 @@ fn topics_that_hold_nothing_make_room_first() {
 }
 
 #[test]
+fn topics_that_are_continued_or_configured_make_no_room() {
+    let limits = TopicLimits { topics: 1, ..TopicLimits::default() };
+    let mut topics = Topics::new(limits, Settings::default(), Millis(0));
+    topics.ensure(&name("/s")).unwrap();
+    let request = ForkRequest { source: name("/s"), at: None, sub_offset: 0 };
+    let create = Create { fork: Some(request), ..Create::default() };
+    let refused = topics.create(&name("/f"), create).err();
+    assert_eq!(refused, Some(TopicError::TooMany { what: "topics", limit: 1 }));
+    assert!(topics.exists(&name("/s")));
+    topics.ensure(&name("/other")).unwrap();
+    assert!(!topics.exists(&name("/s")));
+
+    let limits = TopicLimits { topics: 2, ..TopicLimits::default() };
+    let mut topics = Topics::new(limits, Settings::default(), Millis(0));
+    topics.configure(&name("/own"), keeps(1)).unwrap();
+    topics.ensure(&name("/read")).unwrap();
+    topics.ensure(&name("/read/too")).unwrap();
+    assert!(topics.exists(&name("/own")) && !topics.exists(&name("/read")));
+}
+
+#[test]
 fn rates_and_limits_refuse_without_effect() {
     let limits = TopicLimits { topics: 2, subscribers: 1, message: 10, ..TopicLimits::default() };
     let mut topics = Topics::new(limits, Settings::default(), Millis(0));

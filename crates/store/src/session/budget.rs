@@ -54,13 +54,18 @@ impl Budget {
         }
     }
 
-    /// The network of which a session has to be removed, if all hold too much.
-    pub(super) fn over(&self) -> Option<u64> {
-        self.by_size.last().filter(|_| self.total > self.limit).map(|(_, network)| *network)
+    /// Whether all hold more than the limit.
+    pub(super) fn is_over(&self) -> bool {
+        self.total > self.limit
+    }
+
+    /// The networks that hold anything, the one that holds most first.
+    pub(super) fn networks(&self) -> impl Iterator<Item = u64> {
+        self.by_size.iter().rev().map(|(_, network)| *network)
     }
 
     /// A session was removed to make room.
-    pub(super) fn removed(&mut self, now: UnixTime) {
+    pub(super) fn count_removal(&mut self, now: UnixTime) {
         self.removed += 1;
         if self.warned.is_none_or(|at| at + WARN_EVERY <= now) {
             let (removed, limit) = (std::mem::take(&mut self.removed), self.limit);
@@ -77,18 +82,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_network_that_holds_most_makes_room() {
+    fn networks_are_in_the_order_of_what_they_hold() {
         let mut budget = Budget::new(10);
         budget.change(1, 0, 6);
         budget.change(2, 0, 4);
-        assert_eq!(budget.over(), None);
+        assert!(!budget.is_over());
         budget.change(2, 4, 7);
-        assert_eq!(budget.over(), Some(2));
+        assert!(budget.is_over());
+        assert!(budget.networks().eq([2, 1]));
         budget.change(2, 7, 4);
-        assert_eq!(budget.over(), None);
+        assert!(!budget.is_over());
         budget.change(3, 0, 1);
-        assert_eq!(budget.over(), Some(1));
+        assert!(budget.is_over());
+        assert!(budget.networks().eq([1, 2, 3]));
         budget.forget(1);
-        assert_eq!(budget.over(), None);
+        assert!(!budget.is_over());
     }
 }

@@ -103,15 +103,15 @@ impl Kept {
 
     /// Removes sessions until all together fit, but not `id`.
     fn make_room(&mut self, id: &str, now: UnixTime) {
-        while let Some(network) = self.budget.over() {
-            let of_network = self.by_network.range((network, 0, "".into())..);
-            let of_network = of_network.take_while(|(other, ..)| *other == network);
-            let Some(first) = of_network.map(|(.., first)| first).find(|first| ***first != *id) else {
-                return;
-            };
-            let first = first.clone();
+        while self.budget.is_over() {
+            let first = self.budget.networks().find_map(|network| {
+                let of_network = self.by_network.range((network, 0, "".into())..);
+                let of_network = of_network.take_while(|(other, ..)| *other == network);
+                of_network.map(|(.., first)| first).find(|first| ***first != *id)
+            });
+            let Some(first) = first.cloned() else { return };
             self.remove(&first);
-            self.budget.removed(now);
+            self.budget.count_removal(now);
         }
     }
 

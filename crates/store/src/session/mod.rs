@@ -224,12 +224,30 @@ mod tests {
                 store.set(&format!("more {n}"), "s/x", &value, there, NOW + 1001).await.expect("room");
             }
             assert_eq!(store.touch("many 873", NOW + 1002, true).await, Ok(SessionState::Known));
-            // Two networks that hold the same are not the smallest.
+            // Another network fills the store; the network with one small session keeps it.
             for n in 0..1000 {
                 store.set(&format!("other {n}"), "s/x", &value, there + 1, NOW + 1002).await.expect("room");
             }
             assert_eq!(store.touch("first", NOW + 1003, true).await, Ok(SessionState::Known));
             assert_eq!(store.touch("renamed", NOW + 1003, true).await, Ok(SessionState::Known));
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn sessions_of_many_networks_make_room_for_each_other() {
+        each(async |store| {
+            let value = "x".repeat(16 * 1024);
+            let mut kept = 0;
+            for n in 0..100 {
+                store.set(&format!("{n}"), "s/x", &value, n, NOW + n).await.expect("room");
+            }
+            for n in 0..100 {
+                kept += usize::from(
+                    store.touch(&format!("{n}"), NOW + 100, true).await == Ok(SessionState::Known),
+                );
+            }
+            assert_eq!(kept, LIMIT / (17 * 1024 + 3));
         })
         .await;
     }

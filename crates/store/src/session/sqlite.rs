@@ -27,11 +27,11 @@ const SCHEMA: &str = "
       PRIMARY KEY (session, key)
     ) WITHOUT ROWID;";
 
-/// What files of earlier versions lack, whose sessions had no network and no size.
+/// What files of earlier versions lack, whose sessions had no network and no size. Each is in a network of its own.
 const NEW_COLUMNS: &str = "
     ALTER TABLE liveline_sessions ADD COLUMN network INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE liveline_sessions ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
-    UPDATE liveline_sessions SET bytes = (
+    UPDATE liveline_sessions SET network = rowid, bytes = (
       SELECT coalesce(sum(octet_length(key) + octet_length(json)), 0)
       FROM liveline_session_values WHERE session = id);";
 
@@ -100,19 +100,8 @@ impl SqliteSessions {
         let budget = self.budget.clone();
         let work = move |connection: &mut SqliteConnection| {
             let mut budget = budget.lock().expect("nothing panics while sessions are counted");
-            while let Some(network) = budget.over() {
-                let first = "DELETE FROM liveline_sessions WHERE id = (
-                    SELECT id FROM liveline_sessions WHERE network = ? AND id != ? ORDER BY renewed LIMIT 1)
-                    RETURNING bytes";
-                let rows = run(connection, first, vec![Value::Integer(network.cast_signed()), id.clone()])?;
-                match rows.first() {
-                    Some(row) => {
-                        budget.change(network, SESSION_COST + size(&row[0]), 0);
-                        budget.removed(now);
-                    }
-                    // It is the only one, or another process has removed the others.
-                    None => budget.forget(network),
-                }
+            while budget.is_over() && remove_first(connection, &mut budget, &id)? {
+                budget.count_removal(now);
             }
             Ok(())
         };
@@ -200,13 +189,48 @@ pub(crate) fn make_private(path: &Path) -> Result<(), SqlError> {
     options.open(path).map(drop).map_err(refused)
 }
 
+/// Removes the oldest session but `id` of the network that holds most. Returns whether there was one.
+fn remove_first(
+    connection: &mut SqliteConnection,
+    budget: &mut Budget,
+    id: &Value,
+) -> Result<bool, SqlError> {
+    let own = run(connection, "SELECT network FROM liveline_sessions WHERE id = ?", vec![id.clone()])?;
+    let own = own.first().map(|row| network_of(&row[0]));
+    loop {
+        // The network of `id` may have no other session; each of the others has one.
+        let networks: Vec<u64> = budget.networks().take(2).collect();
+        let mut is_changed = false;
+        for network in networks {
+            let first = "DELETE FROM liveline_sessions WHERE id = (
+                SELECT id FROM liveline_sessions WHERE network = ? AND id != ? ORDER BY renewed LIMIT 1)
+                RETURNING bytes";
+            let rows = run(connection, first, vec![Value::Integer(network.cast_signed()), id.clone()])?;
+            if let Some(row) = rows.first() {
+                budget.change(network, SESSION_COST + size(&row[0]), 0);
+                return Ok(true);
+            }
+            if own != Some(network) {
+                // Another process has removed what it had.
+                budget.forget(network);
+                is_changed = true;
+            }
+        }
+        if !is_changed {
+            return Ok(false);
+        }
+    }
+}
+
 /// Makes the tables, and counts what the sessions in them hold.
 fn prepared(connection: &mut SqliteConnection, limit: usize) -> Result<Budget, SqlError> {
     connection.exec(SCHEMA)?;
+    connection.begin()?;
     let has_sizes = "SELECT 1 FROM pragma_table_info('liveline_sessions') WHERE name = 'bytes'";
     if run(connection, has_sizes, vec![])?.is_empty() {
         connection.exec(NEW_COLUMNS)?;
     }
+    connection.commit()?;
     connection.exec(
         "CREATE INDEX IF NOT EXISTS liveline_sessions_network ON liveline_sessions (network, renewed)",
     )?;
