@@ -19,6 +19,7 @@ import {
   ReadableByteStreamControllerPrototypeGetByobRequest,
   ReadableStream,
   ReadableStreamBYOBRequestPrototypeRespond,
+  Request,
   StringPrototypeSplit,
   StringPrototypeToLowerCase,
 } from "./primordials.js";
@@ -55,6 +56,12 @@ function prepareEvents() {
   readFieldsBy((headers, name) => ReceivedRequest.read(headers?.[headerTargetKey], name));
   HeadersOfEvent = headersOfPrototype(HeadersPlus.prototype);
   RequestOfEvent = requestsOfPrototype(RequestPlus.prototype);
+}
+
+/** Whether a Request is one of the host's: who passes it on inside of the host passes redirects on, too. */
+export function isReceived(request) {
+  const { toInnerRequest } = core.loadExtScript("ext:deno_fetch/23_request.js");
+  return request instanceof Request && toInnerRequest(request) instanceof ReceivedRequest;
 }
 
 let fromInnerRequest = null;

@@ -7,7 +7,7 @@ import { Instance } from "./instance.js";
 import { callMember, exportTarget, invoke } from "./mail.js";
 import { setFacets } from "./state.js";
 import { stubOf } from "./stub.js";
-import { followRedirects } from "../fetch/redirects.js";
+import { followRedirects, requestOf } from "../fetch/redirects.js";
 import { Error, Request, SafeMap, String, TypeError } from "../primordials.js";
 
 class DurableObjectFacets {
@@ -38,7 +38,7 @@ class DurableObjectFacets {
       fetch: async (input, init = undefined) => {
         const target = await this.#target(key, start);
         const send = (request) => invoke(op_actor_isolate(), target, ["fetch"], [request]);
-        return await followRedirects(new Request(input, init), send);
+        return await followRedirects(requestOf(input, init), send);
       },
     };
     return stubOf({ send }, own);
@@ -62,7 +62,8 @@ class DurableObjectFacets {
     const target = inActor(instance, () => exportTarget({
       __proto__: null,
       call: (path, args) => callMember(instance.object, path, args, true),
-      fetch: (request) => instance.object.fetch(request),
+      // Its own fetch(request) does not follow redirects, unless it asks for that.
+      fetch: (request) => instance.object.fetch(new Request(request, { redirect: "manual" })),
     }));
     this.#running.set(name, { instance, target });
     return target;

@@ -305,7 +305,7 @@ async function fetchEvent(instance, from, number, { 0: request, 1: isAbortable }
     if (typeof object.fetch !== "function") {
       throw new TypeError("Handler does not export a fetch() function.");
     }
-    // Who receives a request passes redirects on, unless it asks otherwise.
+    // Its own fetch(request) does not follow redirects, unless it asks for that.
     request.redirect = "manual";
     return await object.fetch(decodeRequest(from, request, signal));
   }, encodeResponse);

@@ -149,9 +149,10 @@ class App {
   /**
    * Runs the handlers for a request and shows their answer.
    * @param {Move} move
+   * @param {boolean} [isRetried] whether it is no error if the host does not answer
    * @returns {Promise<boolean>} whether a state with a status of success is shown
    */
-  async #go(move) {
+  async #go(move, isRetried) {
     const { url, init, isFirst = false } = move;
     const page = shownPage();
     const request = new Request(url, { ...init, headers: withOwnHeaders(init.headers, page) });
@@ -214,7 +215,7 @@ class App {
       place();
       return live.status < 400;
     } catch (error) {
-      if (!move.isRetried?.(error)) report(error);
+      if (!isRetried || !error?.isUnanswered) report(error);
       throw error;
     } finally {
       if (this.#pending === controller) Observer.set(this.navigator, { requesting: null, remotely: false });
@@ -235,7 +236,10 @@ class App {
     if (embedded !== null && request.method === "GET" && embedded.url === request.url) return embedded.response;
     Observer.set(this.navigator, { remotely: true });
     // A clone, because handlers may send the same request twice.
-    return await fetch(request.clone(), { signal, cache: "no-store" });
+    return await fetch(request.clone(), { signal, cache: "no-store" }).catch((error) => {
+      error.isUnanswered = true;
+      throw error;
+    });
   }
 
   /**
@@ -304,7 +308,7 @@ class App {
     // If the line of the shown page is lost for good, the page is requested again.
     const start = Date.now();
     port.addEventListener("close", ({ code, reason }) => {
-      const reload = (isRetried) => this.#go({ ...here(), isRetried });
+      const reload = () => this.#go(here(), true);
       if (isLost(code)) this.#later.then(({ mend }) => mend(start, reason, signal, reload));
     });
     return port;
@@ -401,8 +405,7 @@ function partsOf({ href, origin, protocol, host, hostname, port, pathname, searc
 /**
  * A request of the app, and how the history shows it.
  * @typedef {import("./navigation.js").Move & {
- *   isThere?: boolean, isReplacing?: boolean, isFirst?: boolean,
- *   isRetried?: (error: Error) => boolean }} Move
+ *   isThere?: boolean, isReplacing?: boolean, isFirst?: boolean }} Move
  */
 
 /** @param {Manifest} manifest @param {(part: string, query: string) => Promise<object>} load */

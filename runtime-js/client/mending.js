@@ -16,8 +16,8 @@ let pause = 0;
  * @param {number} start when its line began
  * @param {string} reason why it ended
  * @param {AbortSignal} signal aborts when something else is shown
- * @param {(isRetried: (error: Error) => boolean) => Promise<unknown>} reload requests the page, and reports the
- *   errors that are not retried
+ * @param {() => Promise<unknown>} reload requests the page. Its error has `isUnanswered` if the host did not answer;
+ *   other errors it reports itself
  */
 export async function mend(start, reason, signal, reload) {
   // The host refuses lines of pages of another origin or another visitor, and will refuse the next one as well.
@@ -32,16 +32,11 @@ export async function mend(start, reason, signal, reload) {
     const answer = await fetch(APP, { method: "HEAD", cache: "no-store" }).catch(() => null);
     if (signal.aborted || !answer?.ok) continue;
     try {
-      await reload(isOfNetwork);
+      await reload();
       return tellOfLine("reloaded");
     } catch (error) {
       // A host that ends may answer one request and refuse the next.
-      if (!isOfNetwork(error)) return;
+      if (!error?.isUnanswered || error.name === "AbortError") return;
     }
   }
-}
-
-/** Whether it is the error that `fetch` throws without an answer. */
-export function isOfNetwork(error) {
-  return error instanceof TypeError && /fetch|network|load failed/i.test(error.message);
 }

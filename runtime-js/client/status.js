@@ -2,7 +2,6 @@
 
 import { LineLostError } from "../port/port.js";
 import { Observer } from "../observer/observer.js";
-import { isOfNetwork } from "./mending.js";
 import { isLost } from "./transport.js";
 
 /** After this time without an answer, in milliseconds, it is late. */
@@ -81,6 +80,11 @@ export function watchApp(app) {
   });
   if (!navigator.onLine) set("network", "resuming");
   look();
+}
+
+/** Whether it is the error that `fetch` throws without an answer. */
+function isOfNetwork(error) {
+  return error instanceof TypeError && /fetch|network|load failed/i.test(error.message);
 }
 
 let due;

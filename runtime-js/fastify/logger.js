@@ -274,6 +274,9 @@ export class Logger {
       else if (isError(first)) {
         text = first.message;
         prefix = "";
+      } else if (isError(object?.[errorKey])) {
+        text = object[errorKey].message;
+        prefix = "";
       }
     }
     if (mixin !== undefined) {
@@ -362,11 +365,14 @@ export function loggerOf(option, fallback) {
 }
 
 /** What all records have. */
-function baseOf({ base, name, formatters }) {
+function baseOf(option) {
+  const { name, formatters } = option;
   const { pid } = primordials.globalThis?.process ?? {};
-  const all = base === null ? {} : ObjectAssign({}, base ?? { pid, hostname: "liveline" });
+  const base = ObjectHasOwn(option, "base") ? option.base : { pid, hostname: "liveline" };
+  if (base === null) return {};
+  const all = ObjectAssign({}, base);
   if (name !== undefined) all.name = name;
-  return base === null || formatters?.bindings === undefined ? all : formatters.bindings(all);
+  return formatters?.bindings === undefined ? all : formatters.bindings(all);
 }
 
 function fileStream(file) {

@@ -306,8 +306,9 @@ function failed(failure, name, context) {
   try {
     return wrapped(failure, name, context);
   } catch (error) {
-    if (error !== null && typeof error === "object") error.statusCode ??= 500;
-    return error;
+    const thrown = error !== null && typeof error === "object" ? error : new Error(`${error}`);
+    thrown.statusCode ??= 500;
+    return thrown;
   }
 }
 

@@ -231,16 +231,16 @@ export class HostTransport extends Transport {
 
   async #sendWebStream(source, status, begin, failed, ended) {
     const exchange = this.#exchange;
-    const reader = source.getReader();
-    let isWaiting = true;
+    let reader = null, stream;
     exchange.onEnd(() => {
-      if (isWaiting) PromisePrototypeCatch(reader.cancel(), () => {});
+      if (reader !== null) PromisePrototypeCatch(reader.cancel(), () => {});
     });
-    let stream;
     try {
-      const { value, done } = await reader.read();
-      isWaiting = false;
-      reader.releaseLock();
+      const first = source.getReader();
+      reader = first;
+      const { value, done } = await first.read();
+      reader = null;
+      first.releaseLock();
       const bytes = done ? null : this.bytesOf(value);
       stream = begin();
       if (bytes !== null && await op_stream_write(stream, bytes)) {
@@ -250,7 +250,8 @@ export class HostTransport extends Transport {
         if (!done) PromisePrototypeCatch(source.cancel(), () => {});
       }
     } catch (error) {
-      isWaiting = false;
+      reader = null;
+      if (!source.locked) PromisePrototypeCatch(source.cancel(error), () => {});
       if (stream !== undefined) op_stream_end(stream, error);
       else if (exchange.ended) return;
       else return failed(error);

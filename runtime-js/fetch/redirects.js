@@ -1,10 +1,12 @@
 // Redirects of what answers inside of this host: files, services and actors.
 
 import { core } from "ext:core/mod.js";
+import { isReceived } from "../request.js";
 import {
   ArrayPrototypePush,
   HeadersPrototypeDelete,
   HeadersPrototypeGet,
+  PromisePrototypeCatch,
   ReadableStreamPrototypeCancel,
   Request,
   RequestPrototypeGetHeaders,
@@ -23,6 +25,12 @@ import {
 const requests = () => core.loadExtScript("ext:deno_fetch/23_request.js");
 const responses = () => core.loadExtScript("ext:deno_fetch/23_response.js");
 
+/** The Request that code of this host sends to code of this host. */
+export function requestOf(input, init) {
+  const isPassedOn = init?.redirect === undefined && isReceived(input);
+  return new Request(input, isPassedOn ? { ...init, redirect: "manual" } : init);
+}
+
 /** How many redirects are followed, as in browsers. */
 const MOST = 20;
 
@@ -38,7 +46,7 @@ export async function followRedirects(request, send) {
   for (let at = request;;) {
     const url = RequestPrototypeGetUrl(at);
     const method = RequestPrototypeGetMethod(at);
-    // What can be sent again. The body of the request is used when it is sent.
+    // The source of the body, from which the next request makes a new one.
     const body = requests().toInnerRequest(at).body?.source ?? null;
     const isStream = body === null && at.body !== null;
     const response = await send(at);
@@ -77,7 +85,7 @@ const originOf = (url) => URLPrototypeGetOrigin(new URL(url));
 
 function dropBody(response) {
   const stream = ResponsePrototypeGetBody(response);
-  if (stream !== null) ReadableStreamPrototypeCancel(stream);
+  if (stream !== null) PromisePrototypeCatch(ReadableStreamPrototypeCancel(stream), () => {});
 }
 
 /** The response as its client sees it: with the addresses that led to it, and without a body if it is to HEAD. */

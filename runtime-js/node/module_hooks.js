@@ -7,6 +7,7 @@ import { define } from "ext:liveline/globals.js";
 const {
   ArrayPrototypeIndexOf,
   ArrayPrototypePush,
+  ArrayPrototypeSlice,
   ArrayPrototypeSplice,
   JSONParse,
   ObjectAssign,
@@ -23,7 +24,7 @@ define(SymbolFor("liveline:register-hooks"), (Module) => Module.registerHooks = 
 /** What replaces `registerHooks` of a Module. */
 function hooksOf(Module) {
   const register = Module.registerHooks;
-  /** The `load` hooks, of which the last is called first. deno_node knows of one, which calls them. */
+  /** The `load` hooks, of which the last is called first. Only one hook is registered with deno_node; it calls these. */
   const loads = [];
   let all = null;
   const load = (url, context, next) => loadWith(loads, url, context, next, Module);
@@ -34,13 +35,15 @@ function hooksOf(Module) {
     if (own === undefined) return registered;
     registered.deregister();
     const resolving = resolve === undefined ? null : register({ resolve });
-    ArrayPrototypePush(loads, own);
+    const entry = { own };
+    ArrayPrototypePush(loads, entry);
     all ??= register({ load });
     return {
       deregister() {
         resolving?.deregister();
-        const at = ArrayPrototypeIndexOf(loads, own);
-        if (at >= 0) ArrayPrototypeSplice(loads, at, 1);
+        const at = ArrayPrototypeIndexOf(loads, entry);
+        if (at < 0) return;
+        ArrayPrototypeSplice(loads, at, 1);
         if (loads.length === 0) {
           all?.deregister();
           all = null;
@@ -50,19 +53,22 @@ function hooksOf(Module) {
   };
 }
 
-function loadWith(loads, url, context, next, Module) {
-  let source, format;
+function loadWith(all, url, context, next, Module) {
+  // Hooks may end while they are called.
+  const loads = ArrayPrototypeSlice(all);
+  let source, format, last;
   const step = (index, outer) => (stepUrl, given) => {
     const known = ObjectAssign({}, outer, given);
     if (index < 0) {
       const loaded = next(stepUrl, known);
       format = loaded.format ?? formatOf(stepUrl, Module);
       ({ source } = loaded);
+      last = stepUrl;
       return ObjectAssign({}, loaded, { format });
     }
     let isPassedOn = false;
     const inner = step(index - 1, known);
-    const result = loads[index](stepUrl, known, (nextUrl, nextContext) => {
+    const result = loads[index].own(stepUrl, known, (nextUrl, nextContext) => {
       isPassedOn = true;
       return inner(nextUrl, nextContext);
     });
@@ -73,7 +79,7 @@ function loadWith(loads, url, context, next, Module) {
   const result = step(loads.length - 1, known)(url, undefined);
   // At the end of the chain the text of a file is read. Where it is not changed, the host loads the file, and compiles it
   // if that is needed.
-  const isChanged = source === undefined || result?.source !== source || result.format !== format;
+  const isChanged = source === undefined || last !== url || result?.source !== source || result.format !== format;
   return isChanged ? result : { format, source: null };
 }
 

@@ -9,26 +9,49 @@ import {
   ArrayBufferViewPrototypeGetBuffer,
   ArrayPrototypeFilter,
   EventTargetPrototypeAddEventListener,
+  EventTargetPrototypeRemoveEventListener,
   HeadersPrototypeEntries,
   HeadersPrototypeGet,
   Promise,
+  PromiseReject,
   RequestPrototypeGetHeaders,
   RequestPrototypeGetUrl,
   Response,
+  SafeArrayIterator,
   SafeSet,
-  StringPrototypeSlice,
+  StringPrototypeSplit,
   StringPrototypeStartsWith,
   StringPrototypeToLowerCase,
+  StringPrototypeTrim,
   TypeError,
   URL,
   URLPrototypeGetHref,
 } from "../primordials.js";
 
-/** What may wait for the other server to read, in bytes. */
+/** What may wait for the other server to read, in bytes. Beyond it both sides close with 1013. */
 const MAX_UNSENT = 32 * 1024 * 1024;
 
-/** Headers of one connection, which the new one has itself. */
-const OF_CONNECTION = new SafeSet(["connection", "content-length", "host", "keep-alive", "upgrade"]);
+/** Headers of one connection (RFC 9110 section 7.6.1); the handshake writes its own. */
+const OF_CONNECTION = [
+  "connection",
+  "content-length",
+  "expect",
+  "host",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
+/** Headers of a body, which the Response for a refused upgrade does not have. */
+const OF_BODY = ["content-encoding", "content-type"];
+
+const TOO_SLOW = 1013;
+/** The close code of a proxy whose other connection was lost (IANA's registry of close codes). */
+const BAD_GATEWAY = 1014;
 
 /** Whether a request asks for a WebSocket. @param {Headers} headers */
 export function asksForSocket(headers) {
@@ -39,51 +62,98 @@ export function asksForSocket(headers) {
 /**
  * Asks another server for a WebSocket.
  * @param {Request} request
- * @returns {Promise<Response>} 101 with a `webSocket`, or what the server answers instead
+ * @returns {Promise<Response>} 101 with a `webSocket`; or the status and headers of what the server answers instead
  */
 export function openUpgrade(request) {
-  const url = new URL(RequestPrototypeGetUrl(request));
-  if (!hasSocketScheme(url)) throw new TypeError(`${RequestPrototypeGetUrl(request)} has no scheme of HTTP.`);
+  const address = RequestPrototypeGetUrl(request);
+  const url = new URL(address);
+  if (!hasSocketScheme(url)) throw new TypeError(`${address} has no scheme of HTTP.`);
+  const { signal } = request;
+  if (signal.aborted) return PromiseReject(signal.reason);
   url.hash = "";
-  const headers = ArrayPrototypeFilter(HeadersPrototypeEntries(RequestPrototypeGetHeaders(request)), isPassedOn);
+  const headers = passedOn(HeadersPrototypeEntries(RequestPrototypeGetHeaders(request)), []);
   const socket = op_socket_dial(URLPrototypeGetHref(url), writeHeaders(headers), MAX_UNSENT);
   const { 0: client, 1: server } = new WebSocketPair();
   currentExchange()?.onEnd(() => op_socket_close(socket, 1001, "the exchange that opened the socket has ended"));
   return new Promise((resolve, reject) => {
+    const aborted = () => {
+      op_socket_close(socket, 1001, "the request was aborted");
+      reject(signal.reason);
+    };
+    EventTargetPrototypeAddEventListener(signal, "abort", aborted);
+    const settle = (make) => {
+      EventTargetPrototypeRemoveEventListener(signal, "abort", aborted);
+      try {
+        resolve(make());
+      } catch (error) {
+        // Its head makes no Response: a status below 200, for example.
+        op_socket_close(socket, 1002, "the answer cannot be passed on");
+        reject(error);
+      }
+    };
     listen(socket, {
-      opened({ headers }) {
-        server.binaryType = "arraybuffer";
-        server.accept();
-        EventTargetPrototypeAddEventListener(server, "message", ({ data }) => {
-          if (typeof data === "string") op_socket_send(socket, data);
-          else op_socket_send_bytes(socket, data);
-        });
-        EventTargetPrototypeAddEventListener(server, "close", ({ code, reason }) => {
-          op_socket_close(socket, isSent(code) ? code : 0, reason);
-        });
-        resolve(new Response(null, { status: 101, webSocket: client, headers: ArrayPrototypeFilter(headers, isPassedOn) }));
-      },
-      refused({ status, headers, body }) {
-        const isEmpty = status === 204 || status === 205 || status === 304;
-        resolve(new Response(isEmpty ? null : body, { status, headers }));
-      },
-      text: ({ data }) => server.send(data),
-      binary: ({ data }) => server.send(ArrayBufferViewPrototypeGetBuffer(data)),
-      closed({ code, reason }) {
-        // Settled before, unless there was no connection.
-        reject(new TypeError(`${RequestPrototypeGetUrl(request)}: ${reason}`));
-        if (server.readyState < 2) server.close(isSent(code) ? code : undefined, isSent(code) ? reason : undefined);
+      opened: ({ headers }) => settle(() => {
+        const response = new Response(null, { status: 101, webSocket: client, headers: passedOn(headers, []) });
+        join(server, socket);
+        return response;
+      }),
+      refused: ({ status, headers }) => settle(() => new Response(null, { status, headers: passedOn(headers, OF_BODY) })),
+      text: ({ data }) => sendOn(server, data),
+      binary: ({ data }) => sendOn(server, ArrayBufferViewPrototypeGetBuffer(data)),
+      closed({ code, reason, wasClean }) {
+        EventTargetPrototypeRemoveEventListener(signal, "abort", aborted);
+        // This has no effect if the promise is settled.
+        reject(new TypeError(`${address}: ${reason}`));
+        if (wasClean) closeWith(server, code, reason);
+        else closeWith(server, BAD_GATEWAY, "the connection to the other server was lost");
       },
     });
   });
 }
 
-function isPassedOn({ 0: name }) {
-  return !OF_CONNECTION.has(name) &&
-    (!StringPrototypeStartsWith(name, "sec-websocket-") || StringPrototypeSlice(name, 14) === "protocol");
+/** Passes on what comes from the near end of a pair to a socket of the host. */
+function join(server, socket) {
+  server.binaryType = "arraybuffer";
+  server.accept();
+  EventTargetPrototypeAddEventListener(server, "message", ({ data }) => {
+    try {
+      if (typeof data === "string") op_socket_send(socket, data);
+      else op_socket_send_bytes(socket, data);
+    } catch {
+      op_socket_close(socket, TOO_SLOW, "");
+      closeWith(server, TOO_SLOW, "the other server reads too slowly");
+    }
+  });
+  EventTargetPrototypeAddEventListener(server, "close", ({ code, reason }) => {
+    op_socket_close(socket, isSent(code) ? code : 0, reason);
+  });
 }
 
-/** Whether a close frame may have this code. */
+function sendOn(server, data) {
+  // Its client may have left.
+  if (server.readyState === 1) server.send(data);
+}
+
+function closeWith(server, code, reason) {
+  if (server.readyState >= 2) return;
+  if (isSent(code)) server.close(code, reason);
+  else server.close();
+}
+
+/** The headers that pass from one connection to another, without those of `more`. */
+function passedOn(headers, more) {
+  const dropped = new SafeSet([...new SafeArrayIterator(OF_CONNECTION), ...new SafeArrayIterator(more)]);
+  for (let i = 0; i < headers.length; i++) {
+    if (headers[i][0] !== "connection") continue;
+    for (const name of new SafeArrayIterator(StringPrototypeSplit(headers[i][1], ","))) {
+      dropped.add(StringPrototypeToLowerCase(StringPrototypeTrim(name)));
+    }
+  }
+  return ArrayPrototypeFilter(headers, ({ 0: name }) =>
+    !dropped.has(name) && (!StringPrototypeStartsWith(name, "sec-websocket-") || name === "sec-websocket-protocol"));
+}
+
+/** Whether a close frame may have this code (RFC 6455 section 7.4). */
 function isSent(code) {
-  return code === 1000 || (code >= 3000 && code < 5000);
+  return code >= 1000 && code < 5000 && code !== 1004 && code !== 1005 && code !== 1006 && code !== 1015;
 }

@@ -72,7 +72,7 @@ export class EntrypointStub {
         return await followRedirects(new Request(toUrl(target), init), (request) => fetchOf(name, props, request));
       },
       connect() {
-        throw new Error("connect() of services is not available: this host has no sockets of TCP for Workers.");
+        throw new Error("connect() of services is not available: use connect() of `cloudflare:sockets`.");
       },
     });
     // `ctx.exports.NAME({ props })` is the same entrypoint with other properties.
@@ -107,7 +107,7 @@ function entrypoint(name) {
 const keeperOf = () => currentExchange() ?? new Tasks();
 
 async function fetchOf(name, props, sent) {
-  // Who receives a request passes redirects on, unless it asks otherwise.
+  // Its own fetch(request) does not follow redirects, unless it asks for that.
   const request = new Request(sent, { redirect: "manual" });
   const value = entrypoint(name);
   if (isEntrypoint(value)) return await EntrypointStub.instance(value, keeperOf(), props).fetch(request);

@@ -14,9 +14,12 @@ import { Error, ObjectFreeze, Proxy, ReflectGetOwnPropertyDescriptor, ReflectOwn
 const currentEnv = () => core.getAsyncContext()?.workersEnv ?? environmentOf();
 const currentExports = () => core.getAsyncContext()?.workersExports ?? entrypoints();
 
-/** An object that a module imports once, and that has the properties that `current()` has then. */
-function importable(current) {
-  return new Proxy({}, {
+/**
+ * An object that a module imports once, and that has the properties that `current()` has then.
+ * @param {object} target what it is outside of `withEnv()` and the like: what is not read or set is done to that
+ */
+function importable(target, current) {
+  return new Proxy(target, {
     __proto__: null,
     get: (_, key) => current()[key],
     set(_, key, value) {
@@ -25,10 +28,11 @@ function importable(current) {
     },
     has: (_, key) => key in current(),
     ownKeys: () => ReflectOwnKeys(current()),
-    getOwnPropertyDescriptor(_, key) {
+    getOwnPropertyDescriptor(target, key) {
       const known = ReflectGetOwnPropertyDescriptor(current(), key);
-      // The target does not have it, so it has to be configurable.
-      return known === undefined ? undefined : { __proto__: null, ...known, configurable: true };
+      if (known === undefined || current() === target) return known;
+      // What the target does not have has to be configurable.
+      return { __proto__: null, ...known, configurable: true };
     },
   });
 }
@@ -94,8 +98,8 @@ define(SymbolFor("liveline:workers"), {
   RpcTarget,
   ServiceStub,
   waitUntil,
-  env: importable(currentEnv),
-  exports: importable(currentExports),
+  env: importable(environmentOf(), currentEnv),
+  exports: importable({}, currentExports),
   withEnv: (env, callback) => inContext({ workersEnv: env }, callback),
   withExports: (exports, callback) => inContext({ workersExports: exports }, callback),
   withEnvAndExports: (env, exports, callback) => inContext({ workersEnv: env, workersExports: exports }, callback),

@@ -1,6 +1,8 @@
 // `connect()` of `cloudflare:sockets`: connections of TCP, made of those of Node.
 
 import { core } from "ext:core/mod.js";
+import { currentActor } from "../actor/context.js";
+import { currentExchange } from "../exchange.js";
 import {
   Number,
   NumberIsInteger,
@@ -35,6 +37,8 @@ export function connect(address, options = {}) {
   const socket = secureTransport === "on"
     ? node("tls").connect({ ...to, servername: serverName(hostname) })
     : node("net").connect(to);
+  // It does not outlive what has opened it, as in Workers.
+  (currentActor() ?? currentExchange())?.onEnd(() => socket.destroy());
   return new Socket(socket, secureTransport, hostname);
 }
 

@@ -361,7 +361,8 @@ pub(super) struct LimitFlags {
     /// Largest body of a request
     #[arg(long, value_name = "SIZE", default_value = "10MiB")]
     pub max_body: ByteSize,
-    /// Memory for the bodies of all requests that are being received; one address may use half of it
+    /// Memory for the bodies of all requests that are being received, and as much for WebSocket messages that have begun;
+    /// one address may use half of each
     #[arg(long, value_name = "SIZE", default_value = "256MiB")]
     pub max_bodies: ByteSize,
     /// Largest number of parts in a form

@@ -315,7 +315,8 @@ fn config(
         None => layout.project.join(OWN_FOLDER),
     };
     let actors = ActorOptions { idle: limits.actor_idle, folder: folder.join("actors") };
-    let unfinished = Unfinished::new(bytes(limits.max_bodies));
+    // A message over the budget could never be received.
+    let unfinished = Unfinished::new(bytes(limits.max_bodies).max(bytes(limits.max_frame)));
     let hub = Hub::new(limits.lines(origins, unfinished.clone()), tokio::runtime::Handle::current());
     let stores = Stores::new(folder.clone(), databases.results().clone());
     let runtime = tokio::runtime::Handle::current();

@@ -660,12 +660,13 @@ fn fetch_gets_the_socket_of_another_server() {
         .file(
             "handler.js",
             r#"export default function ({ request, url }) {
+              if (url.pathname === "/waits") return new Promise(() => {});
               if (url.pathname === "/refused") return new Response("not you", { status: 403, headers: { "x-why": "rank" } });
               const [client, server] = Object.values(new WebSocketPair());
               server.accept();
               server.binaryType = "arraybuffer";
-              server.addEventListener("message", ({ data }) => data === "bye" ? server.close(4001, "gone") : server.send(data));
-              server.send(`${url.search} ${request.headers.get("authorization")} ${request.headers.get("x-own")}`);
+              server.addEventListener("message", ({ data }) => data === "bye" ? server.close(1012, "gone") : server.send(data));
+              server.send(`${url.search} ${request.headers.get("authorization")} ${request.headers.get("x-own")} ${request.headers.get("x-hop")}`);
               const headers = { "x-from": "upstream" };
               if (request.headers.has("sec-websocket-protocol")) headers["sec-websocket-protocol"] = "chat";
               return new Response(null, { status: 101, webSocket: client, headers });
@@ -694,8 +695,9 @@ fn fetch_gets_the_socket_of_another_server() {
                 }});
                 webSocket.addEventListener("close", ({{ code, reason }}) => resolve(heard.push([code, reason])));
               }});
+              const waits = await fetch(upstream + "/waits", {{ headers, signal: AbortSignal.timeout(20) }}).catch((error) => error.name);
               const gone = await fetch("http://127.0.0.1:1/", {{ headers }}).catch((error) => error.name);
-              return {{ refused, status, heard, gone }};
+              return {{ refused, status, heard, gone, waits }};
             }}"#,
             upstream.address()
         ),
@@ -703,19 +705,28 @@ fn fetch_gets_the_socket_of_another_server() {
     let host = site.serve();
 
     let talked = host.get("/").json();
-    let heard = json!(["?talks Bearer key 1", "said", 3, [4001, "gone"]]);
-    let refused = json!([403, null, "rank", "not you"]);
-    assert_eq!(talked, json!({ "refused": refused, "status": 101, "heard": heard, "gone": "TypeError" }));
+    let heard = json!(["?talks Bearer key 1 null", "said", 3, [1012, "gone"]]);
+    let refused = json!([403, null, "rank", ""]);
+    assert_eq!(
+        talked,
+        json!({ "refused": refused, "status": 101, "heard": heard, "gone": "TypeError", "waits": "TimeoutError" })
+    );
 
-    let headers = [("authorization", "Basic me"), ("x-own", "2"), ("sec-websocket-protocol", "chat")];
+    let headers = [
+        ("authorization", "Basic me"),
+        ("x-own", "\u{e9}"),
+        ("sec-websocket-protocol", "chat"),
+        ("x-hop", "1"),
+        ("connection", "upgrade, x-hop"),
+    ];
     let (mut socket, response) = open(&host, "/passed", &headers).expect("a socket");
     assert_eq!(response.headers()["x-from"], "upstream");
     assert_eq!(response.headers()["sec-websocket-protocol"], "chat");
-    assert_eq!(next(&mut socket), Some(Message::text("?passed Basic me 2")));
+    assert_eq!(next(&mut socket), Some(Message::text("?passed Basic me \u{c3}\u{a9} null")));
     socket.send(Message::binary(vec![1, 2])).expect("an open socket");
     assert_eq!(next(&mut socket), Some(Message::binary(vec![1, 2])));
     socket.send("bye".into()).expect("an open socket");
-    assert_eq!(closed(&mut socket), (4001, "gone".to_owned()));
+    assert_eq!(closed(&mut socket), (1012, "gone".to_owned()));
 }
 
 /// The bytes of messages that clients begin and do not end are limited, also in sum.

@@ -346,10 +346,12 @@ impl State {
             _ => None,
         };
         let is_close = matches!(item, Item::Close(_));
+        // A client is not read while too much of it waits.
+        let is_paced = credit.is_some();
         let content = Content::Socket { end, item, credit };
         match is_close {
             true => self.engine.socket_closed(socket, content).map(|()| None),
-            false => self.engine.socket_message(socket, text.as_deref(), content),
+            false => self.engine.socket_message(socket, text.as_deref(), is_paced, content),
         }
     }
 

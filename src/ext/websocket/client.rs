@@ -77,11 +77,10 @@ pub(crate) enum SocketEvent {
         protocol: String,
         headers: Vec<(String, String)>,
     },
-    /// The server answered with something else than a WebSocket; `Closed` follows.
+    /// The server answered with something else than a WebSocket; `Closed` follows. Its body is not read.
     Refused {
         status: u16,
         headers: Vec<(String, String)>,
-        body: ToJsBuffer,
     },
     Text {
         data: String,
@@ -149,7 +148,9 @@ pub(crate) fn op_socket_dial(
     let mut lines = headers.split('\n');
     while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
         let name = HeaderName::try_from(name).map_err(|error| refused(&error))?;
-        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|error| refused(&error))?;
+        // The web's Headers have one character for each byte.
+        let bytes: Vec<u8> = value.chars().map(|char| u8::try_from(char).unwrap_or(b'?')).collect();
+        let value = HeaderValue::from_bytes(&bytes).map_err(|error| refused(&error))?;
         request.headers_mut().append(name, value);
     }
     let (outgoing, queued) = mpsc::unbounded_channel();
@@ -298,20 +299,21 @@ async fn run_connection(
             }
         }
         Ok(Err(Error::Http(answer))) => {
-            let (head, body) = answer.into_parts();
-            let error = format!("no connection: the server answers with {}", head.status);
-            let (status, headers) = (head.status.as_u16(), headers_of(&head.headers));
-            let body = body.unwrap_or_default().into();
-            delivery.deliver(SocketEvent::Refused { status, headers, body }).await;
-            delivery.deliver(SocketEvent::lost(error)).await;
+            let status = answer.status();
+            let headers = headers_of(answer.headers());
+            delivery.deliver(SocketEvent::Refused { status: status.as_u16(), headers }).await;
+            delivery
+                .deliver(SocketEvent::lost(format!("no connection: the server answers with {status}")))
+                .await;
         }
         Ok(Err(error)) => drop(delivery.deliver(SocketEvent::lost(format!("no connection: {error}"))).await),
         Err(_) => drop(delivery.deliver(SocketEvent::lost("no connection in time")).await),
     }
 }
 
+/// Names and values, whose bytes are characters, as in the web's Headers.
 fn headers_of(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let text = |value: &HeaderValue| value.as_bytes().iter().map(|byte| char::from(*byte)).collect();
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 

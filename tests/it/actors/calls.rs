@@ -17,6 +17,40 @@ fn a_name_always_meets_the_same_object() {
     assert_eq!(get(&host, "whose"), "a");
 }
 
+/// A visitor's request that is passed on is answered with the redirect; one of the handler's own follows it.
+#[test]
+fn redirects_of_an_object_are_for_whom_the_request_is() {
+    let host = rooms(
+        r#"async fetch(request) {
+          const { pathname, searchParams } = new URL(request.url);
+          if (pathname !== "/fetch") return new Response(`${request.method} ${pathname} ${await request.text()}`);
+          const status = Number(searchParams.get("status"));
+          return new Response(null, { status, headers: { location: "/end" } });
+        }"#,
+    )
+    .serve();
+
+    for status in [303, 307] {
+        let answer = host.request("POST", &format!("/fetch?status={status}")).body("sent").send();
+        assert_eq!((answer.status, answer.header("location")), (status, Some("/end")));
+    }
+    let site = Site::new().file(
+        "handler.js",
+        r#"import { Actor, actors } from "liveline:actors";
+        const rooms = actors("Room", class extends Actor {
+          async fetch(request) {
+            if (request.url.endsWith("/end")) return new Response(`${request.method} ${await request.text()}`);
+            return new Response(null, { status: 307, headers: { location: "/end" } });
+          }
+        });
+        export default async () => {
+          const response = await rooms.getByName("a").fetch("http://x/begin", { method: "PUT", body: "sent" });
+          return [response.redirected, response.url, await response.text()];
+        };"#,
+    );
+    assert_eq!(site.serve().get("/").json(), json!([true, "http://x/end", "PUT sent"]));
+}
+
 #[test]
 fn a_request_and_its_answer_pass_with_their_bodies() {
     let host = rooms(

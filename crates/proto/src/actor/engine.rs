@@ -409,7 +409,7 @@ impl<E, O, R: Clone> Actors<E, O, R> {
         let (_, kind) = live.running.remove(place);
         let index = instance.index();
         match kind {
-            Kind::Plain | Kind::Bound | Kind::Message => {}
+            Kind::Plain | Kind::Bound | Kind::Message { .. } => {}
             Kind::Closed(socket) => self.forget_socket(socket),
             Kind::Alarm => {
                 let id = self.actors[index].id.clone();
@@ -537,8 +537,8 @@ impl<E, O, R: Clone> Actors<E, O, R> {
 
     /// The instance cannot go on: `abort()`, a write that failed, a `blockConcurrencyWhile` that has thrown. What runs is
     /// abandoned, outputs that wait are discarded, and events that wait are refused, except for what came by sockets that
-    /// the actor keeps: that starts a new instance, as later events do. An instance that has handled nothing refuses that,
-    /// too.
+    /// the actor keeps: that starts a new instance, as later events do. If the instance has not taken any event, that is
+    /// refused as well.
     pub fn reset(&mut self, instance: Instance, why: R) {
         if self.live(instance).is_some() {
             self.stop(instance.index(), Stop::Reset(why));
@@ -633,7 +633,7 @@ impl<E, O, R: Clone> Actors<E, O, R> {
         kind: Kind,
         content: Option<E>,
     ) -> Result<(), (Option<E>, Refused<R>)> {
-        if let Err(why) = self.admit(index) {
+        if let Err(why) = self.admit(index, kind) {
             self.remove_if_absent(index);
             return Err((content, why));
         }
@@ -649,9 +649,9 @@ impl<E, O, R: Clone> Actors<E, O, R> {
         Ok(())
     }
 
-    fn admit(&mut self, index: usize) -> Result<(), Refused<R>> {
+    fn admit(&mut self, index: usize, kind: Kind) -> Result<(), Refused<R>> {
         let actor = &self.actors[index];
-        if actor.mailbox.len() >= self.limits.mailbox {
+        if actor.mailbox.len() >= self.limits.mailbox && !kind.is_exempt() {
             return Err(Refused::MailboxFull);
         }
         match actor.state {

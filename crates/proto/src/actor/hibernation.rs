@@ -79,12 +79,15 @@ impl<E, O, R: Clone> Actors<E, O, R> {
         self.sockets.get(&socket)?.answered
     }
 
-    /// The client of a kept socket has sent a message; `text` is what it contains where it is a text. Returns the content
-    /// where the message is answered without JavaScript.
+    /// The other side of a kept socket has sent a message; `text` is what it contains where it is a text. Where it
+    /// `is_paced`, the other side waits until enough of its messages are handled, so that these may exceed
+    /// [`ActorLimits::mailbox`](super::ActorLimits::mailbox). Returns the content where the message is answered without
+    /// JavaScript.
     pub fn socket_message(
         &mut self,
         socket: SocketId,
         text: Option<&str>,
+        is_paced: bool,
         content: E,
     ) -> Result<Option<E>, Rejected<E, R>> {
         let Some(kept) = self.sockets.get_mut(&socket) else {
@@ -99,7 +102,7 @@ impl<E, O, R: Clone> Actors<E, O, R> {
             return Ok(Some(content));
         }
         let index = kept.actor;
-        self.enqueue(index, Kind::Message, Some(content)).map(|()| None).map_err(rejected)
+        self.enqueue(index, Kind::Message { is_paced }, Some(content)).map(|()| None).map_err(rejected)
     }
 
     /// A kept socket has closed or failed. The actor keeps it until it has handled this event. Where it cannot be

@@ -27,7 +27,9 @@ pub(super) enum Kind {
     Bound,
     Alarm,
     /// A message of a socket that the actor keeps.
-    Message,
+    Message {
+        is_paced: bool,
+    },
     /// The socket has closed; the actor keeps it until it has handled that.
     Closed(SocketId),
 }
@@ -72,7 +74,12 @@ pub(super) enum Drain {
 impl Kind {
     /// Whether it came by a socket that the actor keeps whatever becomes of its instance.
     pub(super) fn is_of_socket(self) -> bool {
-        matches!(self, Kind::Message | Kind::Closed(_))
+        matches!(self, Kind::Message { .. } | Kind::Closed(_))
+    }
+
+    /// Whether it may exceed the limit of a mailbox: a client that sends too much is not read, and a socket closes once.
+    pub(super) fn is_exempt(self) -> bool {
+        matches!(self, Kind::Message { is_paced: true } | Kind::Closed(_))
     }
 }
 

@@ -176,10 +176,10 @@ impl<E, O, R: Clone> Actors<E, O, R> {
         };
         self.effects.push(Effect::Stop { owner, instance, why });
         if let Some(refused) = refused {
-            // Otherwise a constructor that ends its instance would be run again and again.
-            let keeps_sockets = live.has_taken;
+            // An instance that ends before its first event would be started again and again by the same messages.
+            let keeps_socket_events = live.has_taken;
             self.abandon(index, live, &refused);
-            self.refuse_waiting(index, &refused, false, |kind| !(keeps_sockets && kind.is_of_socket()));
+            self.refuse_waiting(index, &refused, false, |kind| !(keeps_socket_events && kind.is_of_socket()));
         }
     }
 
@@ -190,7 +190,7 @@ impl<E, O, R: Clone> Actors<E, O, R> {
             match kind {
                 Kind::Alarm => self.alarm_failed(&id, event),
                 Kind::Closed(socket) => self.forget_socket(socket),
-                Kind::Plain | Kind::Bound | Kind::Message => {}
+                Kind::Plain | Kind::Bound | Kind::Message { .. } => {}
             }
             self.effects.push(Effect::Abandon { event, why: why.clone() });
         }

@@ -164,7 +164,7 @@ impl History {
                 let Some((socket, actor)) = self.socket(n) else { return };
                 self.model.count += 1;
                 let content = self.model.count;
-                if self.actors.socket_message(socket, Some("text"), content).is_ok() {
+                if self.actors.socket_message(socket, Some("text"), false, content).is_ok() {
                     self.model.sent.entry(actor).or_default().push_back(content);
                 }
             }

@@ -278,7 +278,7 @@ fn what_came_by_kept_sockets_is_for_the_instance_after_a_reset() {
     world.actors.accept_socket(instance, SocketId(7), &[]).unwrap();
     world.actors.close_gate(instance);
     world.send("call");
-    world.actors.socket_message(SocketId(7), None, "message").unwrap();
+    world.actors.socket_message(SocketId(7), None, false, "message").unwrap();
     world.actors.socket_closed(SocketId(7), "closed").unwrap();
     world.actors.reset(instance, "no more");
     let why = Refused::Reset("no more");
@@ -303,7 +303,7 @@ fn what_an_instance_that_has_done_nothing_leaves_is_refused() {
     world.actors.accept_socket(instance, SocketId(7), &[]).unwrap();
     world.wait(10_000);
     assert_eq!(world.stops(), [Stop::Hibernates]);
-    world.actors.socket_message(SocketId(7), None, "message").unwrap();
+    world.actors.socket_message(SocketId(7), None, false, "message").unwrap();
     let second = world.start_of();
     world.actors.close_gate(second);
     world.actors.started(second);
@@ -351,7 +351,7 @@ fn sockets_survive_hibernation_with_tags_and_attachments() {
     assert_eq!(world.actors.stats().hibernating, 1);
     assert_eq!(world.actors.sockets(instance, None), []);
 
-    world.actors.socket_message(SocketId(3), Some("hello"), "hello").unwrap();
+    world.actors.socket_message(SocketId(3), Some("hello"), false, "hello").unwrap();
     let next = world.start_of();
     assert_eq!(world.actors.sockets(next, None), [SocketId(7), SocketId(3)]);
     assert_eq!(world.actors.sockets(next, Some("b")), [SocketId(7)]);
@@ -381,7 +381,7 @@ fn a_closed_socket_is_kept_until_that_is_handled() {
     assert_eq!(world.actors.sockets(instance, None), [SocketId(1)]);
     world.actors.finished(instance, event);
     assert_eq!(world.actors.sockets(instance, None), []);
-    let rejected = world.actors.socket_message(SocketId(1), None, "late").unwrap_err();
+    let rejected = world.actors.socket_message(SocketId(1), None, false, "late").unwrap_err();
     assert_eq!(rejected.why, Refused::Gone);
     world.wait(70_000);
     assert_eq!(world.stops(), [Stop::Evicted]);
@@ -400,10 +400,10 @@ fn automatic_responses_start_nothing() {
     world.wait(10_000);
     assert_eq!(world.stops(), [Stop::Hibernates]);
     world.wait(500);
-    assert_eq!(world.actors.socket_message(SocketId(1), Some("ping"), "ping"), Ok(Some("ping")));
+    assert_eq!(world.actors.socket_message(SocketId(1), Some("ping"), false, "ping"), Ok(Some("ping")));
     assert_eq!(world.done(), [Effect::Answer { socket: SocketId(1), text: "pong".into() }]);
     assert_eq!(world.actors.answered(SocketId(1)), Some(10_500));
-    assert_eq!(world.actors.socket_message(SocketId(1), Some("pong"), "pong"), Ok(None));
+    assert_eq!(world.actors.socket_message(SocketId(1), Some("pong"), false, "pong"), Ok(None));
 }
 
 #[test]

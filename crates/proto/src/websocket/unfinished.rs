@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::FrameError;
 
-/// The bytes of messages whose ends have not come. Half of them may be those of one network, or one message of any
-/// length. Clones share the count.
+/// The bytes of messages whose ends have not come. Half of them may be those of one network; one message may be as long as
+/// all together. Clones share the count.
 #[derive(Debug, Clone)]
 pub struct Unfinished(Arc<Shared>);
 

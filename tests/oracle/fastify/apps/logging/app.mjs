@@ -10,7 +10,8 @@ const CASES = {
   level: [{ level: "warn" }],
   disabled: [{ enabled: false }],
   named: [{ name: "shop" }],
-  noBase: [{ base: null }],
+  noBase: [{ base: null, name: "shop" }],
+  undefinedBase: [{ base: undefined, name: "shop" }],
   base: [{ base: { service: "shop", pid: 1 } }],
   noTime: [{ timestamp: false }],
   timeText: [{ timestamp: () => ',"at":"now"' }],
@@ -44,6 +45,8 @@ async function run([options, more]) {
   log.warn({ key: "value" }, "warn");
   log.error(ERROR);
   log.error(ERROR, "said");
+  log.error({ err: ERROR, more: 1 });
+  log.error({ error: ERROR }, "under another key");
   log.info({ only: "an object" });
   log.info("%s %j %%", "text", { a: 1 }, "more");
   log.info({ n: 1n, f() {}, u: undefined, d: new Date(0) }, "values");
