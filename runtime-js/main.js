@@ -201,9 +201,9 @@ function observersStopped() {
  * For the host: it terminated a turn, so no `finally` of the running code was executed. Repairs the state that other
  * code depends on. `id` is the exchange whose code ran, -1 for none; `exchange` is its object, where the host has it.
  * With `forMemory` the exchange filled the heap, and its timers are dropped. `hasRequired` says that CommonJS modules may
- * have been running.
+ * have been running. `context` is the async context of the code.
  */
-function stopped(id, exchange, forMemory, hasRequired) {
+function stopped(id, exchange, forMemory, hasRequired, context) {
   // Schedules the timers anew: if a timer's callback was terminated, the others that are due would not run.
   core.ops.op_timer_schedule(1);
   const first = exchangesStopped();
@@ -212,7 +212,7 @@ function stopped(id, exchange, forMemory, hasRequired) {
   programsStopped();
   transactionsStopped(id);
   if (id === -1) sourcesStopped();
-  mailStopped();
+  mailStopped(context?.actor);
   if (hasRequired) modulesStopped();
 }
 

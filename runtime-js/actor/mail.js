@@ -377,9 +377,12 @@ export function handles(instance) {
   handling = instance;
 }
 
-/** For the host: it terminated a turn. The actor whose code ran is reset. */
-export function mailStopped() {
-  const stopped = handling;
+/**
+ * For the host: it terminated a turn. The actor whose code ran is reset.
+ * @param {Instance | undefined} running the actor of the code's async context, such as the callback of a timer
+ */
+export function mailStopped(running) {
+  const stopped = running ?? handling;
   handling = null;
   stopped?.reset(hostError("Durable Object exceeded its CPU time limit and was reset.", { remote: true }));
   op_actor_again();

@@ -20,6 +20,7 @@ const {
   Error,
   ObjectAssign,
   Promise,
+  PromisePrototypeCatch,
   PromisePrototypeThen,
   SafeArrayIterator,
   SafeSet,
@@ -250,10 +251,12 @@ function fallThrough(transport, exchange, otherwise) {
   if ((method !== "GET" && method !== "HEAD") || transport.isUpgrade) return otherwise();
   const end = StringPrototypeIndexOf(url, "?");
   const found = staticResponse(exchange, end === -1 ? url : StringPrototypeSlice(url, 0, end), method, false);
-  PromisePrototypeThen(found, (response) => {
+  const answered = PromisePrototypeThen(found, (response) => {
     if (response.status === 404) otherwise();
     else transport.settleWith(response);
   }, () => otherwise());
+  // Not the handler, but what runs before it: a logger, for example.
+  PromisePrototypeCatch(answered, (error) => transport.failed(error));
 }
 
 /** The routes of the handler's application, for `liveline routes`: `[methods, path, kind]`. */

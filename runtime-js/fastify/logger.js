@@ -6,6 +6,7 @@ import { op_console } from "ext:core/ops";
 const {
   ArrayIsArray,
   ArrayPrototypeFilter,
+  ArrayPrototypeIncludes,
   ArrayPrototypeJoin,
   ArrayPrototypeMap,
   ArrayPrototypePush,
@@ -15,6 +16,7 @@ const {
   JSONParse,
   JSONRawJSON,
   JSONStringify,
+  Number,
   ObjectAssign,
   ObjectEntries,
   ObjectHasOwn,
@@ -61,20 +63,36 @@ export const SERIALIZERS = {
   }),
 };
 
+/** JSON of any value: what contains itself is shown as `[Circular]`, and what throws as a text that says so. */
 function json(value) {
-  const seen = [];
   try {
-    return JSONStringify(value, (_, inner) => {
-      if (typeof inner === "bigint") return JSONRawJSON(String(inner));
-      if (inner !== null && typeof inner === "object") {
-        if (primordials.ArrayPrototypeIncludes(seen, inner) && seen.length > 200) return "[Circular]";
-        ArrayPrototypePush(seen, inner);
-      }
-      return inner;
-    });
+    return stringified(value);
   } catch {
-    return '"[Circular]"';
+    if (value === null || typeof value !== "object") return '"[unserializable]"';
   }
+  const shown = {};
+  for (const key of new SafeArrayIterator(ObjectKeys(value))) {
+    try {
+      stringified(value[key]);
+      shown[key] = value[key];
+    } catch {
+      shown[key] = "[unserializable]";
+    }
+  }
+  return stringified(shown);
+}
+
+function stringified(value) {
+  /** The objects around the one that is written. */
+  const around = [];
+  return JSONStringify(value, function (_, inner) {
+    if (typeof inner === "bigint") return JSONRawJSON(String(inner));
+    if (inner === null || typeof inner !== "object") return inner;
+    while (around.length > 0 && around[around.length - 1] !== this) around.length -= 1;
+    if (ArrayPrototypeIncludes(around, inner)) return "[Circular]";
+    ArrayPrototypePush(around, inner);
+    return inner;
+  });
 }
 
 function format(message, values) {
@@ -83,7 +101,7 @@ function format(message, values) {
     if (place === "%%") return "%";
     if (next >= values.length) return place;
     const value = values[next++];
-    return place === "%s" ? String(value) : place === "%d" || place === "%i" || place === "%f" ? String(+value) : json(value);
+    return place === "%s" ? String(value) : place === "%d" || place === "%i" || place === "%f" ? String(Number(value)) : json(value);
   });
   return text;
 }
@@ -283,7 +301,7 @@ export class Logger {
       const mixed = mixin(object ?? {}, level, this);
       object = mixinMergeStrategy === undefined ? ObjectAssign(mixed, object) : mixinMergeStrategy(object ?? {}, mixed);
     }
-    if (formatters?.log !== undefined) object = formatters.log(object ?? {});
+    if (formatters?.log !== undefined) object = formatters.log(object ?? {}) ?? null;
     if (object !== null) {
       const shown = serialized(object, this.#serializers, errorKey);
       if (nestedKey) record[nestedKey] = shown;

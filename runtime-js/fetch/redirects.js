@@ -20,6 +20,7 @@ import {
   URLCanParse,
   URLPrototypeGetHref,
   URLPrototypeGetOrigin,
+  URLPrototypeGetProtocol,
 } from "../primordials.js";
 
 const requests = () => core.loadExtScript("ext:deno_fetch/23_request.js");
@@ -57,7 +58,10 @@ export async function followRedirects(request, send) {
     if (mode === "error") throw new TypeError(`${url} answers with a redirect, which the request does not allow.`);
     if (urls.length > MOST) throw new TypeError(`${url} is the end of more than ${MOST} redirects.`);
     if (!URLCanParse(location, url)) throw new TypeError(`${url} redirects to what is no URL: ${location}`);
-    const next = URLPrototypeGetHref(new URL(location, url));
+    const target = new URL(location, url);
+    const scheme = URLPrototypeGetProtocol(target);
+    if (scheme !== "http:" && scheme !== "https:") throw new TypeError(`${url} redirects to ${scheme}, which no request has.`);
+    const next = URLPrototypeGetHref(target);
     const isGet = (status === 303 && method !== "GET" && method !== "HEAD") ||
       ((status === 301 || status === 302) && method === "POST");
     if (!isGet && isStream) {

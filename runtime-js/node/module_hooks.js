@@ -72,7 +72,8 @@ function loadWith(all, url, context, next, Module) {
       isPassedOn = true;
       return inner(nextUrl, nextContext);
     });
-    if (!isPassedOn && !result?.shortCircuit) throw new TypeError("A load hook calls nextLoad(), or returns { shortCircuit: true }.");
+    const isResult = result !== null && typeof result === "object";
+    if (!isResult || (!isPassedOn && !result.shortCircuit)) throw new TypeError("A load hook calls nextLoad(), or returns { shortCircuit: true }.");
     return result;
   };
   const known = ObjectAssign({}, context, { format: context.format ?? formatOf(url, Module) });

@@ -4,6 +4,7 @@ import { core } from "ext:core/mod.js";
 import { currentActor } from "../actor/context.js";
 import { currentExchange } from "../exchange.js";
 import {
+  EventTargetPrototypeAddEventListener,
   Number,
   NumberIsInteger,
   Promise,
@@ -50,8 +51,9 @@ function addressOf(address) {
     hostname = StringPrototypeSlice(address, 0, at);
     port = StringPrototypeSlice(address, at + 1);
   } else {
-    ({ hostname, port } = address);
+    ({ hostname, port } = address ?? {});
   }
+  if (typeof hostname !== "string") throw new TypeError("Specified address could not be parsed.");
   if (StringPrototypeStartsWith(hostname, "[")) hostname = StringPrototypeSlice(hostname, 1, -1);
   const number = port === "" ? NaN : Number(port);
   if (hostname === "" || !NumberIsInteger(number) || number < 1 || number > 65535) {
@@ -190,6 +192,10 @@ function writableOf(socket) {
   const { WritableStream } = core.loadExtScript("ext:deno_web/06_streams.js");
   const done = (act) => new Promise((resolve, reject) => act((error) => error ? reject(error) : resolve()));
   return new WritableStream({
+    start(controller) {
+      // An abort also ends a write that waits for the other side.
+      EventTargetPrototypeAddEventListener(controller.signal, "abort", () => socket.destroy());
+    },
     write(chunk) {
       return done((settle) => socket.write(bytesOf(chunk), settle));
     },

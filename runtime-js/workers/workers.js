@@ -15,6 +15,7 @@ import { configure as configureActors, hasClass, registerClass, setEnv } from ".
 import { noteThrower } from "../dispatch/throwers.js";
 import { kExchange } from "../event/event.js";
 import {
+  ArrayPrototypeMap,
   ArrayPrototypePush,
   ArrayPrototypeSome,
   JSONParse,
@@ -31,6 +32,8 @@ import {
 
 /** What `src/dialect/workers/` has read; null for sites without a Worker. */
 let settings = null;
+/** Names of `define` that cannot be defined, and why. */
+let undefinable = [];
 /** The names of actor classes that the configuration names. */
 let bound = [];
 /** The parts of the application, by file. @type {Map<string, object[]>} */
@@ -73,7 +76,6 @@ export const workers = {
     for (const name of new SafeArrayIterator(ObjectKeys(settings.secrets))) {
       binding({ name, kind: "var", value: settings.secrets[name], place: ".dev.vars" });
     }
-    for (const name of new SafeArrayIterator(ObjectKeys(settings.define ?? {}))) defineName(name, settings.define[name]);
     bound = classesOf(settings);
     setEnv(() => environmentOf());
     configureAssets(settings, isOn("2025-04-01", "assets_navigation_prefers_asset_serving",
@@ -86,6 +88,14 @@ export const workers = {
       maxSockets: limit("MAX_CONNECTIONS_PER_ROOM"),
       messageRate: limit("MESSAGE_RATE_LIMIT"),
     });
+    undefinable = [];
+    for (const { name, text, line } of new SafeArrayIterator(settings.define ?? [])) {
+      try {
+        defineName(name, text);
+      } catch ({ message }) {
+        ArrayPrototypePush(undefinable, { message: `\`${name}\` of \`define\` cannot be defined: ${message}`, line });
+      }
+    }
   },
   load(module, filename) {
     for (const part of new SafeArrayIterator(parts.get(filename) ?? [])) {
@@ -103,7 +113,7 @@ export const workers = {
   },
   problems() {
     if (settings === null) return [];
-    const problems = [];
+    const problems = ArrayPrototypeMap(undefinable, (problem) => ({ ...problem, file: settings.file }));
     const missing = (name, line, what) => {
       ArrayPrototypePush(problems, {
         message: `${what} names the class ${name}, which no module exports`,

@@ -660,6 +660,7 @@ fn fetch_gets_the_socket_of_another_server() {
         .file(
             "handler.js",
             r#"export default function ({ request, url }) {
+              if (url.pathname === "/odd") return new Response(null, { status: 403, headers: { "x-name": "\u00e9" } });
               if (url.pathname === "/waits") return new Promise(() => {});
               if (url.pathname === "/refused") return new Response("not you", { status: 403, headers: { "x-why": "rank" } });
               const [client, server] = Object.values(new WebSocketPair());
@@ -696,8 +697,9 @@ fn fetch_gets_the_socket_of_another_server() {
                 webSocket.addEventListener("close", ({{ code, reason }}) => resolve(heard.push([code, reason])));
               }});
               const waits = await fetch(upstream + "/waits", {{ headers, signal: AbortSignal.timeout(20) }}).catch((error) => error.name);
+              const odd = (await fetch(upstream + "/odd", {{ headers }})).headers.get("x-name");
               const gone = await fetch("http://127.0.0.1:1/", {{ headers }}).catch((error) => error.name);
-              return {{ refused, status, heard, gone, waits }};
+              return {{ refused, status, heard, gone, waits, odd }};
             }}"#,
             upstream.address()
         ),
@@ -709,7 +711,7 @@ fn fetch_gets_the_socket_of_another_server() {
     let refused = json!([403, null, "rank", ""]);
     assert_eq!(
         talked,
-        json!({ "refused": refused, "status": 101, "heard": heard, "gone": "TypeError", "waits": "TimeoutError" })
+        json!({ "refused": refused, "status": 101, "heard": heard, "gone": "TypeError", "waits": "TimeoutError", "odd": "\u{e9}" })
     );
 
     let headers = [

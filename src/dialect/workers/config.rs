@@ -30,8 +30,8 @@ pub(super) struct Config {
     pub crons: Vec<Cron>,
     pub assets: Option<Assets>,
     pub rules: Vec<FileRule>,
-    /// What code finds by a name, as JSON or as another name.
-    pub define: BTreeMap<String, String>,
+    /// What code finds by a name: JSON, or another name; with the line.
+    pub define: Vec<(String, String, usize)>,
     /// Modules that stand for others, by their specifiers.
     pub aliases: BTreeMap<String, String>,
     /// Names that this host and wrangler do not know.
@@ -247,9 +247,9 @@ impl<'a> Reader<'a> {
         let (crons, assets, rules) =
             (self.crons(), self.assets(&folder), self.rules(&folder, main.as_deref()));
         let name = text(&self, "name");
-        let define = self.texts("define");
-        let aliases =
-            self.texts("alias").into_iter().map(|(name, to)| (name, module_in(&folder, to))).collect();
+        let define = self.define();
+        let aliases = self.texts("alias");
+        let aliases = aliases.into_iter().map(|(name, to, _)| (name, module_in(&folder, to))).collect();
         let unknown = self.unknown();
         if !self.problems.is_empty() {
             return Err(self.problems);
@@ -273,12 +273,32 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A table of texts; notes an error where one is none.
-    fn texts(&mut self, name: &str) -> BTreeMap<String, String> {
-        let mut texts = BTreeMap::new();
-        for (key, node) in self.get(name).map(Node::entries).unwrap_or_default() {
+    /// The names that code finds; notes an error where one cannot be defined.
+    fn define(&mut self) -> Vec<(String, String, usize)> {
+        let defined = self.texts("define");
+        for (name, text, at) in &defined {
+            let is_fixed = ["undefined", "NaN", "Infinity", "globalThis"].contains(&name.as_str());
+            if is_fixed || !is_name(name) {
+                let help = "a name such as VERSION, or a name with dots such as process.env.MODE";
+                self.problem(format!("`{name}` of `define` cannot be defined"), *at, Some(help));
+            } else if !is_name(text) && serde_json::from_str::<Json>(text).is_err() {
+                let help = "a text needs quotes of its own: \"\\\"text\\\"\"";
+                self.problem(format!("`{name}` of `define` is neither JSON nor a name"), *at, Some(help));
+            }
+        }
+        defined.into_iter().map(|(name, text, at)| (name, text, self.source.line(at))).collect()
+    }
+
+    /// A table of texts, with their places; notes an error where one is none.
+    fn texts(&mut self, name: &str) -> Vec<(String, String, usize)> {
+        let mut texts = Vec::new();
+        let table = self.get(name);
+        if let Some(node) = table.filter(|node| !matches!(node.value, super::tree::Value::Table(_))) {
+            self.problem(format!("`{name}` is {}, and not a table", node.kind()), node.at, None);
+        }
+        for (key, node) in table.map(Node::entries).unwrap_or_default() {
             match node.text() {
-                Some(text) => drop(texts.insert(key.name.clone(), text.to_owned())),
+                Some(text) => texts.push((key.name.clone(), text.to_owned(), key.at)),
                 None => self.problem(
                     format!("`{}` of `{name}` is {}, and not a text", key.name, node.kind()),
                     node.at,
@@ -479,7 +499,18 @@ pub(super) fn joined(folder: &Path, path: &str) -> PathBuf {
     }
     found
 }
-/// The specifier that an alias in a folder's configuration stands for.
+/// Whether a text is names of JavaScript with dots between them. No part leads to the prototypes of objects.
+fn is_name(text: &str) -> bool {
+    let is_part = |char: char| char.is_alphanumeric() || char == '_' || char == '$';
+    text.split('.').all(|part| {
+        part != "__proto__"
+            && part.chars().all(is_part)
+            && !part.is_empty()
+            && !part.starts_with(char::is_numeric)
+    })
+}
+
+/// Makes the relative target of an alias a file's URL; other targets stay as they are.
 fn module_in(folder: &Path, to: String) -> String {
     let is_path = to.starts_with("./") || to.starts_with("../") || to.starts_with('/');
     let url = is_path.then(|| Url::from_file_path(joined(folder, &to)).ok()).flatten();

@@ -138,7 +138,11 @@ impl Project {
         script["bindings"] = bindings.collect();
         script["classes"] = json!(config.classes);
         script["consumers"] = config.consumers.iter().map(bindings::Consumer::json).collect();
-        script["define"] = json!(config.define);
+        let define = config
+            .define
+            .iter()
+            .map(|(name, text, line)| json!({ "name": name, "text": text, "line": line }));
+        script["define"] = define.collect();
         script["crons"] = config.crons.iter().map(|cron| cron.pattern.clone()).collect();
         if let Some(assets) = assets {
             script["assets"] = assets;

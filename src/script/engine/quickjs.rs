@@ -78,6 +78,13 @@ impl Terminator {
         left
     }
 
+    pub(in crate::script) fn take_context(
+        &self,
+        left: v8::Global<v8::Value>,
+    ) -> Option<v8::Global<v8::Value>> {
+        Some(left)
+    }
+
     pub(in crate::script) fn keep_microtasks(&self, _keeps: bool) {}
 }
 

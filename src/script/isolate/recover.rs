@@ -27,16 +27,19 @@ const STRIKES: u32 = 4;
 impl Isolate {
     /// Handles the termination of the last turn. The exchange whose code ran fails; the others go on.
     pub(super) fn recover(&self, reason: TerminationReason) {
-        let left = {
+        let (left, context) = {
             let mut runtime = self.runtime.borrow_mut();
             runtime.v8_isolate().cancel_terminate_execution();
             self.microtasks.give_back();
             deno_core::scope!(scope, &mut *runtime);
             let left = current_exchange(scope);
+            let context = scope.get_continuation_preserved_embedder_data();
+            let context = v8::Global::new(scope, context);
             let undefined = v8::undefined(scope).into();
             scope.set_continuation_preserved_embedder_data(undefined);
-            left
+            (left, context)
         };
+        let context = self.terminator.take_context(context);
         let culprit = self.terminator.take_culprit(left.map(|exchange| exchange.0)).map(ExchangeId);
         self.count_strike(culprit);
         let why = Diagnostic::new(self.describe_termination(reason));
@@ -57,6 +60,7 @@ impl Isolate {
                 object.map_or_else(|| v8::undefined(scope).into(), |it| v8::Local::new(scope, it).into()),
                 v8::Boolean::new(scope, reason == TerminationReason::Heap).into(),
                 v8::Boolean::new(scope, self.loader.has_required()).into(),
+                context.map_or_else(|| v8::undefined(scope).into(), |it| v8::Local::new(scope, it)),
             ];
             functions.call(scope, Function::Stopped, &arguments);
         });

@@ -59,14 +59,22 @@ fn abort_drops_what_was_not_stored_and_the_object() {
 
 #[test]
 fn a_loop_that_does_not_end_resets_its_actor_only() {
-    let host =
-        rooms_of(1, "spin() { while (true); } fine() { return made; }").arg("--cpu-timeout=300ms").serve();
+    let host = rooms_of(
+        1,
+        r#"spin() { while (true); }
+        async late() { await new Promise((resolve) => setTimeout(resolve, 1)); while (true); }
+        async stored() { await this.ctx.storage.put("a", 1); while (true); }
+        fine() { return made; }"#,
+    )
+    .arg("--cpu-timeout=300ms")
+    .serve();
     assert_eq!(get(&host, "fine"), 1);
 
-    let answer = call(&host, "a", "spin", &json!([]));
-
-    assert!(answer["message"].as_str().unwrap().contains("CPU time limit"), "{answer}");
-    assert_eq!(get(&host, "fine"), 2);
+    for (n, way) in ["spin", "late", "stored"].into_iter().enumerate() {
+        let answer = call(&host, "a", way, &json!([]));
+        assert!(answer["message"].as_str().unwrap().contains("CPU time limit"), "{way}: {answer}");
+        assert_eq!(get(&host, "fine"), n + 2, "{way}");
+    }
 }
 
 #[test]

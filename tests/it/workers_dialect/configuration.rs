@@ -81,6 +81,11 @@ fn mistakes_have_their_line() {
             "comptibility_flags = []\n",
             &["has no `comptibility_flags`", "did you mean `compatibility_flags`?"],
         ),
+        ("[define]\nNaN = \"1\"\n", &["`NaN` of `define` cannot be defined", "wrangler.toml:5"]),
+        ("[define]\n\"a.__proto__.b\" = \"1\"\n", &["of `define` cannot be defined", "wrangler.toml:5"]),
+        ("[define]\nA = \"1 + 1\"\n", &["`A` of `define` is neither JSON nor a name", "wrangler.toml:5"]),
+        ("[define]\n\"Math.PI\" = \"3\"\n", &["`Math.PI` of `define` cannot be defined", "wrangler.toml:5"]),
+        ("define = \"A\"\n", &["`define` is a text, and not a table", "wrangler.toml:4"]),
         ("a = = 1\n", &["this is no TOML", "wrangler.toml:4"]),
     ] {
         refuses(&worker(configuration, EMPTY), texts);

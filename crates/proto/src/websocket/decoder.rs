@@ -98,7 +98,7 @@ const UNCOUNTED: usize = 4 * 1024;
 
 impl Partial {
     fn bytes(&self) -> usize {
-        self.frame.capacity() + self.message.as_ref().map_or(0, |message| message.bytes.capacity())
+        self.frame.len() + self.message.as_ref().map_or(0, |message| message.bytes.len())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Interrupts the code that an isolate runs, to find out which exchange it belongs to, or to terminate it.
 #![expect(unsafe_code, reason = "V8 calls back through a C function")]
 
+use std::cell::RefCell;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -46,6 +47,8 @@ struct Inside {
     memory: Memory,
     /// None if the words of this V8's microtask queue have another meaning.
     rescue: Option<Rescue>,
+    /// The async context of the code that was terminated last.
+    stopped: RefCell<Option<v8::Global<v8::Value>>>,
 }
 
 // SAFETY: it is used only on the isolate's thread: it is made there, and interrupts use it there. It is dropped there
@@ -62,7 +65,12 @@ impl Terminator {
         memory: &Memory,
         rescue: Option<Rescue>,
     ) -> Terminator {
-        let inside = Inside { context: runtime.main_context(), memory: memory.clone(), rescue };
+        let inside = Inside {
+            context: runtime.main_context(),
+            memory: memory.clone(),
+            rescue,
+            stopped: RefCell::default(),
+        };
         let probe = InterruptProbe {
             counter: Arc::downgrade(counter),
             asked: AtomicU64::default(),
@@ -115,6 +123,15 @@ impl Terminator {
         self.probe.culprit.swap(0, Ordering::Relaxed).checked_sub(1)
     }
 
+    /// The async context of the code that was terminated last, as the interrupt found it; undefined where it had none.
+    /// Call it only on the isolate's own thread.
+    pub(in crate::script) fn take_context(
+        &self,
+        _left: v8::Global<v8::Value>,
+    ) -> Option<v8::Global<v8::Value>> {
+        self.probe.inside.stopped.take()
+    }
+
     /// Sets whether the microtasks that wait behind a terminated one are kept from now on.
     pub(in crate::script) fn keep_microtasks(&self, keeps: bool) {
         if let Some(rescue) = &self.probe.inside.rescue {
@@ -161,9 +178,19 @@ unsafe extern "C" fn interrupt(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_vo
     let Some(reason) = probe.verdict(&counter, running) else { return };
     counter.terminated(reason);
     probe.culprit.store(running, Ordering::Relaxed);
+    probe.inside.stopped.replace(Some(context_of(&mut isolate, &probe.inside.context)));
     if let Some(rescue) = &probe.inside.rescue {
         // SAFETY: this is an interrupt, and the termination follows.
         unsafe { rescue.set_aside() };
     }
     isolate.terminate_execution();
+}
+
+/// The async context of the code that runs.
+fn context_of(isolate: &mut v8::Isolate, context: &v8::Global<v8::Context>) -> v8::Global<v8::Value> {
+    v8::scope!(let scope, isolate);
+    let context = v8::Local::new(scope, context);
+    let scope = &mut v8::ContextScope::new(scope, context);
+    let data = scope.get_continuation_preserved_embedder_data();
+    v8::Global::new(scope, data)
 }

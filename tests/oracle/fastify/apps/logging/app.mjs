@@ -17,6 +17,7 @@ const CASES = {
   timeText: [{ timestamp: () => ',"at":"now"' }],
   levelFormatter: [{ formatters: { level: (label, number) => ({ severity: label.toUpperCase(), number }) } }],
   bindingsFormatter: [{ formatters: { bindings: (all) => ({ keys: Object.keys(all).join() }) } }],
+  noObject: [{ formatters: { log: () => undefined } }],
   logFormatter: [{ formatters: { log: (object) => ({ ...object, formatted: true }) } }],
   customLevels: [{ customLevels: { http: 35, audit: 70 }, level: "http" }, (log) => (log.http("a request"), log.audit({ who: "ada" }, "done"))],
   ownLevels: [{ customLevels: { low: 1, high: 2, info: 3, error: 4, debug: 1, fatal: 9, warn: 5, trace: 1 }, useOnlyCustomLevels: true, level: "high" }, (log) => (log.low("no"), log.high("yes"))],
@@ -50,6 +51,8 @@ async function run([options, more]) {
   log.info({ only: "an object" });
   log.info("%s %j %%", "text", { a: 1 }, "more");
   log.info({ n: 1n, f() {}, u: undefined, d: new Date(0) }, "values");
+  const circle = { about: "circle" };
+  log.info({ deep: { circle: Object.assign(circle, { circle }), twice: [circle.about, circle.about] } }, "a circle %d", 1n);
   more?.(log);
   app.get("/", async (request) => {
     request.log.info({ own: 1 }, "in a handler");

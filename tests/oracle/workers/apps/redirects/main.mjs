@@ -6,6 +6,7 @@ async function answer(request) {
   const turn = /^\/turn\/(\d+)\/(.*)$/.exec(pathname);
   if (turn !== null) return new Response(`to ${turn[2]}`, { status: Number(turn[1]), headers: { location: `/${turn[2]}${search}` } });
   if (pathname === "/away") return new Response(null, { status: 302, headers: { location: "http://elsewhere.test/there" } });
+  if (pathname === "/script") return new Response(null, { status: 302, headers: { location: "javascript:alert(1)" } });
   if (pathname === "/round") return new Response(null, { status: 302, headers: { location: "/round" } });
   if (pathname === "/nowhere") return new Response(null, { status: 302 });
   if (pathname === "/wrong") return new Response(null, { status: 302, headers: { location: "http://[" } });
@@ -68,6 +69,7 @@ export default {
       away: await seen(at.fetch(to("/away"), { headers: { authorization: "secret", "x-own": "1" } })),
       round: await seen(at.fetch(to("/round"))),
       nowhere: await seen(at.fetch(to("/nowhere"))),
+      script: await seen(at.fetch(to("/script"))),
       wrong: await seen(at.fetch(to("/wrong"))),
       manual: await seen(at.fetch(to("/turn/302/end"), { redirect: "manual" })),
       refused: await seen(at.fetch(to("/turn/302/end"), { redirect: "error" })),
