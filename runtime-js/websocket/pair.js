@@ -17,6 +17,7 @@ import {
   op_websocket_accept,
   op_websocket_bytes,
   op_websocket_close,
+  op_websocket_room,
   op_websocket_text,
   op_websocket_unsent,
 } from "ext:core/ops";
@@ -107,6 +108,8 @@ class End {
   #held = [];
   /** Whether this end was sent to the client of an exchange, or elsewhere. */
   #isSent = false;
+  /** Resolves those who wait until this end is accepted, sent or closed. @type {(() => void)[] | null} */
+  #waiting = null;
   /** The exchange whose client has the other end. */
   #exchange = null;
   /** The number of this end of a pipe; -1 if there is none. */
@@ -141,6 +144,24 @@ class End {
     return this.#actor?.ended === false ? this.#actor.number : NO_ACTOR;
   }
 
+  /** Resolves when this end is accepted, sent or closed: before that, what comes is held here. */
+  async whenTaken() {
+    if (this.#held === null || this.#isSent || readyStateOf(this.socket) >= CLOSING) return;
+    await new Promise((resolve) => ArrayPrototypePush(this.#waiting ??= [], resolve));
+  }
+
+  #take() {
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    if (waiting !== null) for (const resolve of new SafeArrayIterator(waiting)) resolve();
+  }
+
+  /** Resolves when the other end takes as many bytes more. Between isolates nothing is awaited. */
+  async whenRoomFor(bytes) {
+    if (this.#far !== null) await this.#far.whenTaken();
+    if (this.#exchange !== null) await op_websocket_room(this.#exchange.id, bytes);
+  }
+
   checkHere(method) {
     if (this.#isSent) throw new TypeError(`${method}(): this end of the WebSocketPair went to the client.`);
   }
@@ -158,6 +179,7 @@ class End {
     if (this.#held === null) throw new TypeError("accept(): this end of the WebSocketPair was accepted before.");
     const held = this.#held;
     this.#held = null;
+    this.#take();
     this.#actor = currentActor();
     this.#context = core.getAsyncContext();
     this.#actor?.accepted(this);
@@ -196,6 +218,7 @@ class End {
     this.#actor?.lost(this);
     if (this.#pipe >= 0) attached.delete(this.#pipe);
     this.socket[kClosed](code, reason, wasClean);
+    this.#take();
   }
 
   // -- pipes ---------------------------------------------------------------------------------------------------------
@@ -215,6 +238,7 @@ class End {
     }
     if (this.#pipe < 0) this.#openPipe();
     this.#isSent = true;
+    this.#take();
     return this.#pipe;
   }
 
@@ -241,6 +265,7 @@ class End {
     const far = this.#far;
     this.#isSent = true;
     far.bePiped(behind.leave());
+    this.#take();
   }
 
   /** For an actor: accepts this end, with which the actor may hibernate. */
@@ -253,6 +278,7 @@ class End {
     const { maxSockets, messageRate } = limitsOf(instance.className);
     op_actor_end_accept(instance.number, this.#pipe, tags, messageRate, maxSockets);
     this.#held = null;
+    this.#take();
     this.#hold(instance);
     if (this.#attachment !== null) op_actor_set_attachment(this.#pipe, this.#attachment);
   }
@@ -335,6 +361,7 @@ class End {
     if (near === null) throw new TypeError(FAR_IS_GONE);
     const isOpen = op_answer_socket(exchange.id, headers);
     this.#isSent = true;
+    this.#take();
     if (!isOpen) return near[kClosed](1006, "The request did not get a WebSocket.", false);
     // The line stays open as long as the socket, and carries no envelopes.
     exchange.hold();
@@ -352,6 +379,7 @@ class End {
   /** The client's messages go directly to the other end, wherever that is; the exchange is over. */
   #givePipeTo(exchange, headers) {
     this.#isSent = true;
+    this.#take();
     const refused = op_answer_socket_end(exchange.id, headers, this.#pipe);
     if (refused !== "") op_actor_end_close(NO_ACTOR, this.#pipe, 1013, refused);
   }
@@ -360,6 +388,7 @@ class End {
   abandonClient() {
     if (this.#isSent) return;
     this.#isSent = true;
+    this.#take();
     if (this.#pipe >= 0) op_actor_end_close(NO_ACTOR, this.#pipe, 1006, "The client left.");
     else this.#far?.[kClosed](1006, "The client left.", false);
   }
@@ -620,6 +649,11 @@ export function socketOfBody(body) {
 export function spliceSockets(socket, response) {
   const behind = given.get(response);
   if (behind !== undefined) endOf(socket).beJoined(behind);
+}
+
+/** Resolves when the other end of a socket's pair takes as many bytes more. */
+export async function whenRoomFor(socket, bytes) {
+  await endOf(socket).whenRoomFor(bytes);
 }
 
 /** For an actor: accepts a socket, with which the actor may hibernate. */

@@ -1,10 +1,11 @@
 // fetch() with `Upgrade: websocket`: the Response has the socket, as in Workers. A handler accepts it, or answers with it.
 
-import { op_socket_close, op_socket_dial, op_socket_send, op_socket_send_bytes } from "ext:core/ops";
+import { op_socket_close, op_socket_dial, op_socket_next, op_socket_send, op_socket_send_bytes } from "ext:core/ops";
+import { currentActor } from "../actor/context.js";
 import { currentExchange } from "../exchange.js";
 import { writeHeaders } from "../request.js";
-import { hasSocketScheme, listen } from "./client.js";
-import { WebSocketPair } from "./pair.js";
+import { hasSocketScheme } from "./client.js";
+import { abandonSocket, WebSocketPair, whenRoomFor } from "./pair.js";
 import {
   ArrayBufferViewPrototypeGetBuffer,
   ArrayPrototypeFilter,
@@ -74,7 +75,11 @@ export function openUpgrade(request) {
   const headers = passedOn(HeadersPrototypeEntries(RequestPrototypeGetHeaders(request)), []);
   const socket = op_socket_dial(URLPrototypeGetHref(url), writeHeaders(headers), MAX_UNSENT);
   const { 0: client, 1: server } = new WebSocketPair();
-  currentExchange()?.onEnd(() => op_socket_close(socket, 1001, "the exchange that opened the socket has ended"));
+  let response = null;
+  (currentActor() ?? currentExchange())?.onEnd(() => {
+    op_socket_close(socket, 1001, "the code that opened the socket has ended");
+    if (response !== null) abandonSocket(response);
+  });
   return new Promise((resolve, reject) => {
     const aborted = () => {
       op_socket_close(socket, 1001, "the request was aborted");
@@ -91,15 +96,15 @@ export function openUpgrade(request) {
         reject(error);
       }
     };
-    listen(socket, {
+    follow(socket, {
       opened: ({ headers }) => settle(() => {
-        const response = new Response(null, { status: 101, webSocket: client, headers: passedOn(headers, []) });
+        response = new Response(null, { status: 101, webSocket: client, headers: passedOn(headers, []) });
         join(server, socket);
         return response;
       }),
       refused: ({ status, headers }) => settle(() => new Response(null, { status, headers: passedOn(headers, OF_BODY) })),
-      text: ({ data }) => sendOn(server, data),
-      binary: ({ data }) => sendOn(server, ArrayBufferViewPrototypeGetBuffer(data)),
+      text: ({ data }) => sendOn(server, data, 3 * data.length),
+      binary: ({ data }) => sendOn(server, ArrayBufferViewPrototypeGetBuffer(data), data.byteLength),
       closed({ code, reason, wasClean }) {
         EventTargetPrototypeRemoveEventListener(signal, "abort", aborted);
         // This has no effect if the promise is settled.
@@ -129,7 +134,15 @@ function join(server, socket) {
   });
 }
 
-function sendOn(server, data) {
+/** Dispatches the events of a dialled socket. While a message waits for room no more is read from the other server. */
+async function follow(socket, listeners) {
+  let event;
+  while ((event = await op_socket_next(socket)) !== null) await listeners[event.type](event);
+}
+
+/** @param {number} length of the message in bytes, at most */
+async function sendOn(server, data, length) {
+  await whenRoomFor(server, length);
   // Its client may have left.
   if (server.readyState === 1) server.send(data);
 }

@@ -274,6 +274,7 @@ deno_core::extension!(
         websocket::pair::op_websocket_bytes,
         websocket::pair::op_websocket_close,
         websocket::pair::op_websocket_text,
+        websocket::pair::op_websocket_room,
         websocket::pair::op_websocket_unsent,
         websocket::served::op_served_again,
         websocket::served::op_served_bytes,

@@ -731,6 +731,47 @@ fn fetch_gets_the_socket_of_another_server() {
     assert_eq!(closed(&mut socket), (1012, "gone".to_owned()));
 }
 
+/// What another server sends waits there while the handler has not accepted, or the client does not read.
+#[test]
+fn messages_of_another_server_wait_for_who_gets_them() {
+    const COUNT: usize = 20;
+    const LENGTH: usize = 300_000;
+    let upstream = serving(&format!(
+        r#"server.accept();
+        for (let n = 0; n < {COUNT}; n++) server.send(`${{n}} `.padEnd({LENGTH}, "x"));
+        server.close(4000, "all");
+        return new Response(null, {{ status: 101, webSocket: client }});"#
+    ))
+    .arg("--max-queue=64MiB")
+    .serve();
+    let site = Site::new().file(
+        "handler.js",
+        format!(
+            r#"const upstream = "http://{}/";
+            export default async ({{ request, url }}) => {{
+              if (url.pathname === "/passed") return fetch(upstream, request);
+              const {{ webSocket }} = await fetch(upstream, {{ headers: {{ upgrade: "websocket" }} }});
+              await new Promise((resolve) => setTimeout(resolve, 200));
+              let count = 0;
+              const code = new Promise((resolve) => webSocket.addEventListener("close", (event) => resolve(event.code)));
+              webSocket.addEventListener("message", ({{ data }}) => count += data.startsWith(`${{count}} `));
+              webSocket.accept();
+              return [await code, count];
+            }};"#,
+            upstream.address()
+        ),
+    );
+    let host = site.serve();
+    assert_eq!(host.get("/").json(), json!([4000, COUNT]));
+
+    let (mut socket, _) = open(&host, "/passed", &[]).expect("a socket");
+    for n in 0..COUNT {
+        let Some(Message::Text(text)) = next(&mut socket) else { panic!("message {n} was to come") };
+        assert!(text.len() == LENGTH && text.starts_with(&format!("{n} ")), "{n}");
+    }
+    assert_eq!(closed(&mut socket), (4000, "all".to_owned()));
+}
+
 /// The bytes of messages that clients begin and do not end are limited, also in sum.
 #[test]
 fn messages_that_do_not_end_have_one_budget() {

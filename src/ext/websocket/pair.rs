@@ -1,6 +1,9 @@
 //! WebSockets that handlers serve. Half of `runtime-js/websocket/pair.js`.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use deno_core::{OpState, op2};
@@ -12,7 +15,7 @@ use crate::ext::answer::{give, head};
 use crate::ext::exchange::ExchangeState;
 use crate::http::{Answer, Audience, lists};
 use liveline_proto::Frame;
-use liveline_proto::{Close, CloseCode, Input, Priority, QueuedFrame};
+use liveline_proto::{Close, CloseCode, FRAME_COST, Input, Priority, QueuedFrame};
 
 /// Answers with a WebSocket, or with 426 if the request is not for one. Returns whether a WebSocket was
 /// opened.
@@ -78,6 +81,26 @@ fn send(state: &mut OpState, id: f64, frame: Frame) {
 #[op2(fast)]
 pub(crate) fn op_websocket_unsent(state: &mut OpState, id: f64) -> f64 {
     state.exchange(id).line().map_or(0., |(hub, line)| hub.engine().queued_bytes(line) as f64)
+}
+
+/// How long to wait before the queue of a client is looked at again. The hub tells only the owner of a line that its queue
+/// has drained, and that in turns of the event loop.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Resolves when a message of so many bytes fits into the queue for the client, or nothing waits there, or the client is
+/// gone.
+#[op2]
+pub(crate) async fn op_websocket_room(state: Rc<RefCell<OpState>>, id: f64, bytes: f64) {
+    let has_room = || {
+        let mut state = state.borrow_mut();
+        let Some((hub, line)) = state.exchange(id).line() else { return true };
+        let engine = hub.engine();
+        let queued = engine.queued_bytes(line);
+        queued == 0 || queued + bytes as usize + FRAME_COST <= engine.limits().queue_bytes
+    };
+    while !has_room() {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 /// Closes the socket after all queued frames are sent, and ends the exchange.
