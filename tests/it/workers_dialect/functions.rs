@@ -106,11 +106,11 @@ fn paths_of_pages_that_are_no_file_show_the_first_page_or_that_of_the_error() {
         ("/some/where?to=about", "[first page]"),
     ] {
         let answer = host.get(path);
-        assert_eq!((answer.status, &*answer.text()), (200, text), "{path}");
+        assert_eq!((answer.status, answer.text()), (200, text), "{path}");
     }
     let host = site().file("public/404.html", "not there").serve();
     let missing = host.get("/some/where");
-    assert_eq!((missing.status, &*missing.text()), (404, "[not there]"));
+    assert_eq!((missing.status, missing.text()), (404, "[not there]"));
 }
 
 #[test]

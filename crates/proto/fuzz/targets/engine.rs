@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use liveline_proto::websocket::Unfinished;
 use liveline_proto::{
     Action, Announcement, Attachment, Caller, CloseCode, Engine, Event, ExchangeId, Frame, JoinOptions,
     Limits, LineId, Listening, Message, Opening, Origins, Outgoing, Overflow, OwnerId, Payloads, Priority,
@@ -71,6 +72,7 @@ impl World {
             overflow,
             lines_per_session: 5,
             lines_per_address: 8,
+            unfinished: Unfinished::new(1 << 20),
             origins: Origins::default(),
         };
         World {

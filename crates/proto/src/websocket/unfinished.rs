@@ -1,41 +1,49 @@
 //! A budget for the messages of all clients whose ends have not come.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::FrameError;
 
-/// The bytes of messages whose ends have not come. Half of them may be those of one network; one message may be as long as
-/// all together. Clones share the count.
+/// Networks are counted in so many groups, so that no list of networks has to be kept. Which of them are in one group is
+/// a secret of the process.
+const GROUPS: usize = 256;
+
+/// The bytes of messages whose ends have not come. Half of them may be those of one group of networks; one message may be
+/// as long as all together. Clones share the count.
 #[derive(Debug, Clone)]
 pub struct Unfinished(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     limit: usize,
-    counts: Mutex<Counts>,
+    held: AtomicUsize,
+    groups: Vec<Group>,
+    hasher: RandomState,
 }
 
+/// What the networks of a group hold.
 #[derive(Debug, Default)]
-struct Counts {
-    held: usize,
-    /// Of networks that hold any: bytes and messages.
-    of: HashMap<u64, (usize, usize)>,
+struct Group {
+    bytes: AtomicUsize,
+    messages: AtomicUsize,
 }
 
 impl Unfinished {
     /// A budget of `limit` bytes.
     pub fn new(limit: usize) -> Unfinished {
-        Unfinished(Arc::new(Shared { limit, counts: Mutex::default() }))
+        let groups = std::iter::repeat_with(Group::default).take(GROUPS).collect();
+        Unfinished(Arc::new(Shared { limit, held: AtomicUsize::new(0), groups, hasher: RandomState::new() }))
     }
 
     /// Bytes that are held now.
     pub fn held(&self) -> usize {
-        self.counts().held
+        self.0.held.load(Ordering::Relaxed)
     }
 
-    fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.0.counts.lock().expect("counting does not panic")
+    fn group(&self, network: u64) -> &Group {
+        &self.0.groups[self.0.hasher.hash_one(network) as usize % GROUPS]
     }
 }
 
@@ -50,24 +58,29 @@ pub(super) struct Reservation {
 impl Reservation {
     /// No bytes yet, of a message of a client in `network`.
     pub(super) fn begin(budget: &Unfinished, network: u64) -> Reservation {
-        budget.counts().of.entry(network).or_default().1 += 1;
+        budget.group(network).messages.fetch_add(1, Ordering::Relaxed);
         Reservation { budget: budget.clone(), network, bytes: 0 }
     }
 
     /// The message has `bytes` bytes now.
     pub(super) fn resize(&mut self, bytes: usize) -> Result<(), FrameError> {
-        let mut counts = self.budget.counts();
-        let limit = self.budget.0.limit;
-        let all = counts.held - self.bytes + bytes;
-        let (held, messages) =
-            counts.of.get_mut(&self.network).expect("it is there for as long as it has messages");
-        let of_network = *held - self.bytes + bytes;
-        let is_too_much = all > limit || (of_network > limit / 2 && *messages > 1);
-        if bytes > self.bytes && is_too_much {
-            return Err(FrameError::NoRoom);
+        let Unfinished(shared) = &self.budget;
+        let group = self.budget.group(self.network);
+        if bytes <= self.bytes {
+            let less = self.bytes - bytes;
+            shared.held.fetch_sub(less, Ordering::Relaxed);
+            group.bytes.fetch_sub(less, Ordering::Relaxed);
+        } else {
+            let more = bytes - self.bytes;
+            let all = shared.held.fetch_add(more, Ordering::Relaxed) + more;
+            let of_group = group.bytes.fetch_add(more, Ordering::Relaxed) + more;
+            let is_alone = group.messages.load(Ordering::Relaxed) == 1;
+            if all > shared.limit || (of_group > shared.limit / 2 && !is_alone) {
+                shared.held.fetch_sub(more, Ordering::Relaxed);
+                group.bytes.fetch_sub(more, Ordering::Relaxed);
+                return Err(FrameError::NoRoom);
+            }
         }
-        *held = of_network;
-        counts.held = all;
         self.bytes = bytes;
         Ok(())
     }
@@ -75,15 +88,10 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let mut counts = self.budget.counts();
-        counts.held -= self.bytes;
-        if let Some((held, messages)) = counts.of.get_mut(&self.network) {
-            *held -= self.bytes;
-            *messages -= 1;
-            if *messages == 0 {
-                counts.of.remove(&self.network);
-            }
-        }
+        self.budget.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        let group = self.budget.group(self.network);
+        group.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        group.messages.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -94,6 +102,9 @@ mod tests {
     #[test]
     fn one_network_gets_half_unless_it_is_one_message() {
         let budget = Unfinished::new(100);
+        // A network of another group.
+        let group = |network: u64| std::ptr::from_ref(budget.group(network));
+        let stranger = (2..).find(|network| group(*network) != group(1)).expect("a second group");
         let mut first = Reservation::begin(&budget, 1);
         assert_eq!(first.resize(60), Ok(()));
         let mut second = Reservation::begin(&budget, 1);
@@ -101,12 +112,13 @@ mod tests {
         assert_eq!(first.resize(40), Ok(()));
         assert_eq!(second.resize(10), Ok(()));
         assert_eq!(second.resize(11), Err(FrameError::NoRoom));
-        let mut other = Reservation::begin(&budget, 2);
+        let mut other = Reservation::begin(&budget, stranger);
         assert_eq!(other.resize(50), Ok(()));
         assert_eq!(other.resize(51), Err(FrameError::NoRoom));
         drop(first);
         assert_eq!((other.resize(51), budget.held()), (Ok(()), 61));
         drop((second, other));
-        assert!(budget.held() == 0 && budget.counts().of.is_empty());
+        assert_eq!(budget.held(), 0);
+        assert!(budget.0.groups.iter().all(|group| group.messages.load(Ordering::Relaxed) == 0));
     }
 }
