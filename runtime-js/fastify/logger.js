@@ -12,6 +12,7 @@ const {
   ArrayPrototypePush,
   ArrayPrototypeSlice,
   DateNow,
+  FunctionPrototypeCall,
   Error,
   JSONParse,
   JSONRawJSON,
@@ -270,7 +271,7 @@ export class Logger {
       const args = [first, message, ...new SafeArrayIterator(values)];
       while (args.length > 0 && args[args.length - 1] === undefined) args.length -= 1;
       const write = (...given) => this.#put(name, level, given[0], given[1], ArrayPrototypeSlice(given, 2));
-      return hooks.logMethod.call(this, args, write, level);
+      return FunctionPrototypeCall(hooks.logMethod, this, args, write, level);
     }
     this.#put(name, level, first, message, values);
   }

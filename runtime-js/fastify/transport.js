@@ -28,6 +28,7 @@ import {
 } from "ext:core/ops";
 import { pump } from "ext:liveline/answer/answer.js";
 import { kClosed } from "ext:liveline/port/port.js";
+import { ReadableStreamPrototypeGetReader } from "ext:liveline/primordials.js";
 import { readHeaders, writeHeaders } from "ext:liveline/request.js";
 import { kMessage } from "ext:liveline_fastify/socket.js";
 
@@ -236,7 +237,7 @@ export class HostTransport extends Transport {
       if (reader !== null) PromisePrototypeCatch(reader.cancel(), () => {});
     });
     try {
-      const first = source.getReader();
+      const first = ReadableStreamPrototypeGetReader(source);
       reader = first;
       const { value, done } = await first.read();
       reader = null;

@@ -57,6 +57,7 @@ import {
   ObjectDefineProperty,
   ObjectKeys,
   ObjectSetPrototypeOf,
+  Promise,
   queueMicrotask,
   RangeError,
   ReflectConstruct,

@@ -8,7 +8,7 @@ import { entrypoints } from "./entrypoints.js";
 import { environmentOf } from "./environment.js";
 import { connect } from "./sockets.js";
 import { DurableObject, RpcPromise, RpcProperty, RpcStub, RpcTarget, WorkerEntrypoint } from "./actors.js";
-import { Error, ObjectFreeze, Proxy, ReflectGetOwnPropertyDescriptor, ReflectOwnKeys, String, SymbolFor } from "../primordials.js";
+import { Error, ObjectFreeze, Proxy, ReflectGetOwnPropertyDescriptor, ReflectOwnKeys, SafeArrayIterator, String, SymbolFor } from "../primordials.js";
 
 /** What `withEnv()` and `withExports()` set for the code that they run, in its async context. */
 const currentEnv = () => core.getAsyncContext()?.workersEnv ?? environmentOf();
@@ -103,7 +103,7 @@ define(SymbolFor("liveline:workers"), {
   withEnv: (env, callback) => inContext({ workersEnv: env }, callback),
   withExports: (exports, callback) => inContext({ workersExports: exports }, callback),
   withEnvAndExports: (env, exports, callback) => inContext({ workersEnv: env, workersExports: exports }, callback),
-  tracing: { enterSpan: (_name, callback, ...args) => callback(SPAN, ...args) },
+  tracing: { enterSpan: (_name, callback, ...args) => callback(SPAN, ...new SafeArrayIterator(args)) },
 });
 define(SymbolFor("liveline:workers-email"), { EmailMessage });
 define(SymbolFor("liveline:workers-sockets"), { connect });

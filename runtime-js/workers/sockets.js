@@ -9,7 +9,9 @@ import {
   NumberIsInteger,
   Promise,
   PromisePrototypeCatch,
+  ReadableByteStreamControllerPrototypeGetByobRequest,
   ReadableStream,
+  ReadableStreamBYOBRequestPrototypeRespond,
   StringPrototypeLastIndexOf,
   StringPrototypeSlice,
   StringPrototypeStartsWith,
@@ -149,6 +151,9 @@ class Socket {
   }
 }
 
+/** The events after which a connection is read again. */
+const ENDS_OF_WAIT = ["readable", "end", "close"];
+
 /** What comes. It is read from the connection when it is asked for, so that nothing is taken before TLS begins. */
 function readableOf(socket, failure) {
   let settle = null;
@@ -169,16 +174,15 @@ function readableOf(socket, failure) {
         if (failure() !== undefined) throw failure();
         if (socket.readableEnded || socket.destroyed) {
           controller.close();
-          controller.byobRequest?.respond(0);
+          const request = ReadableByteStreamControllerPrototypeGetByobRequest(controller);
+          if (request !== null) ReadableStreamBYOBRequestPrototypeRespond(request, 0);
           return;
         }
         await new Promise((resolve) => {
           settle = resolve;
-          socket.once("readable", wake);
-          socket.once("end", wake);
-          socket.once("close", wake);
+          for (let i = 0; i < ENDS_OF_WAIT.length; i++) socket.once(ENDS_OF_WAIT[i], wake);
         });
-        for (const event of ["readable", "end", "close"]) socket.off(event, wake);
+        for (let i = 0; i < ENDS_OF_WAIT.length; i++) socket.off(ENDS_OF_WAIT[i], wake);
       }
     },
     cancel() {
