@@ -109,6 +109,8 @@ export function openUpgrade(request) {
         EventTargetPrototypeRemoveEventListener(signal, "abort", aborted);
         // This has no effect if the promise is settled.
         reject(new TypeError(`${address}: ${reason}`));
+        // Nobody has the pair.
+        if (response === null) return;
         if (wasClean) closeWith(server, code, reason);
         else closeWith(server, BAD_GATEWAY, "the connection to the other server was lost");
       },
