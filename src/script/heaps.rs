@@ -5,7 +5,9 @@
 //! would end the process. Isolates without a kept heap fit to every read-only part, because V8 makes each of them from its
 //! own by adding to it.
 
-use std::sync::{Mutex, PoisonError};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::half::Half;
 
@@ -18,28 +20,47 @@ struct Living {
     origin: Option<Half>,
 }
 
-/// Counts as an isolate. Dropped after the isolate is disposed of.
-pub(super) struct Place(());
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        LIVING.lock().unwrap_or_else(PoisonError::into_inner).count -= 1;
+impl Living {
+    fn lock() -> MutexGuard<'static, Living> {
+        LIVING.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Starts an isolate. `kept`: the heap that is kept for it, if there is one; `start` is told whether it can be used.
-pub(super) fn start<T>(kept: Option<Half>, start: impl FnOnce(bool) -> T) -> (T, Place) {
-    let mut living = LIVING.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_first = living.count == 0;
-    if is_first {
+/// While an isolate is disposed of, the lock is in here.
+type Lock = Rc<RefCell<Option<MutexGuard<'static, Living>>>>;
+
+/// Dropped before an isolate is disposed of: no other starts until its [`Place`] is dropped, so that none finds the
+/// read-only part gone whose origin is recorded.
+pub(super) struct Disposal(Lock);
+
+impl Drop for Disposal {
+    fn drop(&mut self) {
+        *self.0.borrow_mut() = Some(Living::lock());
+    }
+}
+
+/// Counts as an isolate. Dropped after the isolate is disposed of.
+pub(super) struct Place(Lock);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let lock = self.0.borrow_mut().take();
+        lock.unwrap_or_else(Living::lock).count -= 1;
+    }
+}
+
+/// Starts an isolate, one at a time. `kept`: the heap that is kept for it, if there is one; `start` is told whether it can
+/// be used.
+pub(super) fn start<T>(kept: Option<Half>, start: impl FnOnce(bool) -> T) -> (T, Disposal, Place) {
+    let mut living = Living::lock();
+    if living.count == 0 {
         living.origin = kept;
     }
     let fits = kept.is_some() && kept == living.origin;
     living.count += 1;
-    let place = Place(());
-    // Others start when the read-only part is there.
-    let first = is_first.then_some(living);
+    let lock = Lock::default();
+    let (disposal, place) = (Disposal(lock.clone()), Place(lock));
     let started = start(fits);
-    drop(first);
-    (started, place)
+    drop(living);
+    (started, disposal, place)
 }

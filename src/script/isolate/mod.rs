@@ -30,7 +30,7 @@ use self::recover::guard_heap;
 use self::runtime::Runtime;
 use super::engine::{self, Microtasks, Terminator};
 use super::half::Half;
-use super::heaps::{self, Place};
+use super::heaps::{self, Disposal, Place};
 use super::inspector::{DebugTime, Listed};
 use super::loader::Loader;
 use super::provided::Provided;
@@ -61,6 +61,7 @@ pub(crate) struct Isolate {
     /// The isolate as a target of debuggers.
     listed: RefCell<Option<Listed>>,
     debug_time: DebugTime,
+    _disposal: Disposal,
     runtime: RefCell<Runtime>,
     /// Outlives the runtime.
     _place: Place,
@@ -177,7 +178,7 @@ impl Isolate {
             ..Default::default()
         };
         let kept = if is_for_snapshot { None } else { snapshot::kept(half) };
-        let (runtime, place) = heaps::start(kept.map(|_| half), |fits| -> Result<_, CoreError> {
+        let (runtime, disposal, place) = heaps::start(kept.map(|_| half), |fits| -> Result<_, CoreError> {
             if is_for_snapshot {
                 return Ok(Runtime::Kept(JsRuntimeForSnapshot::try_new(options)?));
             }
@@ -212,6 +213,7 @@ impl Isolate {
             microtasks,
             listed: RefCell::default(),
             debug_time,
+            _disposal: disposal,
             runtime: RefCell::new(runtime),
             _place: place,
             state,
