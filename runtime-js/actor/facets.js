@@ -7,7 +7,7 @@ import { Instance } from "./instance.js";
 import { callMember, exportTarget, invoke } from "./mail.js";
 import { setFacets } from "./state.js";
 import { stubOf } from "./stub.js";
-import { followRedirects, requestOf } from "../fetch/redirects.js";
+import { followRedirects, requestToOwnCode } from "../fetch/redirects.js";
 import { Error, Request, SafeMap, String, TypeError } from "../primordials.js";
 
 class DurableObjectFacets {
@@ -38,7 +38,7 @@ class DurableObjectFacets {
       fetch: async (input, init = undefined) => {
         const target = await this.#target(key, start);
         const send = (request) => invoke(op_actor_isolate(), target, ["fetch"], [request]);
-        return await followRedirects(requestOf(input, init), send);
+        return await followRedirects(requestToOwnCode(input, init), send);
       },
     };
     return stubOf({ send }, own);

@@ -5,7 +5,7 @@ import { CALL, callActor, FETCH } from "./mail.js";
 import { encodeRequest } from "./http.js";
 import { stubOf } from "./stub.js";
 import { encode, setActorStub } from "./values.js";
-import { followRedirects, requestOf } from "../fetch/redirects.js";
+import { followRedirects, requestToOwnCode } from "../fetch/redirects.js";
 import { socketOfBody, spliceSockets } from "../websocket/pair.js";
 import { ObjectDefineProperty, Request, SafeMap, String, SymbolToStringTag, TypeError } from "../primordials.js";
 
@@ -132,7 +132,7 @@ setActorStub((actor) => actorStub(actor));
 /** Sends a request to an actor. A socket as its body is joined with the socket of the answer. */
 async function fetchActor(actor, input, init) {
   const socket = socketOfBody(init?.body);
-  const request = requestOf(input, socket === null ? init : { ...init, body: undefined });
+  const request = requestToOwnCode(input, socket === null ? init : { ...init, body: undefined });
   const signal = init?.signal ?? (input instanceof Request ? input.signal : null);
   const send = (request) => callActor(actor, FETCH, [encodeRequest(request), signal !== null], signal);
   const response = await followRedirects(request, send);

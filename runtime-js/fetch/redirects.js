@@ -27,7 +27,7 @@ const requests = () => core.loadExtScript("ext:deno_fetch/23_request.js");
 const responses = () => core.loadExtScript("ext:deno_fetch/23_response.js");
 
 /** The Request that code of this host sends to code of this host. */
-export function requestOf(input, init) {
+export function requestToOwnCode(input, init) {
   const isPassedOn = init?.redirect === undefined && isReceived(input);
   return new Request(input, isPassedOn ? { ...init, redirect: "manual" } : init);
 }

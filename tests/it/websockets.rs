@@ -751,7 +751,8 @@ fn messages_of_another_server_wait_for_who_gets_them() {
             export default async ({{ request, url }}) => {{
               if (url.pathname === "/passed") return fetch(upstream, request);
               const {{ webSocket }} = await fetch(upstream, {{ headers: {{ upgrade: "websocket" }} }});
-              await new Promise((resolve) => setTimeout(resolve, 200));
+              // By this answer the other server has sent everything.
+              await fetch(`${{upstream}}seen`);
               let count = 0;
               const code = new Promise((resolve) => webSocket.addEventListener("close", (event) => resolve(event.code)));
               webSocket.addEventListener("message", ({{ data }}) => count += data.startsWith(`${{count}} `));

@@ -38,7 +38,8 @@ impl Unfinished {
     }
 
     /// Bytes that are held now.
-    pub fn held(&self) -> usize {
+    #[cfg(test)]
+    fn held(&self) -> usize {
         self.0.held.load(Ordering::Relaxed)
     }
 
