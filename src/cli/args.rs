@@ -380,6 +380,10 @@ pub(super) struct LimitFlags {
     /// Memory for each of the two queues of a live line, to and from its client
     #[arg(long, value_name = "SIZE", default_value = "1MiB")]
     pub max_queue: ByteSize,
+    /// Memory for the queues to all clients together, of which one address gets half; beyond it, clients for which more than
+    /// 16KiB wait count as too slow; 0 for no limit
+    #[arg(long, value_name = "SIZE", default_value = "512MiB")]
+    pub max_queues: ByteSize,
     /// Memory for the queues of all members of a channel; beyond it, members that use more than their share count as too
     /// slow
     #[arg(long, value_name = "SIZE", default_value = "128MiB")]

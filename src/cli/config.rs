@@ -287,6 +287,7 @@ impl LimitFlags {
             ping_interval: self.ping_interval,
             ping_timeout: self.ping_timeout,
             queue_bytes: bytes(self.max_queue),
+            all_queues_bytes: bytes(self.max_queues),
             channel_queue_bytes: bytes(self.max_channel_queue),
             overflow: self.overflow.into(),
             lines_per_session: self.max_lines_per_session,

@@ -143,6 +143,29 @@ fn a_handler_can_wait_for_a_slow_client() {
 }
 
 #[test]
+fn lines_that_nobody_joins_keep_no_more_than_all_queues_together_may() {
+    let handler = r#"
+        let opened = 0;
+        export default (event) => {
+          const number = ++opened;
+          event.client.addEventListener("close", ({ code }) => console.error(`line ${number} closed with ${code}`));
+          event.respondWith("live", { done: false });
+          event.client.postMessage("x".repeat(100_000));
+          console.error(`line ${number} has its message`);
+          return new Promise(() => {});
+        };
+        "#;
+    let host = Site::new().file("handler.js", handler).arg("--max-queues=400KiB").serve();
+
+    // Half of the limit is for one address, and 16 KiB of each line are free.
+    let answers: Vec<_> = (1..=3).map(|_| host.get("/")).collect();
+    host.log.next("line 3 closed with 1013");
+
+    let first = host.join(&answers[0]).next_frame();
+    assert_eq!(first.message.as_str().map(str::len), Some(100_000));
+}
+
+#[test]
 fn a_handler_that_waits_goes_on_when_its_client_leaves() {
     let handler = r#"
         export default async (event) => {

@@ -96,7 +96,8 @@ pub(crate) async fn op_websocket_room(state: Rc<RefCell<OpState>>, id: f64, byte
         let Some((hub, line)) = state.exchange(id).line() else { return true };
         let engine = hub.engine();
         let queued = engine.queued_bytes(line);
-        queued == 0 || queued + bytes as usize + FRAME_COST <= engine.limits().queue_bytes
+        let cost = bytes as usize + FRAME_COST;
+        queued == 0 || queued + cost <= engine.limits().queue_bytes && engine.has_room_among_all(line, cost)
     };
     while !has_room() {
         tokio::time::sleep(LOOK_AGAIN).await;

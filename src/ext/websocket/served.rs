@@ -10,7 +10,7 @@ use crate::ext::OpError;
 use crate::ext::answer::head;
 use crate::ext::exchange::ExchangeState;
 use crate::http::LongestMessage;
-use liveline_proto::{Close, CloseCode, Frame, Priority, QueuedFrame};
+use liveline_proto::{Close, CloseCode, FRAME_COST, Frame, Priority, QueuedFrame};
 
 /// Bytes that may wait for one client where `--max-queue` allows less: an application sends large messages, and paces
 /// itself by `bufferedAmount`.
@@ -77,14 +77,15 @@ pub(crate) fn op_served_follow_pings(state: &mut OpState, id: f64) {
 }
 
 fn send(state: &mut OpState, id: f64, frame: Frame) {
-    let queued = state.exchange(id).line().map_or(0, |(hub, line)| {
+    let has_room = state.exchange(id).line().is_none_or(|(hub, line)| {
         let engine = hub.engine();
-        engine.queued_bytes(line).saturating_sub(engine.limits().queue_bytes)
+        let queued = engine.queued_bytes(line).saturating_sub(engine.limits().queue_bytes);
+        queued + frame.len() <= MOST_QUEUED && engine.has_room_among_all(line, FRAME_COST + frame.len())
     });
-    if queued + frame.len() > MOST_QUEUED {
+    if !has_room {
         return state.exchange(id).finish(CloseCode::TooSlow.into());
     }
-    // The budget above is in place of that of lines. After the end of the exchange, frames are dropped.
+    // The limit above is in place of that of lines. After the end of the exchange, frames are dropped.
     let _ = state.exchange(id).send(QueuedFrame::new(Priority::Control, frame));
 }
 

@@ -68,6 +68,7 @@ impl World {
             ping_interval: Duration::from_secs(10),
             ping_timeout: Duration::from_secs(25),
             queue_bytes: 1500,
+            all_queues_bytes: 40_000,
             channel_queue_bytes: 4000,
             overflow,
             lines_per_session: 5,

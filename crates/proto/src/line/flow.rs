@@ -27,6 +27,30 @@ enum Freshness {
     Requested,
 }
 
+/// How many bytes may wait for a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Budget {
+    /// What a line may have by itself.
+    Whole(usize),
+    /// What it may have while all lines together have used up theirs.
+    Rest(usize),
+}
+
+impl Budget {
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            Budget::Whole(bytes) | Budget::Rest(bytes) => bytes,
+        }
+    }
+
+    fn half(self) -> Budget {
+        match self {
+            Budget::Whole(bytes) => Budget::Whole(bytes / 2),
+            Budget::Rest(bytes) => Budget::Rest(bytes / 2),
+        }
+    }
+}
+
 /// What became of a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Enqueued {
@@ -37,12 +61,12 @@ pub(super) enum Enqueued {
 }
 
 impl Flow {
-    /// Enqueues a frame if it fits. `budget` is how many bytes may wait for the client. Changes may use half of it; the
-    /// other half is for frames that no later state replaces.
+    /// Enqueues a frame if it fits into `budget`. Changes may use half of that; the other half is for frames that no later
+    /// state replaces.
     pub(super) fn enqueue(
         &mut self,
         frame: QueuedFrame,
-        budget: usize,
+        budget: Budget,
         overflow: Overflow,
         counters: &mut Counters,
     ) -> Enqueued {
@@ -51,7 +75,7 @@ impl Flow {
             counters.coalesced += 1;
             return Enqueued::Dropped;
         }
-        if matches!(priority, Priority::Delta | Priority::State) && !self.outbox.fits(cost, budget / 2) {
+        if matches!(priority, Priority::Delta | Priority::State) && !self.outbox.fits(cost, budget.half()) {
             // A full state replaces all of these.
             counters.coalesced += self.outbox.drop_new(&[Priority::Delta, Priority::State]) as u32;
             self.freshness = Freshness::Stale;
@@ -105,8 +129,8 @@ impl Flow {
     }
 
     /// Whether more than half of `budget` waits to be written or acknowledged.
-    pub(super) fn is_congested(&self, budget: usize) -> bool {
-        self.outbox.bytes() > budget / 2
+    pub(super) fn is_congested(&self, budget: Budget) -> bool {
+        self.outbox.bytes() > budget.half().bytes()
     }
 
     /// The owner waits for [`Event::Drained`](crate::Event::Drained).

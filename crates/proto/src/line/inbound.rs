@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::resume::UnpackError;
 use super::transport::{PendingEnd, Transport};
-use super::{Context, FRAME_COST, Line, Outcome, Priority, QueuedFrame, Stage};
+use super::{Budget, Context, FRAME_COST, Line, Outcome, Priority, QueuedFrame, Stage};
 use crate::{CloseCode, Event, Frame, InboundMessage, Incoming, Limits, envelope};
 
 impl Line {
@@ -44,7 +44,9 @@ impl Line {
             Incoming::Connect { event_id } => {
                 let opened = envelope::opened(&event_id, &self.event_id("opened"));
                 // The first is always answered; a client that sends more has to read the answers.
-                if !opens && !self.flow.outbox.fits(FRAME_COST + opened.len(), cx.limits.queue_bytes) {
+                if !opens
+                    && !self.flow.outbox.fits(FRAME_COST + opened.len(), Budget::Whole(cx.limits.queue_bytes))
+                {
                     return (self.cut(CloseCode::Policy.into(), cx), None);
                 }
                 self.flow.outbox.push_first(QueuedFrame::new(Priority::Control, opened));

@@ -22,10 +22,11 @@
 
 use std::time::Instant;
 
+pub(crate) use self::flow::Budget;
 use self::flow::{Enqueued, Flow};
 use self::heartbeat::Heartbeat;
 use self::transport::{PendingEnd, Transport};
-use crate::registry::Filed;
+use crate::registry::{Filed, network};
 use crate::{
     Attachment, Close, CloseCode, ExchangeId, Limits, LineId, Outgoing, Overflow, OwnerId, Take, Token,
     Visitor, envelope,
@@ -65,7 +66,7 @@ pub(crate) struct Line {
 }
 
 // Thousands of lines are idle at a time.
-const _: () = assert!(size_of::<Line>() <= 296);
+const _: () = assert!(size_of::<Line>() <= 304);
 
 /// What happened to a line's frames.
 #[derive(Debug, Default)]
@@ -223,6 +224,16 @@ impl Line {
         self.flow.outbox.waiting()
     }
 
+    /// Bytes of its frames that are not in the queues of other lines, too, those that may have arrived included.
+    pub(crate) fn own_bytes(&self) -> usize {
+        self.flow.outbox.own_bytes()
+    }
+
+    /// The network of the client whose request opened it.
+    pub(crate) fn network(&self) -> u64 {
+        network(self.visitor.address)
+    }
+
     /// Bytes of all its frames, those that may have arrived included.
     #[cfg(test)]
     pub(crate) fn kept_bytes(&self) -> usize {
@@ -377,8 +388,8 @@ impl Line {
 
     // -- what is sent to the client ------------------------------------------------------------------------------
 
-    /// The handler, or another member of a channel, sends. `budget` is how many bytes may wait for the client.
-    pub(crate) fn send(&mut self, frame: QueuedFrame, budget: usize, cx: Context<'_>) -> Outcome {
+    /// The handler, or another member of a channel, sends.
+    pub(crate) fn send(&mut self, frame: QueuedFrame, budget: Budget, cx: Context<'_>) -> Outcome {
         if self.is_ending() {
             return Outcome::Keep;
         }
@@ -400,9 +411,9 @@ impl Line {
         }
     }
 
-    /// Whether so much waits, to be written or to be acknowledged, that the handler should wait, too.
-    pub(crate) fn is_congested(&self, limits: &Limits) -> bool {
-        self.flow.is_congested(limits.queue_bytes)
+    /// Whether so much of `budget` waits, to be written or to be acknowledged, that the handler should wait, too.
+    pub(crate) fn is_congested(&self, budget: Budget) -> bool {
+        self.flow.is_congested(budget)
     }
 
     /// The handler waits for [`Event::Drained`](crate::Event::Drained).
@@ -558,7 +569,11 @@ impl Line {
     /// The connection has written what it took.
     pub(crate) fn written(&mut self, limits: &Limits) -> Outcome {
         let is_drained = !self.flow.outbox.has_more() && matches!(self.stage, Stage::Open { .. });
-        if !is_drained || self.is_ending() || !self.flow.owes_drained() || self.is_congested(limits) {
+        if !is_drained
+            || self.is_ending()
+            || !self.flow.owes_drained()
+            || self.is_congested(Budget::Whole(limits.queue_bytes))
+        {
             return Outcome::Keep;
         }
         Outcome::Drained { stale: self.flow.drained() }

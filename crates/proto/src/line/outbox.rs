@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 
+use super::flow::Budget;
 use crate::channel::Place;
 use crate::{Frame, Outgoing};
 
@@ -23,7 +24,7 @@ pub struct QueuedFrame {
     /// Whether it may be dropped.
     pub priority: Priority,
     /// Its place in a channel's budget, which it has for as long as it is kept.
-    _place: Option<Place>,
+    place: Option<Place>,
 }
 
 /// Which frames may be dropped when a client is too slow.
@@ -51,17 +52,22 @@ impl Eq for QueuedFrame {}
 impl QueuedFrame {
     /// A frame that is not a channel's message.
     pub fn new(priority: Priority, frame: impl Into<Frame>) -> QueuedFrame {
-        QueuedFrame { frame: frame.into(), priority, _place: None }
+        QueuedFrame { frame: frame.into(), priority, place: None }
     }
 
     /// A message of a channel.
     pub(crate) fn of_channel(frame: Frame, place: Place) -> QueuedFrame {
-        QueuedFrame { frame, priority: Priority::Message, _place: Some(place) }
+        QueuedFrame { frame, priority: Priority::Message, place: Some(place) }
     }
 
     /// Bytes that it counts for in a queue.
     pub fn cost(&self) -> usize {
         FRAME_COST + self.frame.len()
+    }
+
+    /// Of these, the bytes that it does not share with the queues of other lines.
+    pub(crate) fn own_cost(&self) -> usize {
+        if self.place.is_some() { FRAME_COST } else { self.cost() }
     }
 }
 
@@ -72,11 +78,31 @@ impl From<&str> for QueuedFrame {
     }
 }
 
+/// The bytes of a line's frames, [`FRAME_COST`] for each included.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Sizes {
+    all: usize,
+    /// Without the payloads of channels' messages, which other lines have as well.
+    own: usize,
+}
+
+impl Sizes {
+    fn add(&mut self, frame: &QueuedFrame) {
+        self.all += frame.cost();
+        self.own += frame.own_cost();
+    }
+
+    fn subtract(&mut self, frame: &QueuedFrame) {
+        self.all -= frame.cost();
+        self.own -= frame.own_cost();
+    }
+}
+
 /// Frames in order.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     frames: VecDeque<QueuedFrame>,
-    bytes: usize,
+    sizes: Sizes,
     /// The number of the frame in front, less one.
     base: u64,
     /// How many frames in front have numbers.
@@ -98,15 +124,16 @@ impl Outbox {
         self.keeps = true;
     }
 
-    /// Whether a frame of `cost` bytes fits into `budget`. It always fits into an empty outbox: frames have a limit of
-    /// their own.
-    pub(super) fn fits(&self, cost: usize, budget: usize) -> bool {
-        self.frames.is_empty() || self.bytes + cost <= budget
+    /// Whether a frame of `cost` bytes fits into `budget`. It always fits into an empty outbox, because frames have a limit
+    /// of their own, unless other lines need the memory.
+    pub(super) fn fits(&self, cost: usize, budget: Budget) -> bool {
+        self.sizes.all + cost <= budget.bytes()
+            || matches!(budget, Budget::Whole(_)) && self.frames.is_empty()
     }
 
     /// Adds a frame.
     pub(super) fn push(&mut self, frame: QueuedFrame) {
-        self.bytes += frame.cost();
+        self.sizes.add(&frame);
         if self.frames.capacity() == 0 {
             // Most often a frame is written before the next one comes.
             self.frames.reserve_exact(1);
@@ -116,7 +143,7 @@ impl Outbox {
 
     /// Adds a frame before all others that are new.
     pub(super) fn push_first(&mut self, frame: QueuedFrame) {
-        self.bytes += frame.cost();
+        self.sizes.add(&frame);
         self.frames.insert(self.numbered as usize, frame);
     }
 
@@ -124,12 +151,12 @@ impl Outbox {
     pub(super) fn drop_new(&mut self, priorities: &[Priority]) -> usize {
         let before = self.frames.len();
         let (mut at, numbered) = (0, self.numbered as usize);
-        let bytes = &mut self.bytes;
+        let sizes = &mut self.sizes;
         self.frames.retain(|frame| {
             at += 1;
             let stays = at <= numbered || !priorities.contains(&frame.priority);
             if !stays {
-                *bytes -= frame.cost();
+                sizes.subtract(frame);
             }
             stays
         });
@@ -142,7 +169,7 @@ impl Outbox {
         let oldest = new.filter(|(_, frame)| frame.priority == Priority::Message).map(|(at, _)| at).next();
         match oldest.and_then(|at| self.frames.remove(at)) {
             Some(frame) => {
-                self.bytes -= frame.cost();
+                self.sizes.subtract(&frame);
                 true
             }
             None => false,
@@ -162,7 +189,8 @@ impl Outbox {
         (self.numbered, self.taken, self.taken_bytes) = (0, 0, 0);
         let before = self.frames.len();
         self.frames.retain(|frame| frame.priority == Priority::Control);
-        self.bytes = self.frames.iter().map(QueuedFrame::cost).sum();
+        self.sizes = Sizes::default();
+        self.frames.iter().for_each(|frame| self.sizes.add(frame));
         before - self.frames.len()
     }
 
@@ -192,12 +220,17 @@ impl Outbox {
 
     /// Bytes that were not taken on this connection.
     pub(super) fn waiting(&self) -> usize {
-        self.bytes - self.taken_bytes
+        self.sizes.all - self.taken_bytes
     }
 
     /// Bytes of all frames, a fixed cost for each included.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.sizes.all
+    }
+
+    /// Of these, the bytes that are not in the queues of other lines, too.
+    pub(super) fn own_bytes(&self) -> usize {
+        self.sizes.own
     }
 
     /// The number of the last frame that is not kept any more.
@@ -235,7 +268,7 @@ impl Outbox {
 
     fn pop(&mut self) -> Option<QueuedFrame> {
         let frame = self.frames.pop_front()?;
-        self.bytes -= frame.cost();
+        self.sizes.subtract(&frame);
         if self.frames.is_empty() {
             // An idle line has no buffer.
             self.frames = VecDeque::new();
@@ -269,12 +302,13 @@ mod tests {
         [(Priority::Message, "a"), (Priority::Message, "b"), (Priority::Message, "c")];
 
     #[test]
-    fn fits_always_into_an_empty_outbox() {
+    fn fits_always_into_an_empty_outbox_unless_others_need_the_memory() {
         let mut outbox = outbox(false, &[]);
-        assert!(outbox.fits(100, 4));
+        assert!(!outbox.fits(100, Budget::Rest(4)));
+        assert!(outbox.fits(100, Budget::Whole(4)));
         outbox.push(QueuedFrame::new(Priority::Message, "1"));
-        assert!(!outbox.fits(100, 100 + FRAME_COST));
-        assert!(outbox.fits(100, 101 + FRAME_COST));
+        assert!(!outbox.fits(100, Budget::Whole(100 + FRAME_COST)));
+        assert!(outbox.fits(100, Budget::Whole(101 + FRAME_COST)));
     }
 
     #[test]
@@ -282,21 +316,21 @@ mod tests {
         let mut outbox = outbox(false, &ABC);
         let mut some = Vec::new();
         outbox.take(2, &mut some);
-        assert_eq!((some.len(), outbox.bytes, outbox.waiting()), (2, FRAME_COST + 1, FRAME_COST + 1));
+        assert_eq!((some.len(), outbox.bytes(), outbox.waiting()), (2, FRAME_COST + 1, FRAME_COST + 1));
         assert_eq!(taken(&mut outbox), ["c"]);
-        assert_eq!((outbox.bytes, outbox.has_more()), (0, false));
+        assert_eq!((outbox.bytes(), outbox.has_more()), (0, false));
     }
 
     #[test]
     fn kept_frames_are_taken_again_until_acknowledged() {
         let mut outbox = outbox(true, &ABC);
         assert_eq!(taken(&mut outbox), ["1 a", "2 b", "3 c"]);
-        assert_eq!((outbox.waiting(), outbox.bytes), (0, 3 * (FRAME_COST + 1)));
+        assert_eq!((outbox.waiting(), outbox.bytes()), (0, 3 * (FRAME_COST + 1)));
         assert_eq!(outbox.rewind(1), Ok(true));
         assert_eq!(taken(&mut outbox), ["2 b", "3 c"]);
         assert_eq!(outbox.acknowledge(4), Err(NeverSent));
         assert_eq!(outbox.acknowledge(3), Ok(()));
-        assert_eq!(outbox.bytes, 0);
+        assert_eq!(outbox.bytes(), 0);
         outbox.push(QueuedFrame::new(Priority::Message, "d"));
         assert_eq!(taken(&mut outbox), ["4 d"]);
     }
@@ -323,7 +357,7 @@ mod tests {
             (outbox.rewind(0), taken(&mut outbox)),
             (Ok(true), vec!["1 a".to_owned(), "2 b".to_owned()])
         );
-        assert_eq!(outbox.bytes, 2 * (FRAME_COST + 1));
+        assert_eq!(outbox.bytes(), 2 * (FRAME_COST + 1));
     }
 
     #[test]

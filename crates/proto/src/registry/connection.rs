@@ -99,15 +99,16 @@ impl Engine {
 
     /// Moves what the connection should write next into `into`, about `bytes` of payload.
     pub fn take(&mut self, attachment: Attachment, bytes: usize, into: &mut Vec<Outgoing>) -> Take {
-        let Engine { lines, limits, deadlines, stats, now, .. } = self;
+        let Engine { lines, limits, deadlines, queued, stats, now, .. } = self;
         let Some((id, line)) = lines
             .get_mut(attachment.line.index())
             .filter(|(id, line)| *id == attachment.line && line.is_attached(attachment))
         else {
             return Take::Gone;
         };
-        let before = into.len();
+        let (before, held) = (into.len(), line.own_bytes());
         let take = line.take(bytes, into, Context { now: *now, limits });
+        queued.changed(|| line.network(), held, line.own_bytes());
         if matches!(take, Take::Close(_))
             && let Some(at) = line.deadline(limits)
         {

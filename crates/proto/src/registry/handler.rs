@@ -1,8 +1,8 @@
 //! What a line's handler sends, and how the host ends lines.
 
 use super::Engine;
-use crate::line::Line;
-use crate::{Action, Close, CloseCode, LineId, OwnerId, QueuedFrame};
+use crate::line::{Budget, Line};
+use crate::{Action, Close, CloseCode, FRAME_COST, LineId, OwnerId, QueuedFrame};
 
 impl Engine {
     /// The handler sends a frame.
@@ -30,10 +30,26 @@ impl Engine {
         self.line(id).map_or(0, Line::queued_bytes)
     }
 
-    /// Whether more than half of the queue is in use, so that a handler should stop sending until
+    /// Whether `bytes` bytes more may wait for the line's client, as far as all lines together are concerned
+    /// ([`Limits::all_queues_bytes`](crate::Limits::all_queues_bytes)). True of a line that is over.
+    pub fn has_room_among_all(&self, id: LineId, bytes: usize) -> bool {
+        self.line(id).is_none_or(|line| {
+            let held = line.own_bytes();
+            matches!(self.queued.budget(|| line.network(), (held, bytes), 0), Budget::Whole(_))
+        })
+    }
+
+    /// Whether more than half of what may wait is in use, so that a handler should stop sending until
     /// [`Event::Drained`](crate::Event::Drained) or the line's end. True of a line that is over.
     pub fn is_congested(&self, id: LineId) -> bool {
-        self.line(id).is_none_or(|line| line.is_congested(&self.limits))
+        self.line(id).is_none_or(|line| {
+            let held = line.own_bytes();
+            line.is_congested(self.queued.budget(
+                || line.network(),
+                (held, FRAME_COST),
+                self.limits.queue_bytes,
+            ))
+        })
     }
 
     /// Like [`Engine::is_congested`], and if so registers the owner for [`Event::Drained`](crate::Event::Drained).

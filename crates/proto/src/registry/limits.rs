@@ -20,6 +20,10 @@ pub struct Limits {
     pub ping_timeout: Duration,
     /// Bytes that may wait in each direction of a line, [`FRAME_COST`] for each frame included.
     pub queue_bytes: usize,
+    /// Bytes that may wait for the clients of all lines together, and half of that for those of one network, besides 16 KiB
+    /// of each line and the payloads of channels' messages; 0 for any number. While it is used up, no line may have more
+    /// than those 16 KiB.
+    pub all_queues_bytes: usize,
     /// Bytes that may wait for all lines of a channel together. While more wait, each line may only have an equal share
     /// of this many queued.
     pub channel_queue_bytes: usize,
@@ -45,6 +49,7 @@ impl Default for Limits {
             ping_interval: Duration::ZERO,
             ping_timeout: Duration::from_secs(60),
             queue_bytes: 1 << 20,
+            all_queues_bytes: 512 << 20,
             channel_queue_bytes: 128 << 20,
             overflow: Overflow::Close,
             lines_per_session: 1000,

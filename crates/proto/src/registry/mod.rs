@@ -12,6 +12,7 @@ use std::time::Instant;
 use slab::Slab;
 
 use self::deadlines::Deadlines;
+use self::queued::Queued;
 use self::quota::LineQuota;
 use self::recently_closed::RecentlyClosed;
 use self::tokens::Tokens;
@@ -27,6 +28,7 @@ mod connection;
 mod deadlines;
 mod handler;
 mod limits;
+mod queued;
 mod quota;
 mod recently_closed;
 mod stats;
@@ -94,6 +96,7 @@ pub struct Engine {
     deadlines: Deadlines,
     channels: Channels,
     quota: LineQuota,
+    queued: Queued,
     /// Lines that are over and have still to leave their channels.
     departing: Vec<LineId>,
     recently_closed: RecentlyClosed,
@@ -107,6 +110,7 @@ impl Engine {
     pub fn new(limits: Limits, now: Instant) -> Engine {
         Engine {
             quota: LineQuota::new(limits.lines_per_session, limits.lines_per_address),
+            queued: Queued::new(limits.all_queues_bytes),
             limits,
             now,
             actions: Vec::new(),
@@ -139,7 +143,7 @@ impl Engine {
 
     /// The network of the client whose request opened a line, as [`network`] gives it; 0 for a line that is over.
     pub fn network(&self, id: LineId) -> u64 {
-        self.line(id).map_or(0, |line| network(line.visitor.address))
+        self.line(id).map_or(0, Line::network)
     }
 
     // -- opening and joining -------------------------------------------------------------------------------------
@@ -317,6 +321,10 @@ impl Engine {
     pub fn is_empty(&self) -> bool {
         debug_assert!(!self.lines.is_empty() || self.tokens.is_empty(), "every token names a line");
         debug_assert!(!self.lines.is_empty() || self.quota.is_empty(), "every counted visitor has a line");
+        debug_assert!(
+            !self.lines.is_empty() || self.queued.is_empty(),
+            "every counted byte waits for a line"
+        );
         self.lines.is_empty() && self.channels.is_empty()
     }
 
@@ -338,10 +346,11 @@ impl Engine {
 
     /// Runs one input on one line, and what follows from it for that line: deadlines, tokens, actions.
     fn apply(&mut self, id: LineId, input: impl FnOnce(&mut Line, Context<'_>) -> Outcome) {
-        let Engine { lines, limits, tokens, now, .. } = self;
+        let Engine { lines, limits, tokens, queued, now, .. } = self;
         let Some((_, line)) = lines.get_mut(id.index()).filter(|(known, _)| *known == id) else { return };
-        let before = line.tokens();
+        let (before, held) = (line.tokens(), line.own_bytes());
         let outcome = input(line, Context { now: *now, limits });
+        queued.changed(|| line.network(), held, line.own_bytes());
         if line.tokens() != before {
             before.into_iter().flatten().for_each(|token| tokens.remove(token, id.index()));
             line.tokens().into_iter().flatten().for_each(|token| tokens.insert(token, id.index()));
@@ -352,11 +361,14 @@ impl Engine {
     /// Enqueues a frame on one line. `budget` is how many bytes may wait for its client. Returns whether the line is to be
     /// woken, which is left to the caller.
     fn enqueue(&mut self, id: LineId, frame: QueuedFrame, budget: impl FnOnce(&Limits) -> usize) -> bool {
-        let Engine { lines, limits, stats, now, .. } = self;
+        let Engine { lines, limits, queued, stats, now, .. } = self;
         let Some((_, line)) = lines.get_mut(id.index()).filter(|(known, _)| *known == id) else {
             return false;
         };
-        let outcome = line.send(frame, budget(limits), Context { now: *now, limits });
+        let held = line.own_bytes();
+        let budget = queued.budget(|| line.network(), (held, frame.own_cost()), budget(limits));
+        let outcome = line.send(frame, budget, Context { now: *now, limits });
+        queued.changed(|| line.network(), held, line.own_bytes());
         match outcome {
             // A frame changes neither tokens nor deadlines unless it is too much.
             Outcome::Wake | Outcome::Keep => {
@@ -400,6 +412,7 @@ impl Engine {
     /// Drops a line. `close` is how it ended if its owner did not end it.
     fn remove(&mut self, id: LineId, close: Option<&Close>) {
         let (_, line) = self.lines.remove(id.index());
+        self.queued.changed(|| line.network(), line.own_bytes(), 0);
         line.tokens().into_iter().flatten().for_each(|token| self.tokens.remove(token, id.index()));
         self.quota.leave(&line.visitor);
         let close = close.or(line.ending()).cloned().unwrap_or_else(|| CloseCode::Abnormal.into());

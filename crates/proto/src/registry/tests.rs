@@ -59,9 +59,13 @@ impl World {
 
     fn of(visitor: Visitor) -> (World, LineId) {
         let mut world = World::empty(limits());
-        let opening = Opening { owner: OwnerId(1), exchange: ExchangeId(2), visitor, token: TOKEN };
-        let id = world.engine.open(opening).unwrap();
+        let id = world.open_for(TOKEN, visitor);
         (world, id)
+    }
+
+    /// A line that nobody has joined.
+    fn open_for(&mut self, token: Token, visitor: Visitor) -> LineId {
+        self.engine.open(Opening { owner: OwnerId(1), exchange: ExchangeId(2), visitor, token }).unwrap()
     }
 
     fn open() -> (World, LineId) {
@@ -265,6 +269,27 @@ fn joining_overfull_queue_sends_the_code_to_a_client_that_joins() {
         assert_eq!(world.dispatched(), [""; 0], "its owner was told before");
         assert!(world.engine.is_empty());
     }
+}
+
+#[test]
+fn joining_queues_of_one_visitor_have_a_sum() {
+    let limits = Limits { queue_bytes: 1 << 20, all_queues_bytes: 210_000, ..Limits::default() };
+    let mut world = World::empty(limits);
+    let state = || QueuedFrame::new(Priority::State, "x".repeat(50_000).as_str());
+    let lines: Vec<LineId> = (1..=4).map(|number| world.open_for(Token([number; 16]), visitor())).collect();
+    for line in &lines {
+        world.engine.send(*line, state());
+    }
+    assert_eq!(world.dispatched(), ["closed 1013"], "half of the limit has room for the states of three");
+
+    let other = Visitor { address: [127, 0, 0, 2].into(), ..visitor() };
+    let other = world.open_for(Token([9; 16]), other);
+    world.engine.send(other, state());
+    assert_eq!(world.dispatched(), [""; 0], "another visitor has what is left");
+
+    world.engine.cut(lines[0], CloseCode::Done.into());
+    world.engine.send(lines[1], QueuedFrame::new(Priority::Message, "x".repeat(1000).as_str()));
+    assert_eq!(world.dispatched(), ["closed 1000"], "there is room again");
 }
 
 #[test]
