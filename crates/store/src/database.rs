@@ -417,6 +417,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_statement_whose_commit_fails_leaves_no_transaction_open() {
+        let database = database().await;
+        let run = async |sql: &str| database.run(sql.to_owned(), Params::default()).await;
+        run("PRAGMA foreign_keys = ON").await.expect("a setting");
+        run("CREATE TABLE u (t REFERENCES t DEFERRABLE INITIALLY DEFERRED)").await.expect("a table");
+
+        let failed = run("INSERT INTO u VALUES (7) RETURNING t").await.expect_err("there is no such row");
+
+        assert_eq!(failed.code, "SQLITE_CONSTRAINT_FOREIGNKEY");
+        let transaction = database.begin().await.expect("no transaction is open");
+        drop(transaction);
+    }
+
+    #[tokio::test]
     async fn a_commit_is_one_change() {
         let database = database().await;
         let query = "SELECT n FROM t ORDER BY n".to_owned();

@@ -195,6 +195,7 @@ impl SqliteConnection {
         params: &Params,
         results: &ResultBudget,
     ) -> Result<ResultSet, SqlError> {
+        let begins_transaction = !self.is_in_transaction();
         self.sqlite.execute_batch("SAVEPOINT liveline_statement")?;
         let result = self
             .prepare(sql)
@@ -203,8 +204,14 @@ impl SqliteConnection {
             // Where the error has ended the transaction, there is nothing left to undo.
             self.sqlite.execute_batch("ROLLBACK TO liveline_statement")?;
         }
-        if self.is_in_transaction() {
-            self.sqlite.execute_batch("RELEASE liveline_statement")?;
+        if self.is_in_transaction()
+            && let Err(error) = self.sqlite.execute_batch("RELEASE liveline_statement")
+        {
+            // The outermost release commits, and a commit that fails leaves the transaction open.
+            if begins_transaction {
+                self.rollback();
+            }
+            return Err(SqlError::from(error).of(sql));
         }
         result
     }

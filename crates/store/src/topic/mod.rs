@@ -222,8 +222,9 @@ fn run(mut connection: Connection, tasks: &Receiver<Task>, waiting: &AtomicUsize
             lost.get_or_insert(error);
         }
         waiting.fetch_sub(writes.iter().map(TopicWrite::cost).sum(), Ordering::Relaxed);
-        for report in reports {
-            report(lost.take().map_or(Ok(()), Err));
+        if !reports.is_empty() {
+            let stored = lost.take().map_or(Ok(()), Err);
+            reports.into_iter().for_each(|report| report(stored.clone()));
         }
     }
 }

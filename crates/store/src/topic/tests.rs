@@ -64,6 +64,27 @@ fn writes_wait_until_they_are_in_the_file() {
 }
 
 #[test]
+fn all_who_wait_learn_that_writes_are_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("topics.sqlite");
+    let (store, _) = TopicStore::open(&path).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("DROP TABLE liveline_topic_messages").unwrap();
+    // The thread is held, so that all of this is one group.
+    let (go, wait) = mpsc::channel::<()>();
+    store.report(move |_| _ = wait.recv());
+    let (done, stored) = mpsc::channel();
+    for id in [1, 2] {
+        let done = done.clone();
+        store.write(TopicWrite::Message { topic: "/a".to_owned(), row: row(id) });
+        store.report(move |stored| done.send(stored.is_ok()).unwrap());
+    }
+    go.send(()).unwrap();
+
+    assert_eq!([stored.recv().unwrap(), stored.recv().unwrap()], [false, false]);
+}
+
+#[test]
 fn a_file_that_is_none_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("text");
