@@ -97,12 +97,13 @@ export function isPlain(value) {
     value instanceof ReadableStream || value instanceof FormData || value instanceof URLSearchParams);
 }
 
-/** A Response that carries `body`. */
+/** A Response that carries `body`. Without headers of its own `headers` is null. */
 export function responseOf(body, { status, statusText, headers }) {
   const kind = plainKind(body);
-  if (kind === EMPTY) return new Response(null, { status, statusText, headers });
-  if (kind !== JSON_BODY) return new Response(body, { status, statusText, headers });
-  const all = new Headers(headers);
+  const given = headers ?? undefined;
+  if (kind === EMPTY) return new Response(null, { status, statusText, headers: given });
+  if (kind !== JSON_BODY) return new Response(body, { status, statusText, headers: given });
+  const all = new Headers(given);
   if (!HeadersPrototypeHas(all, "content-type")) HeadersPrototypeSet(all, "content-type", "application/json");
   return new Response(encodeJson(body, "The response's body"), { status, statusText, headers: all });
 }

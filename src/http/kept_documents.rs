@@ -24,6 +24,8 @@ const SCOPE: &str = "Path=/; HttpOnly; SameSite=Strict";
 const AGE: Duration = Duration::from_secs(30);
 /// Documents of one client address. Beyond that the oldest is dropped.
 const MAX_PER_ADDRESS: usize = 8;
+/// All documents: those that are files or streams hold no bytes here. Beyond that the oldest are dropped.
+const MAX_DOCUMENTS: usize = 1024;
 /// Bytes of all documents. Beyond that the oldest are dropped.
 const MAX_BYTES: usize = 64 << 20;
 /// Bytes of one document. A larger one is not kept, and the browser sends the request again.
@@ -53,6 +55,13 @@ struct Table {
     kept: VecDeque<Kept>,
     /// The number of the next one's cookie.
     next: usize,
+}
+
+impl Table {
+    /// Drops the documents that no browser will load any more.
+    fn drop_old(&mut self, now: Instant) {
+        self.kept.retain(|kept| now.duration_since(kept.since) < AGE);
+    }
 }
 
 struct Kept {
@@ -90,16 +99,18 @@ impl KeptDocuments {
         table.next = (table.next + 1) % MAX_PER_ADDRESS;
         let (secure, age) = (if is_secure { "; Secure" } else { "" }, AGE.as_secs());
         let set = format!("{cookie}; {SCOPE}; Max-Age={age}{secure}");
+        table.drop_old(now);
         let all = &mut table.kept;
         all.push_back(Kept { cookie, target: target_of(target), address, since: now, document });
-        all.retain(|kept| now.duration_since(kept.since) < AGE);
         let excess =
             all.iter().filter(|kept| kept.address == address).count().saturating_sub(MAX_PER_ADDRESS);
         for _ in 0..excess {
             let oldest = all.iter().position(|kept| kept.address == address);
             oldest.and_then(|oldest| all.remove(oldest));
         }
-        while all.iter().map(|kept| kept.document.size()).sum::<usize>() > MAX_BYTES {
+        while all.len() > MAX_DOCUMENTS
+            || all.iter().map(|kept| kept.document.size()).sum::<usize>() > MAX_BYTES
+        {
             all.pop_front();
         }
         Some(HeaderValue::try_from(set).expect("the token is hexadecimal"))
@@ -111,9 +122,8 @@ impl KeptDocuments {
         cookies.peek()?;
         let target = target_of(target);
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = |kept: &Kept, cookie| {
-            kept.cookie == cookie && kept.target == target && now.duration_since(kept.since) < AGE
-        };
+        table.drop_old(now);
+        let is_it = |kept: &Kept, cookie| kept.cookie == cookie && kept.target == target;
         let found = cookies.find_map(|cookie| table.kept.iter().position(|kept| is_it(kept, cookie)))?;
         let Kept { cookie, mut document, .. } = table.kept.remove(found)?;
         let name = cookie.split('=').next().unwrap_or_default();
@@ -190,6 +200,26 @@ mod tests {
         let (documents, now) = (KeptDocuments::default(), Instant::now());
         let cookie = documents.keep(&uri("/a"), HERE, document(3), false, now).unwrap();
         assert!(documents.take(&uri("/a"), &asking(&cookie), now + AGE).is_none());
+    }
+
+    #[test]
+    fn old_documents_are_dropped_when_others_are_taken() {
+        let (documents, now) = (KeptDocuments::default(), Instant::now());
+        let of = |cookie: Option<HeaderValue>| asking(&cookie.expect("a document that is kept"));
+        of(documents.keep(&uri("/a"), HERE, document(3), false, now));
+        let headers = of(documents.keep(&uri("/b"), HERE, document(3), false, now + AGE / 2));
+        assert!(documents.take(&uri("/none"), &headers, now + AGE).is_none());
+        assert_eq!(documents.0.lock().unwrap().kept.len(), 1);
+    }
+
+    #[test]
+    fn documents_without_bytes_are_counted() {
+        let (documents, now) = (KeptDocuments::default(), Instant::now());
+        for number in 0..=MAX_DOCUMENTS as u32 {
+            let address = IpAddr::V4(Ipv4Addr::from_bits(number));
+            documents.keep(&uri("/a"), address, document(0), false, now).unwrap();
+        }
+        assert_eq!(documents.0.lock().unwrap().kept.len(), MAX_DOCUMENTS);
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod cookies;
 mod handshake;
 mod head;
 mod kept_documents;
+mod line_path;
 mod negotiation;
 mod received_body;
 mod redirect;
@@ -48,13 +49,9 @@ pub(crate) use cookies::{CookiePlace, SetCookie, cookies, set_cookie, unescaped}
 pub(crate) use handshake::{Handshake, LongestMessage};
 pub(crate) use head::Head;
 pub(crate) use kept_documents::{KeptDocument, KeptDocuments};
+pub(crate) use line_path::{LINE_PATH, USER_PATH, line_token, path_for_log};
 pub(crate) use negotiation::prefers_html;
 pub(crate) use received_body::{BodyFailure, BodyFeed, ReceivedBody};
 pub(crate) use redirect::{RedirectPolicy, X_REDIRECT_CODE};
 pub(crate) use session_cookie::Signer;
 pub(crate) use stall_timeout::{StallTimeout, within};
-
-/// Where live lines are joined: this path and the token.
-pub(crate) const LINE_PATH: &str = "/.liveline/";
-/// The address of a page's user; `runtime-js/dispatch/dispatch.js` answers it.
-pub(crate) const USER_PATH: &str = "/.liveline/user";

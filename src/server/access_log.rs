@@ -9,7 +9,7 @@ use hyper::{Method, Request};
 use tracing::Level;
 
 use super::context::Context;
-use crate::http::{Answer, LINE_PATH};
+use crate::http::{Answer, path_for_log};
 use crate::metrics::{ACCESS, RequestId};
 use liveline_proto::ExchangeId;
 
@@ -78,11 +78,8 @@ impl RequestLog {
 
 impl Entry {
     fn of<B>(request: &Request<B>, client: IpAddr) -> Entry {
-        // Queries often hold secrets, and the address of a line is enough to join it.
-        let path = match request.uri().path() {
-            path if path.starts_with(LINE_PATH) => format!("{LINE_PATH}*"),
-            path => path.to_owned(),
-        };
+        // Queries often hold secrets.
+        let path = path_for_log(request.uri().path()).into_owned();
         let id = RequestId::of(request.headers()).map(|id| id.to_string());
         Entry { method: request.method().clone(), path, request: id, client }
     }

@@ -15,7 +15,7 @@ use slab::Slab;
 use socket2::SockRef;
 
 use super::limiter::{Permit, PermitError};
-use crate::http::LINE_PATH;
+use crate::http::path_for_log;
 
 #[cfg(unix)]
 use std::os::fd::{AsRawFd as _, BorrowedFd as BorrowedSocket, RawFd as RawSocket};
@@ -127,10 +127,9 @@ impl Progress {
         let words = self.request.iter().map(|word| word.load(Ordering::Relaxed).to_le_bytes());
         let bytes: Vec<_> = words.flatten().take_while(|byte| *byte != 0).collect();
         let request = String::from_utf8_lossy(&bytes);
-        match request.split_once(LINE_PATH) {
-            // The rest of the path is a secret: it is enough to join the line.
-            Some((method, _)) if method.ends_with(' ') => format!("{method}{LINE_PATH}*"),
-            _ => request.into_owned(),
+        match request.split_once(' ') {
+            Some((method, path)) => format!("{method} {}", path_for_log(path)),
+            None => request.into_owned(),
         }
     }
 }
@@ -317,8 +316,10 @@ mod tests {
             progress.requested(&Method::GET, &path.parse().expect("a path"));
             assert_eq!(progress.request(), format!("GET {path}"));
         }
-        progress.requested(&Method::GET, &format!("{LINE_PATH}0123456789abcdef").parse().expect("a path"));
-        assert_eq!(progress.request(), format!("GET {LINE_PATH}*"));
+        for path in ["/.liveline/0123456789abcdef", "//.liveline/0123456789abcdef"] {
+            progress.requested(&Method::GET, &path.parse().expect("a path"));
+            assert_eq!(progress.request(), "GET /.liveline/*");
+        }
         let long = format!("/{}", "x".repeat(200));
         progress.requested(&Method::GET, &long.parse().expect("a path"));
         assert_eq!(progress.request(), format!("GET {long}")[..REQUEST_WORDS * 8]);

@@ -38,8 +38,8 @@ pub(super) fn is_forged(config: &Config, requester: Requester, method: &Method, 
     match headers.get(SEC_FETCH_SITE).map(|site| site.as_bytes()) {
         Some(b"same-origin" | b"none") => false,
         // For the browser the page is of another origin, whatever the `Origin` says.
-        Some(b"cross-site" | b"same-site") => origin.is_none() || !hub.engine().allows(origin, None),
-        _ => !hub.engine().allows(origin, own),
+        Some(b"cross-site" | b"same-site") => origin.is_none() || !hub.allows(origin, None),
+        _ => !hub.allows(origin, own),
     }
 }
 

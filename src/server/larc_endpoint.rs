@@ -104,7 +104,7 @@ fn request_origin(caller: &Caller) -> Option<HeaderValue> {
 /// machine.
 fn is_allowed(config: &Config, caller: &Caller, requester: Requester) -> bool {
     let Some(origin) = caller.origin.as_deref() else { return !caller.is_cross_origin };
-    if config.hub.engine().allows(Some(origin), caller.own.as_deref()) {
+    if config.hub.allows(Some(origin), caller.own.as_deref()) {
         return true;
     }
     let is_local = || {

@@ -194,11 +194,22 @@ async fn accept_from(
                 if let Some(count) = failed.count(Instant::now()) {
                     tracing::warn!("{count} connections were not accepted: {error}");
                 }
-                // Most likely there are no file descriptors left: wait until some close.
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                if !is_of_client(&error) {
+                    // Most likely there are no file descriptors left: wait until some close.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
             }
         }
     }
+}
+
+/// Whether a connection was not accepted because its client has left, so that the next one can be accepted at once.
+fn is_of_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidInput, NotConnected};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | NotConnected | InvalidInput
+    )
 }
 
 /// Whether an address is not this machine's, or of a family that the system does not support.

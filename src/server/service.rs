@@ -20,8 +20,8 @@ use super::{Called, Worker, csrf, larc_endpoint, line_endpoint, requester};
 use crate::browser::BrowserFiles;
 use crate::ext::{Call, Mode, Show, Shown};
 use crate::http::{
-    Answer, AnswerBody, Audience, Conditions, Continuation, Handshake, LINE_PATH, ReceivedBody,
-    RedirectPolicy, USER_PATH, asks_for_websocket, set_stream_headers, strict,
+    Answer, AnswerBody, Audience, Conditions, Continuation, Handshake, ReceivedBody, RedirectPolicy,
+    USER_PATH, asks_for_websocket, line_token, set_stream_headers, strict,
 };
 use crate::metrics;
 use crate::router::{Node, NodeId, PageId, Step, segments};
@@ -278,7 +278,7 @@ fn own_address(
     // scripts would have nothing to do.
     let site = &worker.site;
     let is_free = |path: &str| {
-        !path.starts_with(LINE_PATH)
+        line_token(path).is_none()
             && (site.settings.is_application || (site.routes.handlers().is_empty() && site.files.hold(path)))
     };
     if BrowserFiles::cover(path) && is_look(request.method()) && !is_free(path) {
@@ -294,7 +294,7 @@ fn own_address(
         return ControlFlow::Break(assets::page_of(&worker.site.routes, path).into());
     }
     if path != USER_PATH
-        && let Some(address) = path.trim_start_matches('/').strip_prefix(LINE_PATH.trim_start_matches('/'))
+        && let Some(address) = line_token(path)
     {
         let (context, address) = (context.clone(), address.to_owned());
         return ControlFlow::Break(Routed::Waiting(Box::pin(async move {
@@ -332,7 +332,7 @@ fn handle(
     let mut handshake = None;
     if asks_for_websocket(request.method(), request.headers()) {
         let caller = Caller::of(config, requester, request.headers());
-        let is_allowed = || config.hub.engine().allows(caller.origin.as_deref(), caller.own.as_deref());
+        let is_allowed = || config.hub.allows(caller.origin.as_deref(), caller.own.as_deref());
         if !worker.admits_all_origins(steps) && !is_allowed() {
             return line_endpoint::refusal(&caller, JoinError::Origin).into();
         }

@@ -100,7 +100,10 @@ impl Connection {
                     self.ended = true;
                 }
             }
+            let before = Instant::now();
             self.write().await?;
+            // While it could not be written to, the client was sent no ping that it could have answered.
+            self.heard_at += before.elapsed();
             if self.ended {
                 return self.finish().await;
             }
@@ -111,8 +114,8 @@ impl Connection {
             let is_open = self.closes.is_none();
             let is_watched = self.input.is_some() && may_receive && is_open;
             tokio::select! {
-                () = std::future::ready(()), if has_more => {}
-                () = feed.subscriber.changed() => {}
+                // What the client has sent is read before it counts as lost: the host may have been stopped meanwhile.
+                biased;
                 readable = self.stream.readable(), if may_receive && is_open => {
                     readable?;
                     self.read(feed)?;
@@ -129,6 +132,8 @@ impl Connection {
                 () = sleep_until(lost_at), if is_watched => return Err(ErrorKind::TimedOut.into()),
                 () = sleep_until(ends_at), if is_stream => self.ended = true,
                 _ = stopping.wait_for(|stopping| *stopping), if !stops => stops = true,
+                () = feed.subscriber.changed() => {}
+                () = std::future::ready(()), if has_more => {}
             }
         }
     }

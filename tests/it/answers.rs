@@ -100,6 +100,43 @@ fn a_response_may_carry_bytes_or_a_stream() {
 }
 
 #[test]
+fn what_a_response_can_carry_is_an_answer() {
+    let host = serve(
+        r#"
+        const bytes = new Uint8Array([0, 255, 10]);
+        const answers = {
+          bytes: () => bytes,
+          buffer: () => bytes.buffer,
+          blob: () => new Blob(["a blob"], { type: "text/x-mine" }),
+          stream: () => new Blob(["a stream"]).stream(),
+          params: () => new URLSearchParams({ a: "1 2" }),
+          form: () => {
+            const form = new FormData();
+            form.set("name", "ann");
+            return form;
+          },
+        };
+        export default (event, next) => answers[next.stepname]();"#,
+    );
+    let of = |path: &str| {
+        let answer = host.get(path);
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        let kind = answer.header("content-type").unwrap_or_default().to_owned();
+        (String::from_utf8_lossy(&answer.body).into_owned(), kind)
+    };
+
+    for path in ["/bytes", "/buffer"] {
+        assert_eq!(&host.get(path).body[..], [0, 255, 10], "{path}");
+    }
+    assert_eq!(of("/blob"), ("a blob".to_owned(), "text/x-mine".to_owned()));
+    assert_eq!(of("/stream").0, "a stream");
+    let params = ("a=1+2".to_owned(), "application/x-www-form-urlencoded;charset=UTF-8".to_owned());
+    assert_eq!(of("/params"), params);
+    let (form, kind) = of("/form");
+    assert!(kind.starts_with("multipart/form-data") && form.contains("ann"), "{kind}: {form}");
+}
+
+#[test]
 fn a_finished_live_response_is_like_its_body() {
     let answer = answer_to(&handler("return new LiveResponse({ a: 1 }, { status: 203 });"));
 

@@ -133,14 +133,10 @@ pub(super) enum Mail {
     Gone { isolate: u32 },
 }
 
-impl Actors {
-    pub(crate) fn new(hub: Hub, options: ActorOptions) -> Actors {
-        let limits = ActorLimits {
-            hibernate_after: options.idle,
-            evict_after: options.idle * WITHOUT_SOCKETS,
-            ..ActorLimits::default()
-        };
-        let state = State {
+impl State {
+    /// No actors.
+    pub(super) fn new(limits: ActorLimits) -> State {
+        State {
             engine: Engine::new(limits, now()),
             isolates: HashMap::new(),
             callers: HashMap::new(),
@@ -148,9 +144,19 @@ impl Actors {
             on_lines: OnLines::default(),
             carries_out: false,
             wakes: None,
+        }
+    }
+}
+
+impl Actors {
+    pub(crate) fn new(hub: Hub, options: ActorOptions) -> Actors {
+        let limits = ActorLimits {
+            hibernate_after: options.idle,
+            evict_after: options.idle * WITHOUT_SOCKETS,
+            ..ActorLimits::default()
         };
         let actors = Actors(Arc::new(Inner {
-            state: Mutex::new(state),
+            state: Mutex::new(State::new(limits)),
             hub,
             owner: OnceLock::new(),
             options,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::directory::{Actors, Content, Mail, Refused, Rejected, State};
 use crate::lines::{Hub, LineEvent};
 use liveline_proto::actor::{ActorId, Instance as ActorInstance, SocketError, SocketId};
-use liveline_proto::{Close, CloseCode, Event, ExchangeId, Frame, LineId, Priority, QueuedFrame};
+use liveline_proto::{Close, CloseCode, Event, ExchangeId, FRAME_COST, Frame, LineId, Priority, QueuedFrame};
 
 /// One end of a pipe: the number of the pipe, and in the lowest bit the side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,13 +40,22 @@ pub(crate) enum Item {
     Close(Close),
 }
 
-/// How many bytes may wait for an end that is not attached yet.
+/// The line of a client that an item came from, and the bytes to acknowledge when it is handled.
+type Credit = (LineId, usize);
+
+/// How many bytes may wait for an end that is not attached yet. A client is not read before so many wait, because what
+/// waits is not acknowledged.
 const MAX_WAITING: usize = 4 << 20;
+
+/// How long an end that is not attached has its messages after the other end has closed.
+const UNATTACHED: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
 pub(super) struct Sockets {
     pipes: HashMap<u64, Pipe>,
     next: u64,
+    /// Pipes of which one end has closed and the other one is not attached, and since when, the oldest first.
+    half_closed: VecDeque<(Instant, u64)>,
     /// How many sockets each actor has that it cannot hibernate with.
     accepted: HashMap<Arc<ActorId>, usize>,
 }
@@ -56,9 +65,9 @@ struct Pipe {
 }
 
 enum Side {
-    /// Nothing is attached: what comes waits.
+    /// Nothing is attached: what comes waits, at most until a close.
     Open {
-        waiting: VecDeque<Item>,
+        waiting: VecDeque<(Item, Option<Credit>)>,
         bytes: usize,
     },
     /// JavaScript of an isolate. `actor` is the one that accepted it, for the limits of its sockets.
@@ -94,6 +103,11 @@ impl Sockets {
 impl Side {
     fn open() -> Side {
         Side::Open { waiting: VecDeque::new(), bytes: 0 }
+    }
+
+    /// Whether nobody has the end.
+    fn is_idle(&self) -> bool {
+        matches!(self, Side::Open { .. } | Side::Closed)
     }
 }
 
@@ -147,7 +161,7 @@ enum LineInput {
 
 impl OnLines {
     /// What came from a line is handled, or dropped.
-    pub(super) fn acknowledge(&mut self, credit: Option<(LineId, usize)>) {
+    pub(super) fn acknowledge(&mut self, credit: Option<Credit>) {
         if let Some((line, size)) = credit {
             self.0.push((line, LineInput::Acknowledge(size)));
         }
@@ -175,6 +189,9 @@ impl OnLines {
     }
 }
 
+/// Why both ends of a pipe close when more waits for an unattached end than [`MAX_WAITING`].
+const TOO_MUCH_WAITS: &str = "too much waits for a WebSocket that nobody has accepted";
+
 /// The close that an end gets whose other end is gone.
 fn gone() -> Close {
     Close::because(CloseCode::Abnormal, "the other end of the WebSocket is gone".to_owned())
@@ -183,6 +200,7 @@ fn gone() -> Close {
 impl State {
     /// Makes a pipe whose ends are not attached. Returns the first; the second is [`End::far`].
     pub(super) fn open_pipe(&mut self) -> End {
+        self.drop_unattached(Instant::now());
         let pipe = self.sockets.next;
         self.sockets.next += 1;
         self.sockets.pipes.insert(pipe, Pipe { sides: [Side::open(), Side::open()] });
@@ -199,7 +217,7 @@ impl State {
         let before = std::mem::replace(current, side);
         match before {
             Side::Open { waiting, .. } => {
-                waiting.into_iter().for_each(|item| self.deliver(end, item, None, on_lines));
+                waiting.into_iter().for_each(|(item, credit)| self.deliver(end, item, credit, on_lines));
             }
             Side::Closed => self.close_side(end),
             _ => {}
@@ -267,17 +285,25 @@ impl State {
     }
 
     /// Delivers an item to an end.
-    fn deliver(&mut self, end: End, item: Item, credit: Option<(LineId, usize)>, on_lines: &mut OnLines) {
+    fn deliver(&mut self, end: End, item: Item, credit: Option<Credit>, on_lines: &mut OnLines) {
         let is_close = matches!(item, Item::Close(_));
         let Some(side) = self.side(end) else { return };
         match side {
             Side::Open { waiting, bytes } => {
-                *bytes += if let Item::Message(frame) = &item { frame.len() } else { 0 };
-                if *bytes <= MAX_WAITING {
-                    waiting.push_back(item);
+                if matches!(waiting.back(), Some((Item::Close(_), _))) {
+                    return on_lines.acknowledge(credit);
                 }
+                *bytes += if let Item::Message(frame) = &item { FRAME_COST + frame.len() } else { 0 };
+                if *bytes <= MAX_WAITING {
+                    waiting.push_back((item, credit));
+                    return;
+                }
+                let close = Item::Close(Close::because(CloseCode::TooSlow, TOO_MUCH_WAITS.to_owned()));
+                let dropped = std::mem::take(waiting);
+                waiting.push_back((close.clone(), None));
+                dropped.into_iter().for_each(|(_, credit)| on_lines.acknowledge(credit));
                 on_lines.acknowledge(credit);
-                return;
+                return self.deliver(end.far(), close, None, on_lines);
             }
             Side::Isolate { number, rate, .. } => {
                 let number = *number;
@@ -334,12 +360,7 @@ impl State {
     }
 
     /// Passes an item of a socket to the engine. Returns a message that the host answers itself.
-    fn enqueue(
-        &mut self,
-        end: End,
-        item: Item,
-        credit: Option<(LineId, usize)>,
-    ) -> Result<Option<Content>, Rejected> {
+    fn enqueue(&mut self, end: End, item: Item, credit: Option<Credit>) -> Result<Option<Content>, Rejected> {
         let socket = SocketId(end.0);
         let text = match &item {
             Item::Message(Frame::Text(text)) => Some(text.clone()),
@@ -363,9 +384,20 @@ impl State {
     /// Nothing more is delivered to an end. The pipe goes when both ends have ended.
     fn ended(&mut self, end: End) {
         self.close_side(end);
-        let pipe = self.sockets.pipes.get(&end.pipe());
-        if pipe.is_some_and(|pipe| pipe.sides.iter().all(|side| matches!(side, Side::Closed))) {
-            self.sockets.pipes.remove(&end.pipe());
+        match self.side(end.far()) {
+            Some(Side::Closed) => _ = self.sockets.pipes.remove(&end.pipe()),
+            Some(Side::Open { .. }) => self.sockets.half_closed.push_back((Instant::now(), end.pipe())),
+            _ => {}
+        }
+    }
+
+    /// Removes pipes whose other end nobody has attached for too long.
+    fn drop_unattached(&mut self, now: Instant) {
+        let Sockets { pipes, half_closed, .. } = &mut self.sockets;
+        while let Some((_, number)) = half_closed.pop_front_if(|(since, _)| now - *since >= UNATTACHED) {
+            if pipes.get(&number).is_some_and(|pipe| pipe.sides.iter().all(Side::is_idle)) {
+                pipes.remove(&number);
+            }
         }
     }
 
@@ -436,4 +468,80 @@ pub(in crate::ext) fn exchange_of(end: End) -> ExchangeId {
 
 fn end_of(exchange: ExchangeId) -> End {
     End(exchange.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use liveline_proto::{Engine, Limits, Opening, OwnerId, Token, Visitor};
+
+    /// What waits for an end.
+    fn waiting(state: &mut State, end: End) -> &VecDeque<(Item, Option<Credit>)> {
+        match state.side(end) {
+            Some(Side::Open { waiting, .. }) => waiting,
+            _ => panic!("nothing is attached to it"),
+        }
+    }
+
+    /// Some line.
+    fn line() -> LineId {
+        let visitor = Visitor { session: None, address: [127, 0, 0, 1].into() };
+        let token = Token([0; 16]);
+        let opening = Opening { owner: OwnerId(1), exchange: ExchangeId(1), visitor, token };
+        Engine::new(Limits::default(), Instant::now()).open(opening).expect("the first line")
+    }
+
+    fn message(bytes: usize) -> Item {
+        Item::Message(Frame::Binary(vec![0; bytes].into()))
+    }
+
+    #[test]
+    fn too_much_for_an_unattached_end_closes_it() {
+        let (mut state, mut on_lines) = (State::new(Default::default()), OnLines::default());
+        let end = state.open_pipe();
+        state.send(end, message(MAX_WAITING / 2), &mut on_lines);
+        assert_eq!(waiting(&mut state, end.far()).len(), 1);
+
+        state.send(end, message(MAX_WAITING), &mut on_lines);
+        state.send(end, message(1), &mut on_lines);
+        state.send(end, Item::Close(gone()), &mut on_lines);
+
+        for end in [end, end.far()] {
+            let left: Vec<_> = waiting(&mut state, end).iter().map(|(item, _)| item).collect();
+            let [Item::Close(close)] = left[..] else { panic!("not a close alone: {left:?}") };
+            assert_eq!(close.code, CloseCode::TooSlow);
+        }
+    }
+
+    #[test]
+    fn a_client_is_acknowledged_when_its_message_is_received_or_dropped() {
+        let (mut state, mut on_lines) = (State::new(Default::default()), OnLines::default());
+        let line = line();
+        let end = state.open_pipe();
+        state.deliver(end.far(), message(9), Some((line, 9)), &mut on_lines);
+        assert!(on_lines.is_empty());
+
+        state.deliver(end.far(), message(MAX_WAITING), Some((line, MAX_WAITING)), &mut on_lines);
+
+        let acknowledged = on_lines.0.iter().map(|(_, input)| match input {
+            LineInput::Acknowledge(size) => *size,
+            _ => 0,
+        });
+        assert_eq!(acknowledged.collect::<Vec<_>>(), [9, MAX_WAITING]);
+    }
+
+    #[test]
+    fn an_end_that_nobody_attaches_goes_some_time_after_the_other() {
+        let (mut state, mut on_lines) = (State::new(Default::default()), OnLines::default());
+        let end = state.open_pipe();
+        state.attach_isolate(end, 1, None, SocketLimits { rate: 0, max: 0 }, &mut on_lines);
+        state.send(end, message(9), &mut on_lines);
+        state.send(end, Item::Close(gone()), &mut on_lines);
+        state.ended(end);
+        assert_eq!(waiting(&mut state, end.far()).len(), 2, "whoever attaches it gets these");
+
+        state.drop_unattached(Instant::now() + UNATTACHED);
+
+        assert!(state.side(end.far()).is_none());
+    }
 }

@@ -157,7 +157,8 @@ pub(crate) fn op_exchange_input(state: &mut OpState, id: f64, #[smi] input: u32)
         // Such work has ended.
         6 => Input::StreamEnded,
         // The response has sent its last state.
-        _ => Input::Done,
+        4 => Input::Done,
+        number => unreachable!("exchange.js has no input {number}"),
     };
     // After the end of the exchange, only what would keep it is an error.
     let must_be_open = matches!(input, Input::Hold | Input::StreamBegan);

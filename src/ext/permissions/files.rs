@@ -285,8 +285,9 @@ impl FileSystem for Access {
         'a: 'b,
         Self: 'b,
     {
+        let files = self.clone();
         Box::pin(async move {
-            let pinned = self.pin(&path, OpenAccessKind::Read)?;
+            let pinned = spawn_blocking(move || files.pin(&path, OpenAccessKind::Read)).await??;
             RealFs.read_dir_async(pinned.path().into_owned()).await
         })
     }
@@ -324,7 +325,13 @@ impl FileSystem for Access {
         'a: 'b,
         Self: 'b,
     {
-        Box::pin(async move { self.symlink_sync(&target.as_checked_path(), &link.as_checked_path(), kind) })
+        let files = self.clone();
+        Box::pin(async move {
+            spawn_blocking(move || {
+                files.symlink_sync(&target.as_checked_path(), &link.as_checked_path(), kind)
+            })
+            .await?
+        })
     }
 
     fn exists_sync(&self, path: &CheckedPath) -> bool {

@@ -78,7 +78,7 @@ async fn forward(subscriber: Subscriber, lines: &Hub, line: LineId, mut stop: wa
     }
 }
 
-/// Resolves when the topic has ended, or the line.
+/// Resolves when the topic has ended or the forwarding was stopped, as JavaScript does at the end of the exchange.
 #[op2]
 pub(crate) async fn op_topic_ended(state: Rc<RefCell<OpState>>, #[smi] id: ResourceId) {
     let Ok(forwarding) = state.borrow().resource_table.get::<Forwarding>(id) else { return };

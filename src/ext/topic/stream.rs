@@ -231,6 +231,8 @@ impl StreamRequest {
         // The position stays the same while the request waits.
         let start = hub.turn().read(&self.topic, from, 0)?.start;
         let read = loop {
+            // A subscriber is woken only by what is published after it has taken what came before.
+            subscriber.take(usize::MAX, &mut Vec::new());
             let read = hub.turn().read(&self.topic, From::After(start), CHUNK)?;
             if !read.messages.is_empty() || read.is_at_end {
                 break read;
@@ -239,8 +241,6 @@ impl StreamRequest {
             if left.is_zero() {
                 break read;
             }
-            // A subscriber is woken only if it has taken what came before.
-            subscriber.take(usize::MAX, &mut Vec::new());
             if tokio::time::timeout(left, subscriber.changed()).await.is_err() {
                 break hub.turn().read(&self.topic, From::After(start), CHUNK)?;
             }

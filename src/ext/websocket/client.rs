@@ -27,7 +27,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 use crate::ext::OpError;
-use liveline_proto::{Close, CloseCode};
+use liveline_proto::{Close, CloseCode, FRAME_COST};
 
 /// How long a connection and its handshakes may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,11 +62,36 @@ struct Socket {
 
 /// The state of the outgoing messages of a socket.
 struct Outbox {
-    /// Bytes of messages that were not written to the connection yet, and their limit.
+    /// Bytes of messages that were not written to the connection yet, and how many messages these are.
     unsent: Cell<usize>,
+    messages: Cell<usize>,
+    /// How many bytes may be unsent, [`FRAME_COST`] for each message included.
     limit: usize,
     /// Notified when a close frame is queued.
     closing: Notify,
+}
+
+impl Outbox {
+    fn new(limit: usize) -> Outbox {
+        Outbox { unsent: Cell::new(0), messages: Cell::new(0), limit, closing: Notify::new() }
+    }
+
+    /// Counts a message. Returns false, and counts nothing, if it would be too much.
+    fn add(&self, length: usize) -> bool {
+        let (unsent, messages) = (self.unsent.get() + length, self.messages.get() + 1);
+        let fits = unsent + messages * FRAME_COST <= self.limit + FRAME_COST;
+        if fits {
+            self.unsent.set(unsent);
+            self.messages.set(messages);
+        }
+        fits
+    }
+
+    /// A message was written.
+    fn subtract(&self, length: usize) {
+        self.unsent.set(self.unsent.get() - length);
+        self.messages.set(self.messages.get() - 1);
+    }
 }
 
 /// An event of a socket, for JavaScript.
@@ -155,7 +180,7 @@ pub(crate) fn op_socket_dial(
     }
     let (outgoing, queued) = mpsc::unbounded_channel();
     let (events, incoming) = mpsc::channel(UNREAD_MESSAGES);
-    let outbox = Rc::new(Outbox { unsent: Cell::new(0), limit: max_unsent as usize, closing: Notify::new() });
+    let outbox = Rc::new(Outbox::new(max_unsent as usize));
     let unread = Rc::new(Semaphore::new(MAX_UNREAD));
     deno_core::unsync::spawn(run_connection(
         request,
@@ -217,11 +242,9 @@ fn send(
     else {
         return Ok(());
     };
-    let unsent = outbox.unsent.get() + length;
-    if unsent > outbox.limit {
+    if !outbox.add(length) {
         return Err(OpError::Unsent(outbox.limit));
     }
-    outbox.unsent.set(unsent);
     // If the connection is lost, the next event reports it.
     let _ = outgoing.send(message());
     Ok(())
@@ -386,7 +409,7 @@ async fn write(
         if sent.is_err() || is_last {
             return;
         }
-        outbox.unsent.set(outbox.unsent.get() - length);
+        outbox.subtract(length);
     }
     let _ = sink.close().await;
 }
@@ -418,5 +441,22 @@ async fn read(
         if !delivery.deliver(event).await {
             return SocketEvent::lost("nobody reads any more");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_messages_take_room_too() {
+        let outbox = Outbox::new(10 * FRAME_COST);
+        assert!(outbox.add(10 * FRAME_COST), "one message may be as long as the limit");
+        assert!(!outbox.add(0));
+        outbox.subtract(10 * FRAME_COST);
+
+        let sent = (0..1000).take_while(|_| outbox.add(0)).count();
+
+        assert_eq!((sent, outbox.unsent.get()), (11, 0));
     }
 }

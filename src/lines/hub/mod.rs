@@ -15,7 +15,7 @@ use super::socket::{self, Socket, Taking};
 use liveline_proto::websocket::Unfinished;
 use liveline_proto::{
     Attachment, Caller, Close, CloseCode, Engine, Event, ExchangeId, JoinError, Limits, LineId, LineSummary,
-    Opening, Outgoing, OwnerId, QueuedFrame, Take, Token, TooManyLines, TransportKind, Visitor,
+    Opening, Origins, Outgoing, OwnerId, QueuedFrame, Take, Token, TooManyLines, TransportKind, Visitor,
 };
 
 mod pending;
@@ -66,6 +66,7 @@ struct Shared {
     dispatching: Mutex<Dispatching>,
     runtime: tokio::runtime::Handle,
     unfinished: Unfinished,
+    origins: Origins,
     /// The earliest deadline is now earlier than the timer's.
     deadline_moved: Notify,
     /// Some line may be read again. For [`Hub::readable`], which has no socket that could be woken.
@@ -143,7 +144,7 @@ impl Hub {
     /// A hub whose sockets, except for raw ones, and whose timers run on `runtime`.
     pub(crate) fn new(limits: Limits, runtime: tokio::runtime::Handle) -> Hub {
         let now = Instant::now();
-        let unfinished = limits.unfinished.clone();
+        let (unfinished, origins) = (limits.unfinished.clone(), limits.origins.clone());
         let state = State {
             clock: Clock::new(now, limits.ping_timeout),
             engine: Engine::new(limits, now),
@@ -161,6 +162,7 @@ impl Hub {
             dispatching: Mutex::default(),
             runtime: runtime.clone(),
             unfinished,
+            origins,
             deadline_moved: Notify::new(),
             woken: Notify::new(),
             waiting: AtomicUsize::new(0),
@@ -181,6 +183,11 @@ impl Hub {
     /// The budget of messages whose ends have not come.
     pub(super) fn unfinished(&self) -> &Unfinished {
         &self.0.unfinished
+    }
+
+    /// Whether pages of an origin may use lines. `host` is the origin that the request was for, or `HOST:PORT` alone.
+    pub(crate) fn allows(&self, origin: Option<&str>, host: Option<&str>) -> bool {
+        self.0.origins.allow(origin, host)
     }
 
     // -- owners --------------------------------------------------------------------------------------------------
