@@ -5,6 +5,7 @@ use std::mem;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::Mutex;
@@ -39,6 +40,7 @@ pub(super) async fn run(args: Server) -> Result<(), CliError> {
         signals: reload_signals,
         first: None,
         pending: Changed::default(),
+        is_examined: false,
     });
     let load = async { reloads.lock().await.first_load().await };
     let meanwhile = async {
@@ -49,6 +51,9 @@ pub(super) async fn run(args: Server) -> Result<(), CliError> {
     };
     until_stopped(&args, stop, listener, &metrics, &pool, load, meanwhile).await
 }
+
+/// How long after a load its code is examined: the first answers of the new code need the processor.
+const EXAMINE_AFTER: Duration = Duration::from_millis(100);
 
 /// A load in progress.
 type Load<'a> = Pin<Box<dyn Future<Output = Result<Reloaded, Vec<Diagnostic>>> + 'a>>;
@@ -63,6 +68,8 @@ struct Reloads<'a> {
     first: Option<Load<'a>>,
     /// Changes since the last load that succeeded, up to the load in progress.
     pending: Changed,
+    /// Whether the developer knows the warnings about the code that serves.
+    is_examined: bool,
 }
 
 impl<'a> Reloads<'a> {
@@ -108,6 +115,10 @@ impl<'a> Reloads<'a> {
                 is_requested = tokio::select! {
                     () = self.watch.changed() => false,
                     () = self.signals.next() => true,
+                    () = tokio::time::sleep(EXAMINE_AFTER), if !self.is_examined => {
+                        self.examine().await;
+                        continue;
+                    }
                 };
             }
             self.pending.extend(seen.take_changed());
@@ -135,6 +146,16 @@ impl<'a> Reloads<'a> {
         }
     }
 
+    /// Reports what is probably not meant in the code that serves.
+    async fn examine(&mut self) {
+        self.is_examined = true;
+        let pool = self.pool.clone();
+        let warnings = tokio::task::spawn_blocking(move || pool.warnings()).await;
+        for warning in self.dev.warn(warnings.unwrap_or_default()) {
+            report(&format!("warning: {warning}"));
+        }
+    }
+
     /// The result of a load; None where it was cancelled by another change.
     async fn unless_changed<T>(&mut self, load: impl Future<Output = T>) -> Option<T> {
         let mut load = std::pin::pin!(load);
@@ -156,7 +177,9 @@ impl<'a> Reloads<'a> {
     /// New code serves: notifies open pages. Where the developer requested the reload and nothing is known to have
     /// changed, all pages load again.
     fn serves(&mut self, Reloaded { took, handlers, changed_from }: &Reloaded, is_requested: bool) {
-        report(&format!("reloaded in {} ms ({handlers} handlers)", took.as_millis()));
+        let what = if *handlers == 1 { "handler" } else { "handlers" };
+        report(&format!("reloaded in {} ms ({handlers} {what})", took.as_millis()));
+        self.is_examined = false;
         let changed = mem::take(&mut self.pending);
         let environment = &self.pool.config().environment;
         let defines_variables =

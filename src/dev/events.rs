@@ -9,6 +9,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
+use liveline_compiler::Diagnostic;
+
 /// How many messages a page may be behind. A page that is further behind is disconnected; it connects again and gets the
 /// present state.
 const BACKLOG: usize = 64;
@@ -37,6 +39,8 @@ struct State {
     /// How often code or a file was saved.
     saves: u64,
     failures: VecDeque<(Instant, Value)>,
+    /// What is probably not meant in the code that serves.
+    warnings: Vec<Diagnostic>,
     /// Warnings that were logged already.
     logged: HashSet<String>,
 }
@@ -132,6 +136,24 @@ impl Dev {
         if state.failures.len() > MAX_FAILURES {
             state.failures.pop_front();
         }
+    }
+
+    /// Sets what is probably not meant in the code that serves. Returns those that were not known.
+    pub(crate) fn warn(&self, warnings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        let mut state = self.state();
+        let is_same = |one: &Diagnostic, other: &Diagnostic| {
+            let file = |it: &Diagnostic| it.place.as_ref().map(|place| place.file.clone());
+            one.message == other.message && file(one) == file(other)
+        };
+        let is_new = |it: &&Diagnostic| !state.warnings.iter().any(|known| is_same(known, it));
+        let new = warnings.iter().filter(is_new).cloned().collect();
+        state.warnings = warnings;
+        new
+    }
+
+    /// What is probably not meant in the code that serves.
+    pub(crate) fn warnings(&self) -> Vec<Diagnostic> {
+        self.state().warnings.clone()
     }
 
     /// The errors of the code as it was saved last.

@@ -8,8 +8,7 @@ use hyper::header::{
 use hyper::http::Extensions;
 
 use super::{AnswerBody, Carrier, LineStream, spare};
-use liveline_compiler::Diagnostic;
-use liveline_compiler::{ERROR_HEAD, escaped as html_escaped};
+use liveline_compiler::{Diagnostic, ERROR_HEAD, escaped as html_escaped};
 use liveline_proto::LineId;
 
 /// An HTTP answer without its connection.
@@ -124,9 +123,9 @@ impl Answer {
         if own.is_empty() { usual } else { own }.to_owned()
     }
 
-    /// A page that describes the error, for sites without an error page.
-    pub(crate) fn plain_error_page(&self) -> String {
-        plain_page(self.status, &self.complaint())
+    /// A page that describes the error, for sites without an error page, and what may be the reason.
+    pub(crate) fn plain_error_page(&self, reasons: &[Diagnostic]) -> String {
+        plain_page(self.status, &self.complaint(), &Diagnostic::sections(reasons))
     }
 
     /// With a page as its body; `line_at` is the position for the address of a line.
@@ -246,12 +245,12 @@ fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
-/// A page with one sentence.
-fn plain_page(status: StatusCode, text: &str) -> String {
+/// A page with one sentence, and more HTML below it.
+fn plain_page(status: StatusCode, text: &str, more: &str) -> String {
     let reason = status.canonical_reason().unwrap_or_default();
     let (code, text) = (status.as_u16(), html_escaped(text));
     format!(
         "<!DOCTYPE html><html lang=\"en\">{ERROR_HEAD}<title>{reason}</title>\
-         <main><small>{code}</small><h1>{reason}</h1><p>{text}</p></main></html>\n"
+         <main><small>{code}</small><h1>{reason}</h1><p>{text}</p>{more}</main></html>\n"
     )
 }

@@ -53,7 +53,11 @@ impl BrowserRequest {
     pub(super) fn complete(self, context: &Context, answer: &mut Answer) {
         if answer.is_failure() && answer.document.is_none() {
             let page = context.worker.error_page(self.uri.path(), answer);
-            let text = page.unwrap_or_else(|| answer.plain_error_page());
+            let text = page.unwrap_or_else(|| {
+                let dev =
+                    context.worker.config.dev.as_ref().filter(|_| answer.status == StatusCode::NOT_FOUND);
+                answer.plain_error_page(&dev.map(|dev| dev.warnings()).unwrap_or_default())
+            });
             if self.shown.is_some() {
                 answer.document = Some(Box::new(Html { text, line_at: None }));
             } else {

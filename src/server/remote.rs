@@ -125,6 +125,7 @@ impl Remote {
             files,
             is_stuck: true,
             imports: Default::default(),
+            exports: Default::default(),
             result: Err(vec![error]),
         });
         true

@@ -54,8 +54,8 @@ impl Renewal {
         };
         let is_loaded = result.is_ok();
         let files = isolate.files();
-        let imports = isolate.imports();
-        let _ = loaded.send(Some(Loaded { files, is_stuck: false, imports, result }));
+        let (imports, exports) = (isolate.imports(), isolate.exports());
+        let _ = loaded.send(Some(Loaded { files, is_stuck: false, imports, exports, result }));
         match serve.await {
             Ok(serves) if is_loaded => {
                 isolate.start_again(&site, &loading);

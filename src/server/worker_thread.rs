@@ -21,6 +21,7 @@ use super::renewal::site_of;
 use super::{Pool, Worker, connection};
 use crate::browser::BrowserFiles;
 use crate::config::Config;
+use crate::dialect::Exports;
 use crate::ext::Exchanges;
 use crate::metrics::WorkerId;
 use crate::script::{Isolate, Site, Stall};
@@ -37,6 +38,8 @@ pub(super) struct Loaded {
     pub is_stuck: bool,
     /// The imports of each of the files, in development.
     pub imports: HashMap<PathBuf, Vec<PathBuf>>,
+    /// The exports of each handler by its id, in development.
+    pub exports: HashMap<u32, Exports>,
     pub result: Result<(), Vec<Diagnostic>>,
 }
 
@@ -44,7 +47,8 @@ impl Loaded {
     /// The load failed before it read a file.
     pub(super) fn failed(reason: impl Into<String>) -> Loaded {
         let result = Err(vec![Diagnostic::new(reason)]);
-        Loaded { files: HashSet::new(), is_stuck: false, imports: HashMap::new(), result }
+        let (files, imports, exports) = Default::default();
+        Loaded { files, is_stuck: false, imports, exports, result }
     }
 }
 
@@ -210,8 +214,9 @@ impl Thread {
         let is_loaded = result.is_ok();
         let pages = site.routes.pages().iter().map(|page| page.path.clone());
         let files = isolate.files().into_iter().chain(pages).collect();
-        let imports = config.dev.as_ref().map(|_| isolate.imports()).unwrap_or_default();
-        remote.end_load(Loaded { files, is_stuck: false, imports, result });
+        let dev = config.dev.as_ref();
+        let (imports, exports) = dev.map(|_| (isolate.imports(), isolate.exports())).unwrap_or_default();
+        remote.end_load(Loaded { files, is_stuck: false, imports, exports, result });
         if is_loaded { Attempt::Loaded(site, code.browser.clone()) } else { Attempt::Failed }
     }
 }

@@ -537,3 +537,33 @@ fn a_module_that_is_a_link_is_watched_where_it_leads() {
         .expect("a link");
     host.until("/", |answer| answer.text() == "fourth new");
 }
+
+#[test]
+fn what_is_probably_not_meant_is_a_warning() {
+    let site = Site::new().file("handler.js", "export function get() { return 1; }").file("page/other.js", "");
+    let host = site.dev();
+    let warning = host.log.next("warning: `get` answers no requests: methods are written in capitals");
+    assert!(!warning.contains("error"), "{warning}");
+    host.log.next("--> handler.js:1:17");
+    host.log.next("help: did you mean `GET`?");
+
+    let page = browse(&host, "/").send();
+    assert_eq!(page.status, 404);
+    assert!(page.text().contains("`get` answers no requests"), "{}", page.text());
+
+    host.site.write("hander.js", "export default () => 1;");
+    host.log.next("warning: `hander.js` is ignored");
+    let known = host.log.text();
+    assert_eq!(known.matches("`get` answers no requests").count(), 1, "{known}");
+
+    host.site.write("handler.js", "export function GET() { return 1; }");
+    host.log.next("reloaded in");
+    assert_eq!(host.get("/").text(), "1");
+}
+
+#[test]
+fn an_empty_folder_says_what_to_write() {
+    let host = Site::new().dev();
+    host.log.next("warning: there is nothing to serve");
+    host.log.next("handler.js");
+}

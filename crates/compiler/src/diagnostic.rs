@@ -155,11 +155,16 @@ impl Diagnostic {
     /// An HTML page about errors, at least one, `of` a `request` or of the `start`.
     pub fn page(errors: &[Diagnostic], of: &str) -> String {
         let title = escaped(errors.first().map_or("", |error| &error.message));
-        let errors: String = errors.iter().map(Diagnostic::section).collect();
+        let errors = Diagnostic::sections(errors);
         format!(
             "<!DOCTYPE html><html lang=\"en\">{ERROR_HEAD}<title>{title}</title>\
              <main data-liveline-error=\"{of}\"><small>500 Internal Server Error</small>{errors}</main></html>\n"
         )
+    }
+
+    /// Errors as parts of an HTML page with the style of [`ERROR_HEAD`](crate::ERROR_HEAD).
+    pub fn sections(errors: &[Diagnostic]) -> String {
+        errors.iter().map(Diagnostic::section).collect()
     }
 
     fn section(&self) -> String {

@@ -223,7 +223,9 @@ impl Isolate {
             let namespace = v8::Local::new(scope, &exports);
             let handled = handler_of(scope, namespace);
             exports = v8::Global::new(scope, handled);
-            let options = dialect.load(&exports_of(scope, handled));
+            let exports = exports_of(scope, handled);
+            let options = dialect.load(&exports);
+            self.exports.borrow_mut().insert(handler.id, exports);
             if let Some(csrf) = options.csrf {
                 self.csrf.borrow_mut().insert(handler.id, csrf);
             }
@@ -339,6 +341,11 @@ impl Isolate {
             examined.insert(handler.id, loaded.map(|namespace| self.exports_of(&namespace)));
         }
         examined
+    }
+
+    /// The exports of the handlers that have loaded, by their ids.
+    pub(crate) fn exports(&self) -> HashMap<u32, Exports> {
+        self.exports.borrow().clone()
     }
 
     /// Why handlers that have loaded cannot serve together.

@@ -37,6 +37,7 @@ use super::provided::Provided;
 use super::watchdog::{self, ExecutionCounter, RunLimits, TerminationReason, Watched};
 use super::{embedded, snapshot};
 use crate::config::IsolateLimits;
+use crate::dialect::Exports;
 use crate::ext::{Access, Background, Exchanges, Memory, Running, Streams, from_js_error};
 use crate::lines::Meanwhile;
 use crate::metrics::Heap;
@@ -73,6 +74,8 @@ pub(crate) struct Isolate {
     memory: Memory,
     counter: Arc<ExecutionCounter>,
     terminator: Terminator,
+    /// The exports of each handler that was loaded, by its id.
+    exports: RefCell<HashMap<u32, Exports>>,
     /// Whether requests are checked for cross-site requests, by handler, for those handlers that export a setting.
     csrf: RefCell<HashMap<u32, bool>>,
     /// The handlers whose WebSockets pages of every origin may open.
@@ -223,6 +226,7 @@ impl Isolate {
             counter,
             terminator,
             csrf: RefCell::default(),
+            exports: RefCell::default(),
             open_to_all: RefCell::default(),
             limits,
             waker: RefCell::default(),

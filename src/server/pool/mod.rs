@@ -2,6 +2,7 @@
 
 mod reload;
 mod replacement;
+mod warnings;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

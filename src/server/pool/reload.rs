@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{Pool, finished, lock};
 use crate::browser::BrowserFiles;
-use crate::dialect::{self, Settings};
+use crate::dialect::{self, Exports, Settings};
 use crate::ext::{Mode, Variables, packages};
 use crate::metrics::WorkerId;
 use crate::router::{Layer, Routes};
@@ -109,9 +109,11 @@ pub(crate) struct Reloaded {
 /// What is known of the code that was loaded last, or is being loaded.
 #[derive(Default)]
 pub(super) struct LastLoad {
-    files: Mutex<HashSet<PathBuf>>,
+    pub(super) files: Mutex<HashSet<PathBuf>>,
     /// The imports of each file of the server.
     imports: Mutex<HashMap<PathBuf, Vec<PathBuf>>>,
+    /// The exports of each handler of the server by its id, in development.
+    pub(super) exports: Mutex<HashMap<u32, Exports>>,
     /// The files of the code that serves.
     route_files: Mutex<Arc<RouteFiles>>,
     /// Code has loaded at least once.
@@ -235,7 +237,7 @@ impl Pool {
         }
         let ((loaded, loading), (serve, serving)) = (oneshot::channel(), oneshot::channel());
         let _ = worker.mailbox.send(Mail::Renew(Renewal { code: code.clone(), loaded, serve: serving }));
-        let Loaded { files, imports, result, .. } = tokio::select! {
+        let Loaded { files, imports, exports, result, .. } = tokio::select! {
             loaded = loading => loaded.ok()??,
             () = worker.remote.lost() => return None,
         };
@@ -244,6 +246,7 @@ impl Pool {
             return Some(Err(failures));
         }
         *lock(&self.last_load.imports) = imports;
+        *lock(&self.last_load.exports) = exports;
         let (serves, starts) = oneshot::channel();
         let _ = serve.send(serves);
         starts.await.ok().map(Ok)
@@ -400,6 +403,9 @@ impl Pool {
             if !loaded.imports.is_empty() {
                 // The same for all of them.
                 *lock(&self.last_load.imports) = loaded.imports;
+            }
+            if !loaded.exports.is_empty() {
+                *lock(&self.last_load.exports) = loaded.exports;
             }
             lock(&self.last_load.files).extend(loaded.files);
             self.last_load.is_stuck.fetch_or(loaded.is_stuck, Ordering::Relaxed);
