@@ -540,7 +540,8 @@ fn a_module_that_is_a_link_is_watched_where_it_leads() {
 
 #[test]
 fn what_is_probably_not_meant_is_a_warning() {
-    let site = Site::new().file("handler.js", "export function get() { return 1; }").file("page/other.js", "");
+    let site =
+        Site::new().file("handler.js", "export function get() { return 1; }").file("page/other.js", "");
     let host = site.dev();
     let warning = host.log.next("warning: `get` answers no requests: methods are written in capitals");
     assert!(!warning.contains("error"), "{warning}");
