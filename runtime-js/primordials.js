@@ -99,6 +99,7 @@ export const { fromCodePoint: StringFromCodePoint } = String;
 export const {
   asyncIterator: SymbolAsyncIterator,
   for: SymbolFor,
+  hasInstance: SymbolHasInstance,
   iterator: SymbolIterator,
   toPrimitive: SymbolToPrimitive,
   toStringTag: SymbolToStringTag,

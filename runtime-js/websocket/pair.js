@@ -51,6 +51,7 @@ import {
   Error,
   EventTargetPrototypeAddEventListener,
   FunctionPrototypeCall,
+  globalThis,
   HeadersPrototypeEntries,
   MathTrunc,
   Number,
@@ -589,12 +590,38 @@ define("WebSocketPair", WebSocketPair);
 /** The end of each Response that has a socket. @type {WeakMap<Response, End>} */
 const given = new SafeWeakMap();
 
+/** In Workers, the phrase of a status, which is the statusText of a Response without one. @type {((status: number) => string) | null} */
+let phraseOf = null;
+
+/** Gives a Response without a statusText the phrase of its status. */
+let withPhrase;
+
+/** From now on Responses are those of Workers: they have their status' phrase, and an empty text is no body. */
+export function useWorkersResponses(phrases) {
+  phraseOf = phrases;
+  const { Response } = globalThis;
+  const { json, redirect } = Response;
+  const methods = {
+    json(data, init = undefined) {
+      return withPhrase(FunctionPrototypeCall(json, Response, data, init));
+    },
+    redirect(url, status = 302) {
+      return withPhrase(FunctionPrototypeCall(redirect, Response, url, status));
+    },
+  };
+  for (const name of new SafeArrayIterator(ObjectKeys(methods))) {
+    ObjectDefineProperty(Response, name, { configurable: true, enumerable: true, value: methods[name], writable: true });
+  }
+}
+
 /** The web's Response, extended by a `webSocket`. */
 defineLazy("Response", () => {
   const { Response: Plain } = core.loadExtScript("ext:deno_fetch/23_response.js");
   function Response(body = null, init = undefined) {
     if (new.target === undefined) throw new TypeError("Response is a class: new Response(...)");
+    if (body === "" && phraseOf !== null) body = null;
     const response = new.target === Response ? new Plain(body, init) : ReflectConstruct(Plain, [body, init], new.target);
+    if (phraseOf !== null) withPhrase(response);
     if (typeof init === "object" && init !== null) dropStaleLength(response, body, init, Plain, toInnerResponse);
     const socket = init?.webSocket ?? null;
     if (socket === null) return response;
@@ -606,6 +633,11 @@ defineLazy("Response", () => {
     return response;
   }
   const toInnerResponse = followHeads(Plain);
+  withPhrase = (response) => {
+    const inner = toInnerResponse(response);
+    if (inner.statusMessage === "") inner.statusMessage = phraseOf(inner.status);
+    return response;
+  };
   ObjectSetPrototypeOf(Response, Plain);
   const { redirect: absolutely } = Plain;
   const redirect = redirectOf(absolutely);

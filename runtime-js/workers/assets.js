@@ -108,9 +108,12 @@ const isLook = (method) => method === "GET" || method === "HEAD";
 /** Whether there is a file, or at a path with a slash at its end a folder with a page. */
 const exists = (path) => op_file_before(path, 0, "/", true);
 
+/** Whether the files answer before the Worker, also where there is no file: the configuration lists the Worker's paths. */
+const answersWhole = () => ArrayIsArray(settings.runWorkerFirst) && settings.notFoundHandling !== "none";
+
 /** Whether the files answer before the Worker. */
 export function isAssetFirst(exchange) {
-  if (!isLook(exchange.method)) return false;
+  if (!isLook(exchange.method) && !answersWhole()) return false;
   const { runWorkerFirst } = settings;
   if (!ArrayIsArray(runWorkerFirst)) return runWorkerFirst !== true;
   const { pathname } = currentUrl(exchange);
@@ -243,10 +246,14 @@ async function opened(exchange, path, method, status) {
   return new Response(ResponsePrototypeGetBody(response), { status, headers: ResponsePrototypeGetHeaders(response) });
 }
 
-/** The page for a navigation that is to no file, where such pages come before the Worker; null for all else. */
-export async function navigationAsset(exchange) {
-  if (!prefersPages || settings.notFoundHandling === "none") return null;
-  if (op_request_header(exchange.id, "sec-fetch-mode") !== "navigate") return null;
+/** The answer to a request for no file, where that comes before the Worker; null for all else. */
+export async function pageBeforeWorker(exchange) {
+  if (!answersWhole()) {
+    if (!prefersPages || settings.notFoundHandling === "none") return null;
+    if (op_request_header(exchange.id, "sec-fetch-mode") !== "navigate") return null;
+  } else if (!isLook(exchange.method)) {
+    return new Response(null, { status: 405 });
+  }
   return await missingAsset(exchange, exchange.method, currentUrl(exchange).pathname);
 }
 

@@ -5,12 +5,14 @@ import { op_environment_set } from "ext:core/ops";
 import { define, defineLazy } from "../globals.js";
 import { defineCrypto } from "./crypto.js";
 import { clearTimeout, setTimeout } from "../timers.js";
+import { useWorkersResponses } from "../websocket/pair.js";
 import { WebSocketRequestResponsePair } from "./actors.js";
 import {
   ArrayPrototypeJoin,
   ArrayPrototypePop,
   ArrayPrototypeShift,
   Error,
+  EventTarget,
   EventTargetPrototypeAddEventListener,
   EventTargetPrototypeRemoveEventListener,
   globalThis,
@@ -20,12 +22,14 @@ import {
   Number,
   ObjectDefineProperty,
   ObjectFreeze,
+  ObjectGetPrototypeOf,
   Promise,
   Request,
   SafeArrayIterator,
   String,
   StringPrototypeSplit,
   StringPrototypeToLowerCase,
+  SymbolHasInstance,
   TypeError,
 } from "../primordials.js";
 
@@ -97,8 +101,92 @@ function wait(milliseconds, options = undefined) {
   });
 }
 
+/** The phrases of statuses, which a Response has as its statusText where its handler gave it none. */
+const PHRASES = {
+  __proto__: null,
+  200: "OK",
+  201: "Created",
+  202: "Accepted",
+  203: "Non-Authoritative Information",
+  204: "No Content",
+  205: "Reset Content",
+  206: "Partial Content",
+  207: "Multi-Status",
+  208: "Already Reported",
+  226: "IM Used",
+  300: "Multiple Choices",
+  301: "Moved Permanently",
+  302: "Found",
+  303: "See Other",
+  304: "Not Modified",
+  305: "Use Proxy",
+  307: "Temporary Redirect",
+  308: "Permanent Redirect",
+  400: "Bad Request",
+  401: "Unauthorized",
+  402: "Payment Required",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  406: "Not Acceptable",
+  407: "Proxy Authentication Required",
+  408: "Request Timeout",
+  409: "Conflict",
+  410: "Gone",
+  411: "Length Required",
+  412: "Precondition Failed",
+  413: "Payload Too Large",
+  414: "URI Too Long",
+  415: "Unsupported Media Type",
+  416: "Range Not Satisfiable",
+  417: "Expectation Failed",
+  418: "I'm a teapot",
+  421: "Misdirected Request",
+  422: "Unprocessable Entity",
+  423: "Locked",
+  424: "Failed Dependency",
+  426: "Upgrade Required",
+  428: "Precondition Required",
+  429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
+  451: "Unavailable For Legal Reasons",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
+  506: "Variant Also Negotiates",
+  507: "Insufficient Storage",
+  508: "Loop Detected",
+  510: "Not Extended",
+  511: "Network Authentication Required",
+};
+
+/** The classes of a Worker's global object, by which libraries know where they run. */
+function defineScopes() {
+  class WorkerGlobalScope extends EventTarget {
+    constructor() {
+      throw new TypeError("Illegal constructor");
+    }
+
+    static [SymbolHasInstance](value) {
+      return value === globalThis;
+    }
+  }
+  class ServiceWorkerGlobalScope extends WorkerGlobalScope {}
+  define("WorkerGlobalScope", WorkerGlobalScope);
+  define("ServiceWorkerGlobalScope", ServiceWorkerGlobalScope);
+  const userAgent = { __proto__: null, configurable: true, enumerable: true, get: () => "Cloudflare-Workers" };
+  const { navigator } = globalThis;
+  if (navigator === undefined) define("navigator", ObjectDefineProperty({}, "userAgent", userAgent));
+  else ObjectDefineProperty(ObjectGetPrototypeOf(navigator), "userAgent", userAgent);
+}
+
 /** Defines them, once a project is a Worker. */
 export function defineGlobals(flags) {
+  useWorkersResponses((status) => PHRASES[status] ?? "");
+  defineScopes();
   const shared = new Cache();
   define("caches", { default: shared, open: async (_name) => shared });
   define("HTMLRewriter", HTMLRewriter);

@@ -4,7 +4,7 @@
 import { binding, classesOf, environmentOf } from "./environment.js";
 import { EntrypointStub, entrypoints, isActorClass, isEntrypoint, setEntrypoints } from "./entrypoints.js";
 import { ExecutionContext, requestFor } from "./context.js";
-import { answerByAssets, configureAssets, isAssetFirst, missingAsset, navigationAsset } from "./assets.js";
+import { answerByAssets, configureAssets, isAssetFirst, missingAsset, pageBeforeWorker } from "./assets.js";
 import { addFunction, functionFor } from "./functions.js";
 import { defineGlobals, defineName } from "./globals.js";
 import "./modules.js";
@@ -187,7 +187,7 @@ async function answer(event, next) {
   if (isAssetFirst(exchange)) {
     const asset = await answerByAssets(exchange);
     if (asset !== null) return asset;
-    const page = await navigationAsset(exchange);
+    const page = await pageBeforeWorker(exchange);
     if (page !== null) return page;
   }
   return run(exchange, main.filename, () => fetchOf(main)(request, exchange));

@@ -272,7 +272,7 @@ async fn look(
             return send(Found { loaded, listed: Vec::new(), bindings: Vec::new() });
         }
     };
-    let files = PublicFiles::new(layout.public.as_deref(), config.files);
+    let files = PublicFiles::new(layout.public.as_deref(), config.files, &settings.private);
     let site = Site {
         routes: routes.clone(),
         files,

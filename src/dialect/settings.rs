@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use fast_glob::glob_match;
 
 use super::ScriptScope;
+use crate::ext::packages;
+use crate::router::PrivateFiles;
 
 /// The settings of a project, for its isolates.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -20,6 +22,10 @@ pub(crate) struct Settings {
     pub has_jsx: bool,
     /// Whether an application answers every address: the host's scripts for pages have none at the root.
     pub is_application: bool,
+    /// Whether imports of packages mean what they provide for Workers, and not for Node.
+    pub is_for_workers: bool,
+    /// Files in the folder of static files that are not served.
+    pub private: PrivateFiles,
     /// Names that some files find without an import.
     pub scope: Option<ScriptScope>,
     /// The files that the settings were read from. A change of one of them loads the code again.
@@ -60,6 +66,8 @@ impl Settings {
         self.aliases.extend(more.aliases);
         self.has_jsx |= more.has_jsx;
         self.is_application |= more.is_application;
+        self.is_for_workers |= more.is_for_workers;
+        self.private.append(more.private);
         self.scope = self.scope.take().or(more.scope);
         self.sources.extend(more.sources);
     }
@@ -73,7 +81,10 @@ impl Settings {
 
 impl FileRule {
     fn covers(&self, file: &Path) -> bool {
-        let Ok(path) = file.strip_prefix(&self.root) else { return false };
+        // Packages may be installed above the project, as in a workspace.
+        let Some(path) = file.strip_prefix(&self.root).ok().or_else(|| packages::inside(file)) else {
+            return false;
+        };
         let path = path.to_string_lossy();
         self.globs.iter().any(|glob| glob_match(glob, &*path))
     }
@@ -92,9 +103,10 @@ mod tests {
             rule("**/*.html", FileKind::Data),
         ];
         let settings = Settings { files, ..Settings::default() };
-        let kinds = ["/p/src/raw.txt", "/p/a.txt", "/p/a/b.html", "/p/a.js", "/q/a.txt"];
+        let kinds = ["/p/src/raw.txt", "/p/a.txt", "/p/a/b.html", "/node_modules/x/a.txt", "/q/a.txt"];
         let kinds = kinds.map(|file| settings.kind_of(Path::new(file)));
-        let expected = [Some(FileKind::Data), Some(FileKind::Text), Some(FileKind::Data), None, None];
+        let expected =
+            [Some(FileKind::Data), Some(FileKind::Text), Some(FileKind::Data), Some(FileKind::Text), None];
         assert_eq!(kinds, expected);
     }
 }

@@ -13,6 +13,12 @@ pub(crate) fn holds(file: &Path) -> bool {
     file.iter().any(|name| name == FOLDER)
 }
 
+/// The part of a file's path below the innermost folder of packages.
+pub(crate) fn inside(file: &Path) -> Option<&Path> {
+    let folder = file.ancestors().find(|folder| folder.ends_with(FOLDER))?;
+    file.strip_prefix(folder).ok()
+}
+
 /// The package's name: `a` of `a/b`, `@a/b` of `@a/b/c`. None for a package's import of its own files, such as `#a`.
 pub(crate) fn name_of(specifier: &str) -> Option<&str> {
     let names = if specifier.starts_with('@') { 2 } else { 1 };

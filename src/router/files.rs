@@ -16,6 +16,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 
 use super::open::PublicOpener;
 use super::path::{holds_separator, segments};
+use super::private_files::PrivateFiles;
 use crate::http::{Verdict, wants_range};
 
 /// The ASCII characters of an address that are escaped. Escapes are left as they are.
@@ -33,12 +34,15 @@ pub(crate) struct FileRules {
 }
 
 impl PublicFiles {
-    /// The files of a folder, by its canonical path.
-    pub(crate) fn new(folder: Option<&Path>, rules: FileRules) -> PublicFiles {
+    /// The files of a folder, by its canonical path, except for those that are `private`.
+    pub(crate) fn new(folder: Option<&Path>, rules: FileRules, private: &PrivateFiles) -> PublicFiles {
         let FileRules { follow_links } = rules;
-        let opener = |root: &Path| PublicOpener { root: root.to_owned(), follow_links };
         PublicFiles(folder.map(|folder| Resolver {
-            opener: Arc::new(opener(folder)),
+            opener: Arc::new(PublicOpener {
+                root: folder.to_owned(),
+                follow_links,
+                private: private.clone(),
+            }),
             allowed_encodings: AcceptEncoding::none(),
             rewrite: None,
         }))

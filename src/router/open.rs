@@ -11,6 +11,8 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use hyper_staticfile::vfs::{FileOpener, FileWithMetadata};
 
+use super::private_files::PrivateFiles;
+
 /// The only hidden name that is served (RFC 8615), as the first segment of a path.
 const WELL_KNOWN: &str = ".well-known";
 
@@ -21,6 +23,8 @@ pub(super) struct PublicOpener {
     pub root: PathBuf,
     /// Whether links may lead out of the folder.
     pub follow_links: bool,
+    /// Files that are not served.
+    pub private: PrivateFiles,
 }
 
 impl PublicOpener {
@@ -28,10 +32,10 @@ impl PublicOpener {
     /// file does not end with a slash.
     pub(super) fn holds(&self, path: &Path, ends_in_slash: bool) -> bool {
         let holds = |path: &Path| {
-            if is_hidden(path) {
+            if is_hidden(path) || self.private.have(path) {
                 return None;
             }
-            let file = open(&self.root, &self.root.join(path), self.follow_links).ok()?;
+            let file = open(&self.root, &self.root.join(path), self.follow_links, &self.private).ok()?;
             Some(file.is_dir)
         };
         match holds(path) {
@@ -46,11 +50,12 @@ impl FileOpener for PublicOpener {
     type Future = BoxFuture<'static, io::Result<FileWithMetadata<tokio::fs::File>>>;
 
     fn open(&self, path: &Path) -> Self::Future {
-        if is_hidden(path) {
+        if is_hidden(path) || self.private.have(path) {
             return std::future::ready(Err(ErrorKind::NotFound.into())).boxed();
         }
         let (root, path, follow_links) = (self.root.clone(), self.root.join(path), self.follow_links);
-        let open = move || open(&root, &path, follow_links).map_err(without_fault);
+        let private = self.private.clone();
+        let open = move || open(&root, &path, follow_links, &private).map_err(without_fault);
         let opened = tokio::task::spawn_blocking(open);
         async move { opened.await.unwrap_or_else(|error| Err(io::Error::other(error))) }.boxed()
     }
@@ -71,14 +76,19 @@ pub(super) fn is_file_inside(root: &Path, path: &Path) -> io::Result<bool> {
     if is_hidden(path) {
         return Ok(false);
     }
-    match open(root, &root.join(path), false).map_err(without_fault) {
+    match open(root, &root.join(path), false, &PrivateFiles::default()).map_err(without_fault) {
         Ok(file) => Ok(!file.is_dir),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-fn open(root: &Path, path: &Path, follow_links: bool) -> io::Result<FileWithMetadata<tokio::fs::File>> {
+fn open(
+    root: &Path,
+    path: &Path,
+    follow_links: bool,
+    private: &PrivateFiles,
+) -> io::Result<FileWithMetadata<tokio::fs::File>> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -101,7 +111,7 @@ fn open(root: &Path, path: &Path, follow_links: bool) -> io::Result<FileWithMeta
     if !follow_links {
         let real = real_path(&file, &metadata, path)?;
         let inside = real.strip_prefix(root).map_err(|_| ErrorKind::NotFound)?;
-        if is_hidden(inside) {
+        if is_hidden(inside) || private.have(inside) {
             return Err(ErrorKind::NotFound.into());
         }
     }
@@ -191,7 +201,8 @@ mod tests {
 
     fn opens(folder: &tempfile::TempDir, name: &str, follow_links: bool) -> Result<(), ErrorKind> {
         let root = folder.path().join("public").canonicalize().expect("a folder");
-        let opened = open(&root, &root.join(name), follow_links).map_err(without_fault);
+        let opened =
+            open(&root, &root.join(name), follow_links, &PrivateFiles::default()).map_err(without_fault);
         opened.map(drop).map_err(|error| error.kind())
     }
 

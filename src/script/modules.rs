@@ -1,13 +1,13 @@
 //! Resolves module specifiers.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use deno_core::ModuleSpecifier;
 use deno_error::JsErrorBox;
-use oxc_resolver::{ResolveOptions, Resolver};
+use oxc_resolver::{Resolution, ResolveOptions, Resolver};
 
 use super::border::{Border, Outside};
 use super::configs::Configs;
@@ -157,6 +157,33 @@ impl ResolveError {
     }
 }
 
+/// Resolvers of packages with the same conditions.
+struct Packages {
+    /// Follows links.
+    real: Resolver,
+    /// Does not follow links.
+    written: Resolver,
+}
+
+impl Packages {
+    fn new(real: Resolver) -> Packages {
+        let written = real.clone_with_options(ResolveOptions { symlinks: false, ..real.options().clone() });
+        Packages { real, written }
+    }
+
+    /// The file that a specifier means in a folder. A module that a package replaces by nothing, as browsers have none, is
+    /// there.
+    fn resolve(&self, folder: &Path, specifier: &str) -> Result<Resolution, oxc_resolver::ResolveError> {
+        match self.real.resolve(folder, specifier) {
+            Err(oxc_resolver::ResolveError::Ignored(_)) => {
+                let options = ResolveOptions { alias_fields: Vec::new(), ..self.real.options().clone() };
+                self.real.clone_with_options(options).resolve(folder, specifier)
+            }
+            resolved => resolved,
+        }
+    }
+}
+
 /// Resolves specifiers: files, the host's own packages, Node's modules, and packages in `node_modules`.
 pub(crate) struct Modules {
     /// Completes paths of the project's own files, without following links.
@@ -164,9 +191,10 @@ pub(crate) struct Modules {
     configs: Configs,
     /// The installed package that makes JSX elements, for each folder.
     jsx: RefCell<HashMap<PathBuf, Option<&'static str>>>,
-    packages: Resolver,
-    /// Resolves like `packages`, without following links in packages.
-    written: Resolver,
+    /// Resolves packages to what they provide for Node, or for browsers.
+    packages: Packages,
+    /// Resolves packages to what they provide for Workers.
+    for_workers: OnceCell<Packages>,
     /// Resolves what CommonJS modules require.
     required: Resolver,
     declarations: Declarations,
@@ -190,6 +218,23 @@ impl Modules {
         Modules::with_conditions(project, &["browser", "import", "default"])
     }
 
+    /// The resolvers of packages for the code of the project.
+    fn packages(&self) -> &Packages {
+        if !self.settings.borrow().is_for_workers {
+            return &self.packages;
+        }
+        // As wrangler's bundler resolves them.
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        self.for_workers.get_or_init(|| {
+            Packages::new(self.packages.real.clone_with_options(ResolveOptions {
+                condition_names: names(&["workerd", "worker", "browser", "import", "default"]),
+                main_fields: names(&["browser", "module", "main"]),
+                alias_fields: vec![names(&["browser"])],
+                ..self.packages.real.options().clone()
+            }))
+        })
+    }
+
     fn with_conditions(project: &Path, conditions: &[&str]) -> Modules {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let packages = Resolver::new(ResolveOptions {
@@ -204,18 +249,17 @@ impl Modules {
             builtin_modules: false,
             ..ResolveOptions::default()
         });
-        let written =
-            packages.clone_with_options(ResolveOptions { symlinks: false, ..packages.options().clone() });
-        let files = written.clone_with_options(ResolveOptions {
+        let packages = Packages::new(packages);
+        let files = packages.written.clone_with_options(ResolveOptions {
             main_fields: names(&["module", "main"]),
             extensions: names(&EXTENSIONS),
-            ..written.options().clone()
+            ..packages.written.options().clone()
         });
-        let required = packages.clone_with_options(ResolveOptions {
+        let required = packages.real.clone_with_options(ResolveOptions {
             condition_names: names(&["node", "require", "module-sync", "default"]),
             main_fields: names(&["main"]),
             extensions: names(&[".js", ".json", ".cjs", ".node"]),
-            ..packages.options().clone()
+            ..packages.real.options().clone()
         });
         let runs_on_server = !conditions.contains(&"browser");
         let (configs, jsx, declarations) =
@@ -228,7 +272,7 @@ impl Modules {
             configs,
             jsx,
             packages,
-            written,
+            for_workers: OnceCell::new(),
             required,
             declarations,
             border,
@@ -241,7 +285,7 @@ impl Modules {
     /// Forgets which files there are: they may have changed.
     pub(super) fn look_again(&self) {
         // The other resolvers share its cache.
-        self.packages.clear_cache();
+        self.packages.real.clear_cache();
     }
 
     /// Every `package.json` that states the kind of files, or would if it were there.
@@ -375,7 +419,8 @@ impl Modules {
                     failed(reason, near.map(|near| format!("did you mean \"node:{near}\"?")).or(help))
                 }
             })?;
-            let written = || self.written.resolve(&folder, specifier).ok().map(|found| found.full_path());
+            let written =
+                || self.packages().written.resolve(&folder, specifier).ok().map(|found| found.full_path());
             self.border.admit(specifier, &folder, &path, written);
             self.border.check(&path).map_err(outside)?;
             return ModuleSpecifier::from_file_path(&path)
@@ -393,7 +438,7 @@ impl Modules {
             "file" => {
                 // A file: URL that is no path is not checked: reading it fails later.
                 let Ok(path) = url.to_file_path() else { return Ok(url) };
-                let found = self.completed(&path);
+                let found = self.replaced(&file, specifier).map_or_else(|| self.completed(&path), Ok);
                 self.border.check(found.as_ref().unwrap_or(&path)).map_err(outside)?;
                 let missing = |missing| {
                     Err(ResolveError::Missing {
@@ -476,12 +521,21 @@ impl Modules {
         Some(if packages::holds(&found) { found.canonicalize().unwrap_or(found) } else { found })
     }
 
+    /// The file that a package has for Workers in place of another one of its own (the field `browser` of its
+    /// `package.json`).
+    fn replaced(&self, file: &Path, specifier: &str) -> Option<PathBuf> {
+        if !self.settings.borrow().is_for_workers || !packages::holds(file) {
+            return None;
+        }
+        self.packages().resolve(file.parent()?, specifier).ok().map(|found| found.full_path())
+    }
+
     /// The file that a specifier without a path means in a file: that of its settings, else a package's.
     fn bare(&self, file: &Path, folder: &Path, specifier: &str) -> Result<PathBuf, Bare> {
         if let Some(mapped) = self.mapped(file, specifier) {
             return Ok(mapped);
         }
-        let error = match self.packages.resolve(folder, specifier) {
+        let error = match self.packages().resolve(folder, specifier) {
             Ok(found) => return Ok(found.full_path()),
             Err(error) => error,
         };
@@ -509,7 +563,7 @@ impl Modules {
         let found = if path.is_file() {
             path.to_owned()
         } else {
-            let resolver = if packages::holds(path) { &self.written } else { &self.files };
+            let resolver = if packages::holds(path) { &self.packages.written } else { &self.files };
             let text = path.to_string_lossy();
             resolver
                 .resolve(Path::new("/"), &text)

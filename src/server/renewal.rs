@@ -71,7 +71,7 @@ impl Renewal {
 pub(super) fn site_of(config: &Config, code: &Code) -> Site {
     Site {
         routes: code.routes.clone(),
-        files: PublicFiles::new(config.layout.public.as_deref(), config.files),
+        files: PublicFiles::new(config.layout.public.as_deref(), config.files, &code.settings.private),
         dev: config.dev.clone(),
         environment: code.environment.clone(),
         settings: code.settings.clone(),

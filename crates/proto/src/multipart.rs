@@ -185,7 +185,10 @@ fn read_disposition(value: &[u8]) -> Result<(String, Option<String>), FormError>
         let equals = memchr::memchr(b'=', parameter).ok_or(ILL)?;
         let (key, text) = (parameter[..equals].trim_ascii(), parameter[equals + 1..].trim_ascii_start());
         let text = if let Some(quoted) = text.strip_prefix(b"\"") {
-            let end = memchr::memchr(b'"', quoted).ok_or(ILL)?;
+            let marks = || memchr::memchr_iter(b'"', quoted);
+            // Before a quotation mark curl writes a backslash, with which names of browsers may end.
+            let is_end = |at: &usize| *at == 0 || quoted[at - 1] != b'\\';
+            let end = marks().find(is_end).or_else(|| marks().next()).ok_or(ILL)?;
             rest = quoted[end + 1..].trim_ascii_start();
             &quoted[..end]
         } else {
@@ -204,9 +207,10 @@ fn read_disposition(value: &[u8]) -> Result<(String, Option<String>), FormError>
     if rest.is_empty() || rest == b";" { Ok((name.ok_or(ILL)?, filename)) } else { Err(ILL) }
 }
 
-/// Decodes the three escapes that browsers write for a quotation mark and for line breaks.
+/// Decodes the three escapes that browsers write for a quotation mark and for line breaks, and curl's for a quotation
+/// mark.
 fn unescape(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text);
+    let text = String::from_utf8_lossy(text).replace("\\\"", "\"");
     let mut plain = String::with_capacity(text.len());
     let mut rest = &*text;
     while let Some(at) = rest.find('%') {
@@ -267,6 +271,8 @@ mod tests {
             ("NAME = \"x\" ; other=1;", "x="),
             ("name=\"x\"; name=\"y\"", "x="),
             ("name=\"x\"; filename=\"C:\\new\\file.txt\"", "x (C:\\new\\file.txt, text/plain)="),
+            ("name=\"x\"; filename=\"a\\\"b.txt\"", "x (a\"b.txt, text/plain)="),
+            ("name=\"x\"; filename=\"C:\\\"", "x (C:\\, text/plain)="),
             ("filename=\"f\"; name=\"x\"", "x (f, text/plain)="),
             ("name=\"x\"; filename=\"\"", "x (, text/plain)="),
             ("name=\"x\"; filename*=UTF-8''y", "x="),
@@ -313,7 +319,6 @@ mod tests {
             "--b\r\nContent-Type: text/plain\r\n\r\nvalue\r\n--b--".into(),
             field("filename=\"f\"", ""),
             field("name=\"a\"b", ""),
-            field("name=\"a\\\"b\"", ""),
             field("name=\"a", ""),
             field("name", ""),
             field("name=\"a\"\r\nno colon", ""),

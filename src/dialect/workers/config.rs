@@ -21,6 +21,8 @@ pub(super) struct Config {
     pub main: Option<PathBuf>,
     /// What `main` says, with its place, if the file does not exist.
     pub missing_main: Option<Diagnostic>,
+    /// Whether the module is the one of Pages' advanced mode, which answers in place of the functions.
+    pub is_advanced: bool,
     pub compatibility_date: String,
     pub compatibility_flags: BTreeSet<String>,
     pub bindings: Vec<Binding>,
@@ -149,6 +151,9 @@ const KNOWN_TOO: [&str; 24] = [
 /// What Pages does with paths that are no file: a page `404.html`, where the site has one, else its first page.
 pub(super) const PAGES_HANDLING: &str = "pages";
 
+/// The module of Pages' advanced mode, which answers in place of the functions.
+pub(super) const ADVANCED: &str = "_worker.js";
+
 /// What files without code mean to wrangler where no rule is for them.
 const USUAL_RULES: [(FileKind, &[&str]); 4] = [
     (FileKind::Text, &["**/*.txt", "**/*.html", "**/*.sql"]),
@@ -238,6 +243,7 @@ impl<'a> Reader<'a> {
         let folder = self.source.file.parent().unwrap_or(Path::new("/")).to_owned();
         let text = |reader: &Self, name: &str| reader.get(name).and_then(Node::text).map(str::to_owned);
         let (main, missing_main) = self.main(&folder);
+        let is_advanced = main.is_some() && self.get("main").is_none();
         let classes = self.migrations();
         let bindings = bindings::read(&mut self);
         let consumers = bindings::consumers(&mut self);
@@ -245,7 +251,7 @@ impl<'a> Reader<'a> {
         let flags = self.get("compatibility_flags").map(Node::elements).unwrap_or_default();
         let compatibility_flags = flags.iter().filter_map(|flag| flag.text().map(str::to_owned)).collect();
         let (crons, assets, rules) =
-            (self.crons(), self.assets(&folder), self.rules(&folder, main.as_deref()));
+            (self.crons(), self.assets(&folder, is_advanced), self.rules(&folder, main.as_deref()));
         let name = text(&self, "name");
         let define = self.define();
         let aliases = self.texts("alias");
@@ -259,6 +265,7 @@ impl<'a> Reader<'a> {
             name,
             main,
             missing_main,
+            is_advanced,
             compatibility_date,
             compatibility_flags,
             bindings,
@@ -310,7 +317,10 @@ impl<'a> Reader<'a> {
     }
 
     fn main(&mut self, folder: &Path) -> (Option<PathBuf>, Option<Diagnostic>) {
-        let Some(node) = self.get("main") else { return (None, None) };
+        let Some(node) = self.get("main") else {
+            let pages = self.get("pages_build_output_dir").and_then(Node::text);
+            return (pages.and_then(|pages| advanced(&joined(folder, pages))), None);
+        };
         let Some(text) = node.text() else {
             self.problem(format!("`main` is {}, and not the path of a module", node.kind()), node.at, None);
             return (None, None);
@@ -380,7 +390,8 @@ impl<'a> Reader<'a> {
         crons
     }
 
-    fn assets(&mut self, folder: &Path) -> Option<Assets> {
+    /// The static files. In Pages' advanced mode the Worker answers before them.
+    fn assets(&mut self, folder: &Path, is_advanced: bool) -> Option<Assets> {
         let pages = self.get("pages_build_output_dir").and_then(Node::text);
         let node = self.get("assets");
         if node.is_none() && pages.is_none() {
@@ -412,7 +423,7 @@ impl<'a> Reader<'a> {
                 Some(_) => PAGES_HANDLING.to_owned(),
                 None => "none".to_owned(),
             }),
-            run_worker_first: first.map_or(json!(false), Node::json),
+            run_worker_first: first.map_or(json!(is_advanced), Node::json),
         })
     }
 
@@ -476,6 +487,12 @@ impl Config {
         let name = self.file.file_name().unwrap_or_default().to_string_lossy();
         format!("{name}:{line}")
     }
+}
+
+/// The module of Pages' advanced mode in the folder that Pages serves: `_worker.js`, or the index of a folder of that
+/// name.
+fn advanced(public: &Path) -> Option<PathBuf> {
+    [ADVANCED, "_worker.js/index.js"].map(|name| public.join(name)).into_iter().find(|file| file.is_file())
 }
 
 /// The rules of a project whose configuration has none.

@@ -30,7 +30,7 @@ use liveline_compiler::shape::Shape;
 use serde_json::{Value as Json, json};
 
 use super::{Claim, Dialect, Explanation, Exports, HandlerFacts, HandlerOptions, Settings};
-use crate::router::{Layer, Layout, LayoutError, Part, RouteFolder, Routes};
+use crate::router::{Layer, Layout, LayoutError, Part, PrivateFiles, RouteFolder, Routes};
 use config::Config;
 use functions::Function;
 
@@ -69,12 +69,15 @@ impl Project {
             Some(file) => Some(config::read(file, layout.environment.as_deref())?),
             None => None,
         };
-        let functions = functions::read(&layout.root.join(FUNCTIONS));
+        let mut functions = functions::read(&layout.root.join(FUNCTIONS));
         let classes = classes_in(&layout.root.join(CLASSES));
         let main = match &config {
             Some(config) => config.main.clone().map(|file| (file, CONFIGURED)),
             None => module_by_shape(layout).map(|file| (file, BY_SHAPE)),
         };
+        if config.as_ref().is_some_and(|config| config.is_advanced) {
+            functions.clear();
+        }
         Ok(Project { config, main, functions, classes })
     }
 
@@ -190,7 +193,9 @@ impl Dialect for Workers {
         let aliases = project.config.as_ref().map(|config| config.aliases.clone()).unwrap_or_default();
         let secrets = secrets_files(layout);
         let rules = ["_headers", "_redirects"].map(|name| layout.public.as_ref().map(|it| it.join(name)));
+        let ignore = layout.public.as_ref().map(|public| public.join(ASSETS_IGNORE));
         let sources = layout.wrangler.iter().cloned().chain(secrets).chain(rules.into_iter().flatten());
+        let sources = sources.chain(ignore);
         let scripts = vec![(self.name(), project.script(layout, claims))];
         let is_application = claims.iter().any(|claim| claim.part == Part::Application);
         let sources = sources.collect();
@@ -200,6 +205,8 @@ impl Dialect for Workers {
             aliases,
             has_jsx: true,
             is_application,
+            is_for_workers: true,
+            private: private_files(layout.public.as_deref(), project.main.as_ref().map(|(file, _)| &**file)),
             sources,
             ..Settings::default()
         })
@@ -262,14 +269,35 @@ pub(super) fn arrange(layout: &mut Layout, has_public: bool) -> Result<(), Vec<D
         layout.public = None;
         return Ok(());
     };
-    let code = [Some(&layout.root), config.main.as_ref()];
-    if code.into_iter().flatten().any(|code| code.starts_with(&public)) {
+    if layout.root.starts_with(&public) && !hides_code(&public, config.main.as_deref()) {
         let routes = layout.routes.clone();
         let error = LayoutError::PublicHoldsRoutes { public, routes };
-        return Err(vec![Diagnostic::new(error.to_string())]);
+        let help = format!("or write the files that are not public into `{ASSETS_IGNORE}` in that folder");
+        return Err(vec![Diagnostic::new(error.to_string()).with_help(Some(help))]);
     }
     layout.public = Some(public);
     Ok(())
+}
+
+/// The list of files in the folder of static files that are not served, in the format of `.gitignore`.
+const ASSETS_IGNORE: &str = ".assetsignore";
+
+/// The files in the folder of static files that are not served: those that the project lists, and the Worker itself.
+fn private_files(public: Option<&Path>, main: Option<&Path>) -> PrivateFiles {
+    let mut private = PrivateFiles::default();
+    let Some(public) = public else { return private };
+    private.extend(fs::read_to_string(public.join(ASSETS_IGNORE)).unwrap_or_default().lines());
+    private.add(Path::new(config::ADVANCED));
+    if let Some(inside) = main.and_then(|main| main.strip_prefix(public).ok()) {
+        private.add(inside);
+    }
+    private
+}
+
+/// Whether a folder of static files that has the whole project in it lists its code among what is not served.
+fn hides_code(public: &Path, main: Option<&Path>) -> bool {
+    let listed = private_files(Some(public), None);
+    main.is_none_or(|main| main.strip_prefix(public).is_ok_and(|inside| listed.have(inside)))
 }
 
 /// What the configuration adds to the list of routes: classes, bindings, times and queues, a line each.

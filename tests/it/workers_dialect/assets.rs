@@ -73,3 +73,53 @@ fn without_a_worker_what_is_missing_has_a_page() {
     assert_eq!(host.get("/page").text(), "page");
     assert_eq!(host.get("/api").text(), "api");
 }
+
+#[test]
+fn with_a_list_of_the_workers_paths_the_files_answer_all_others() {
+    let settings = "not_found_handling = \"single-page-application\"\nrun_worker_first = [\"/api/*\"]\n";
+    let host = site(settings).serve();
+
+    assert_eq!(host.get("/api/x").text(), "worker /api/x");
+    assert_eq!(host.request("POST", "/api/x").send().text(), "worker /api/x");
+    assert_eq!(host.get("/any/route").text(), "home");
+    assert_eq!(host.request("POST", "/any/route").send().status, 405);
+}
+
+/// A build whose Worker is in the folder of its static files.
+fn built(main: &str, configuration: &str) -> Site {
+    let head = "name = \"app\"\ncompatibility_date = \"2026-04-07\"\n";
+    Site::new()
+        .file("wrangler.toml", format!("{head}{configuration}"))
+        .file(
+            main,
+            "export default { fetch: (request) => new Response(`worker ${new URL(request.url).pathname}`) };",
+        )
+        .file("dist/style.css", "x {}")
+        .file("dist/style.css.map", "{}")
+        .file("dist/private/a.txt", "private")
+        .file("dist/.assetsignore", "*.map\n/private/\n")
+}
+
+#[test]
+fn a_worker_in_the_folder_of_files_is_not_served_and_neither_is_what_the_project_lists() {
+    let assets = "[assets]\ndirectory = \"dist\"\nbinding = \"ASSETS\"\n";
+    for main in ["dist/index.js", "dist/_worker.js/index.js"] {
+        let host = built(main, &format!("main = \"{main}\"\n{assets}")).serve();
+        assert_eq!(host.get("/style.css").text(), "x {}");
+        for path in ["/index.js", "/_worker.js/index.js", "/style.css.map", "/private/a.txt"] {
+            assert_eq!(host.get(path).text(), format!("worker {path}"));
+        }
+    }
+}
+
+#[test]
+fn advanced_mode_of_pages_is_the_worker_in_its_folder() {
+    for main in ["dist/_worker.js", "dist/_worker.js/index.js"] {
+        let site = built(main, "pages_build_output_dir = \"dist\"\n");
+        let host =
+            site.file("functions/a.js", "export const onRequest = () => new Response('function');").serve();
+        for path in ["/a", "/_worker.js", "/_worker.js/index.js", "/style.css"] {
+            assert_eq!(host.get(path).text(), format!("worker {path}"), "{main}");
+        }
+    }
+}

@@ -268,3 +268,80 @@ fn entrypoints_pass_stubs_and_messages() {
     let expected = json!(["a", "b", ["c", "asked ?"], "1", 202, "body", [1], [1, 2], "DataCloneError"]);
     assert_eq!(host.get("/").json(), expected);
 }
+
+#[test]
+fn libraries_know_that_they_run_in_a_worker() {
+    let module = "export default { fetch: () => Response.json({
+        agent: navigator.userAgent,
+        isWorker: globalThis instanceof ServiceWorkerGlobalScope && self instanceof WorkerGlobalScope,
+        phrases: [new Response('').statusText, new Response('', { status: 404 }).statusText, Response.error().statusText],
+        empty: new Response('', { status: 204 }).body,
+        own: new Response('x', { status: 404, statusText: 'Gone away' }).clone().statusText,
+      }) };";
+    let host = worker("", module).serve();
+
+    let expected = json!({
+        "agent": "Cloudflare-Workers",
+        "isWorker": true,
+        "phrases": ["OK", "Not Found", ""],
+        "empty": null,
+        "own": "Gone away",
+    });
+    assert_eq!(host.get("/").json(), expected);
+}
+
+#[test]
+fn packages_are_those_for_workers() {
+    let package = |fields: &str| format!("{{ \"name\": \"p\", \"version\": \"1.0.0\", {fields} }}");
+    let site = worker(
+        "",
+        "import a from 'a'; import b from 'b'; import c from 'c'; import d from 'd'; import fs from 'e';
+         export default { fetch: () => Response.json([a, b, c, d, typeof fs.readFileSync]) };",
+    );
+    let conditions =
+        r#""type": "module", "exports": { "node": "./n.js", "workerd": "./w.js", "default": "./n.js" }"#;
+    let browser =
+        r#""exports": { "node": { "browser": "./n.js", "default": "./n.js" }, "browser": "./w.js" }"#;
+    let host = site
+        .file("node_modules/a/package.json", package(conditions))
+        .file("node_modules/b/package.json", package(&format!("\"type\": \"module\", {browser}")))
+        .file(
+            "node_modules/c/package.json",
+            package(r#""type": "module", "main": "./n.js", "browser": "./w.js""#),
+        )
+        .file(
+            "node_modules/d/package.json",
+            package(r#""type": "module", "main": "./i.js", "browser": { "./n.js": "./w.js" }"#),
+        )
+        .file("node_modules/d/i.js", "export { default } from './n.js';")
+        .file(
+            "node_modules/e/package.json",
+            package(r#""type": "module", "main": "./i.js", "browser": { "fs": false }"#),
+        )
+        .file("node_modules/e/i.js", "export { default } from 'fs';");
+    let host = ["a", "b", "c", "d"].into_iter().fold(host, |site, name| {
+        site.file(&format!("node_modules/{name}/n.js"), "export default 'for node';")
+            .file(&format!("node_modules/{name}/w.js"), "export default 'for workers';")
+    });
+
+    let answer = host.serve().get("/").json();
+
+    let workers = "for workers";
+    assert_eq!(answer, json!([workers, workers, workers, workers, "function"]));
+}
+
+#[test]
+fn files_without_code_may_be_in_packages_above_the_project() {
+    let host = Site::new()
+        .file("package.json", "{}")
+        .file("node_modules/p/package.json", r#"{ "name": "p", "version": "1.0.0" }"#)
+        .file("node_modules/p/text.txt", "from a package")
+        .file("apps/one/wrangler.toml", "name = \"one\"\nmain = \"worker.js\"\n")
+        .file(
+            "apps/one/worker.js",
+            "import text from 'p/text.txt'; export default { fetch: () => new Response(text) };",
+        )
+        .serving("apps/one")
+        .serve();
+    assert_eq!(host.get("/").text(), "from a package");
+}
