@@ -15,8 +15,12 @@ import {
   Error,
   EventTargetPrototypeAddEventListener,
   EventTargetPrototypeRemoveEventListener,
+  JSONStringify,
   ObjectEntries,
   ObjectHasOwn,
+  ObjectPrototype,
+  ObjectSetPrototypeOf,
+  Proxy,
   Response,
   SafeArrayIterator,
   SafeMap,
@@ -70,6 +74,16 @@ export class KeyVal extends AsyncMap {
     this.#name = name;
     this.#store = store;
     this.#signal = signal;
+  }
+
+  static {
+    // A value that is assigned to a property would be lost with the request.
+    const refuseProperty = (_prototype, property, _value, values) => {
+      const key = JSONStringify(String(property));
+      const name = #name in values ? values.#name : "these values";
+      throw new TypeError(`${name} stores no properties: write await ${name}.set(${key}, value), and read it by get(${key}).`);
+    };
+    ObjectSetPrototypeOf(AsyncMap.prototype, new Proxy(ObjectPrototype, { __proto__: null, set: refuseProperty }));
   }
 
   /** Sets a value; undefined deletes it. */

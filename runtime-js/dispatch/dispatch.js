@@ -301,7 +301,7 @@ async function pastTheLastStep(event, trail) {
   if (leaf === undefined) return response;
   const allowed = methodsOf(leaf.module);
   if (allowed.length === 0 || handlerFor(leaf.module, trail.method) !== undefined) return response;
-  return new Response("Method Not Allowed\n", { status: 405, headers: { Allow: ArrayPrototypeJoin(allowed, ", ") } });
+  return new Response(null, { status: 405, headers: { Allow: ArrayPrototypeJoin(allowed, ", ") } });
 }
 
 /** Data from a step further in comes with a port, too, though without states. */

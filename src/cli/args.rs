@@ -81,6 +81,22 @@ const SNAPSHOT_EXAMPLES: &str = "\
 Examples:
   liveline snapshot";
 
+/// The filter of the log. A word that is no level would be the name of a part of the program, and nothing else would be
+/// logged.
+fn log_filter(text: &str) -> Result<EnvFilter, String> {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
+    for directive in text.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
+        let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level);
+        let is_whole = directive.contains('=') || !directive.contains([':', '[']);
+        if is_whole && !is_level(level) {
+            let what = format!("`{level}` is no level: {}", LEVELS.join(", "));
+            return Err(format!("{what}; a part of the program has its own, as in liveline::handler=debug"));
+        }
+    }
+    EnvFilter::try_new(text).map_err(|error| error.to_string())
+}
+
 /// Serves a folder of JavaScript route handlers whose answers can stay live: the same request continues over WebSocket or server-sent events.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true, max_term_width = 100, after_help = EXAMPLES)]
@@ -92,7 +108,8 @@ pub(super) struct Args {
         value_name = "FILTER",
         default_value = "info",
         env = "LIVELINE_LOG",
-        help_heading = LOGGING
+        help_heading = LOGGING,
+        value_parser = log_filter
     )]
     pub log: EnvFilter,
     /// Format of the log: text for people, or json for programs, with one object per line

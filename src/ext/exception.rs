@@ -16,7 +16,43 @@ pub(crate) fn from_exception<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
     exception: v8::Local<'s, v8::Value>,
 ) -> Diagnostic {
-    from_js_error(&JsError::from_v8_exception(scope, exception))
+    let diagnostic = from_js_error(&JsError::from_v8_exception(scope, exception));
+    match no_error(scope, exception) {
+        Some((message, help)) => Diagnostic { message, ..diagnostic }.with_help(Some(help)),
+        None => diagnostic,
+    }
+}
+
+/// What a thrown value says that is no error, and what to throw instead.
+fn no_error<'s, 'i>(
+    scope: &mut v8::PinScope<'s, 'i>,
+    thrown: v8::Local<'s, v8::Value>,
+) -> Option<(String, String)> {
+    const HELP: &str = "throw an Error, which has a place and a stack: throw new Error(\"...\")";
+    if thrown.is_native_error() {
+        return None;
+    }
+    let Ok(object) = v8::Local::<v8::Object>::try_from(thrown) else {
+        let text =
+            if thrown.is_symbol() { "a symbol".to_owned() } else { thrown.to_rust_string_lossy(scope) };
+        return Some((text, HELP.to_owned()));
+    };
+    let class = object.get_constructor_name().to_rust_string_lossy(scope);
+    let text = |scope: &mut v8::PinScope<'s, 'i>, name: &str| {
+        let name = v8::String::new(scope, name)?;
+        let value = object.get(scope, name.into()).filter(|value| value.is_string())?;
+        Some(value.to_rust_string_lossy(scope))
+    };
+    if class == "Response" {
+        let help = "a Response is returned, and not thrown: return new Response(...)";
+        return Some(("a Response was thrown".to_owned(), help.to_owned()));
+    }
+    // Errors of classes that do not extend Error have a stack of their own.
+    if text(scope, "stack").is_some() {
+        return None;
+    }
+    let message = text(scope, "message").map_or_else(String::new, |message| format!(": {message}"));
+    Some((format!("an object of the class {class} was thrown{message}"), HELP.to_owned()))
 }
 
 /// The diagnostic of an error that JavaScript did not catch.
@@ -38,8 +74,11 @@ pub(crate) fn from_js_error(error: &JsError) -> Diagnostic {
     Diagnostic { message, place, help, stack: stack.collect(), causes: causes_of(error).into() }
 }
 
-/// Help for errors of code that was written for another host.
+/// Help for errors of code that was written for another host, or in another language.
 fn help_for(message: &str) -> Option<String> {
+    if message == "SyntaxError: Unexpected reserved word" {
+        return Some("`await` is for functions that are async: write `async` before the function".to_owned());
+    }
     let name = message.strip_prefix("ReferenceError: ")?.strip_suffix(" is not defined")?;
     let help = match name {
         "module" | "exports" => {

@@ -117,6 +117,7 @@ impl Answer {
         };
         let usual = match self.status {
             StatusCode::NOT_FOUND => "There is no such page here.",
+            StatusCode::METHOD_NOT_ALLOWED => "This address does not answer such requests.",
             status if status.is_server_error() => "Something went wrong here. Please try again later.",
             _ => "The request could not be answered.",
         };

@@ -223,7 +223,7 @@ impl Loader {
             let stack = call.into_iter().chain(described.stack).collect();
             return Diagnostic { place: error.place, stack, ..described };
         }
-        described
+        with_language_help(described)
     }
 
     /// Records that a file is read.
@@ -278,6 +278,7 @@ impl Loader {
                 if text.is_empty() {
                     sources.found_empty();
                 }
+                check_json(&path, &text)?;
                 return module(ModuleType::Json, ModuleSourceCode::String(text.into()));
             }
             RequestedModuleType::Bytes => {
@@ -680,4 +681,26 @@ fn importer_of(referrer: &str) -> Option<PathBuf> {
 
 fn path_of(url: &ModuleSpecifier) -> Option<PathBuf> {
     url.to_file_path().ok()
+}
+
+/// Fails if a text is not JSON, with its place. What only V8 can tell is left to V8, which names no file.
+fn check_json(path: &Path, text: &str) -> Result<(), Diagnostic> {
+    let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) else { return Ok(()) };
+    let reason = error.to_string();
+    if reason.starts_with("recursion limit") {
+        return Ok(());
+    }
+    let reason = reason.split(" at line ").next().unwrap_or(&reason);
+    Err(Diagnostic::at(format!("this is not JSON: {reason}"), path, error.line(), error.column().max(1)))
+}
+
+/// A syntax error, with what to do if the file is written in another language than its name says.
+fn with_language_help(error: Diagnostic) -> Diagnostic {
+    let file = error.place.as_ref().map(|place| &place.file);
+    let file = file.filter(|_| error.message.starts_with("SyntaxError") && error.help.is_none());
+    let help = file.and_then(|file| transpile::language_help(file, &std::fs::read_to_string(file).ok()?));
+    match help {
+        Some(help) => error.with_help(Some(help)),
+        None => error,
+    }
 }

@@ -537,6 +537,11 @@ impl Modules {
         }
         let error = match self.packages().resolve(folder, specifier) {
             Ok(found) => return Ok(found.full_path()),
+            Err(oxc_resolver::ResolveError::Json(error)) => {
+                let reason = format!("this file cannot be read: {}", error.message);
+                let diagnostic = Diagnostic::at(reason, &error.path, error.line, error.column);
+                return Err(Bare::Config(Box::new(diagnostic)));
+            }
             Err(error) => error,
         };
         let config = self.configs.config_of(file);

@@ -469,3 +469,70 @@ fn a_body_that_is_not_data_can_be_caught() {
 
     assert_eq!((answer.status, answer.text()), (200, r#"{"caught":true}"#));
 }
+
+#[test]
+fn what_was_thrown_and_is_no_error_is_described() {
+    let handler = r#"
+        const thrown = {
+          text: "a text",
+          object: { code: 5, message: "hm" },
+          response: new Response("teapot", { status: 418 }),
+          own: new (class Own { message = "own"; }),
+        };
+        export default (event, next) => { throw thrown[next.stepname]; };"#;
+    let host = Site::new().file("handler.js", handler).dev();
+    for (path, message, help) in [
+        ("/text", "a text", "throw an Error"),
+        ("/object", "an object of the class Object was thrown: hm", "throw an Error"),
+        ("/response", "a Response was thrown", "a Response is returned"),
+        ("/own", "an object of the class Own was thrown: own", "throw an Error"),
+    ] {
+        let answer = host.get(path);
+        assert_eq!(answer.status, 500);
+        assert!(answer.text().contains(message) && answer.text().contains(help), "{path}: {answer:?}");
+    }
+}
+
+#[test]
+fn mistakes_in_other_files_have_their_place_and_what_to_do() {
+    let check = |site: Site| site.run("check").stderr;
+    let broken = Site::new()
+        .file(
+            "handler.js",
+            "import data from './data.json' with { type: 'json' };\nexport default () => data;",
+        )
+        .file("data.json", "{\n  \"a\": 1,\n}");
+    let found = check(broken);
+    assert!(found.contains("this is not JSON") && found.contains("data.json:3:1"), "{found}");
+
+    let typed = "export default () => { const n: number = 1; return n; };";
+    for (name, text, help) in [
+        ("handler.js", typed, "let the name of the file end in .ts"),
+        ("handler.js", "export default () => <p>hi</p>;", "let the name of the file end in .jsx"),
+        ("handler.js", "export default () => { await 1; };", "write `async` before the function"),
+    ] {
+        let found = check(Site::new().file(name, text));
+        assert!(found.contains(help), "{text}: {found}");
+    }
+
+    let package = Site::new()
+        .file("handler.js", "import a from '#lib/a.js';\nexport default () => a;")
+        .file("package.json", "{ \"imports\": { \"#lib/*\": \"./lib/*\" }, }");
+    let found = check(package);
+    assert!(found.contains("package.json:1:") && found.contains("trailing comma"), "{found}");
+}
+
+#[test]
+fn values_are_not_assigned_to_a_session() {
+    let handler = "export default async (event) => { event.session.visits = 1; return 1; };";
+    let answer = Site::new().file("handler.js", handler).dev().get("/");
+    assert_eq!(answer.status, 500);
+    assert!(answer.text().contains("write await event.session.set(\"visits\", value)"), "{answer:?}");
+}
+
+#[test]
+fn a_level_of_the_log_that_does_not_exist_is_refused() {
+    let site = Site::new().file("handler.js", "export default () => 1;").arg("--log=loud");
+    let failed = site.run("serve");
+    assert!(failed.stderr.contains("`loud` is no level: error, warn, info"), "{}", failed.stderr);
+}

@@ -127,7 +127,14 @@ pub fn read(path: &Path, source: &str, declared: Declared) -> Result<Facts, Diag
         return Ok(Facts::default());
     }
     if !EXTENSIONS.contains(&extension) {
-        return Err(Diagnostic::new(format!("{} is no JavaScript module", path.display())));
+        let help = match extension {
+            "css" | "scss" | "sass" | "less" => {
+                "a page loads its style: <link rel=\"stylesheet\" href=\"...\">"
+            }
+            _ => "read it as a file, or put it into `public` for pages",
+        };
+        let error = Diagnostic::new(format!("{} is no JavaScript module", path.display()));
+        return Err(error.with_help(Some(help.to_owned())));
     }
     if let Some(exports) = common_js::exports(path, source, declared) {
         return Ok(required::read(path, source, exports));

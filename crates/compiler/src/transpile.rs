@@ -272,6 +272,21 @@ pub fn readable(path: &Path, source: &str) -> Result<ParsedSource, Diagnostic> {
     read(path, live::blank(source, &found.keywords)).or_else(|_| read(path, source.to_owned()))
 }
 
+/// What to do about a syntax error in a file of JavaScript, if the file is written in TypeScript or has JSX in it.
+pub fn language_help(path: &Path, source: &str) -> Option<String> {
+    if !matches!(MediaType::from_path(path), MediaType::JavaScript | MediaType::Mjs | MediaType::Cjs) {
+        return None;
+    }
+    let languages = [
+        (MediaType::TypeScript, "this is TypeScript: let the name of the file end in .ts"),
+        (MediaType::Jsx, "this is JSX: let the name of the file end in .jsx"),
+        (MediaType::Tsx, "this is TypeScript with JSX: let the name of the file end in .tsx"),
+    ];
+    let parses = |media_type| parse(path, source.to_owned(), media_type, |module, _| module).is_ok();
+    let (_, help) = languages.into_iter().find(|(media_type, _)| parses(*media_type))?;
+    Some(help.to_owned())
+}
+
 pub(crate) fn parse_jsx(path: &Path, text: &str) -> Option<ParsedSource> {
     parse(path, text.to_owned(), MediaType::Jsx, |module, _| module).ok()
 }
