@@ -21,6 +21,7 @@ mod embed;
 
 mod browser;
 mod cli;
+mod clock;
 mod config;
 mod dev;
 mod dialect;
@@ -28,6 +29,7 @@ mod ext;
 mod http;
 mod lines;
 mod metrics;
+mod random;
 mod router;
 mod script;
 mod server;

@@ -47,7 +47,7 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let is_stale = |(path, sum): &(String, String)| {
             let text = std::fs::read(root.join(path)).unwrap_or_default();
-            Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect::<String>() != *sum
+            crate::random::hexadecimal(&Sha256::digest(&text)) != *sum
         };
         let stale: Vec<_> = sums().into_iter().filter(is_stale).map(|(path, _)| path).collect();
         assert!(stale.is_empty(), "run `cargo xtask bundle`, because these files have changed: {stale:?}");

@@ -20,6 +20,7 @@ use crate::ext::{
 use crate::http::KeptDocuments;
 use crate::lines::Hub;
 use crate::metrics::{Budget, Budgets, Metrics, TopicCounts};
+use crate::random;
 use crate::router::{FileRules, Layout, LayoutError};
 use crate::script::{Isolate, snapshot_file};
 use crate::server::{BindHost, ConnectionLimiter, Listener, open_files};
@@ -87,7 +88,7 @@ impl Server {
             let layout = &config.layout;
             let folders = [Some(&layout.project), Some(&layout.root), layout.public.as_ref()];
             let folders = folders.into_iter().flatten().cloned().collect();
-            let run = random_key().iter().map(|byte| format!("{byte:02x}")).collect();
+            let run = random::hexadecimal(&random::bytes::<32>());
             config.dev = Some(Arc::new(Dev::new(run, folders)));
         }
         if mode == Mode::Development || self.metrics.is_some() {
@@ -132,7 +133,7 @@ impl Server {
     }
 
     fn sessions(&self) -> Result<Sessions, CliError> {
-        let fresh = random_key();
+        let fresh: [u8; 32] = random::bytes();
         let limit = bytes(self.limits.max_session_bytes);
         let (store, own): (Arc<dyn SessionStore>, _) = match self.session_store_file() {
             None => (Arc::new(MemorySessions::new(limit)), fresh.to_vec()),
@@ -189,7 +190,7 @@ pub(super) fn to_rehearse() -> Result<Config, CliError> {
 
 fn for_one_isolate(layout: Layout, access: &AccessFlags) -> Result<Config, CliError> {
     let limits = LimitFlags::parse_from([""]);
-    let sessions = Sessions::new(Arc::new(MemorySessions::new(usize::MAX)), &random_key(), false);
+    let sessions = Sessions::new(Arc::new(MemorySessions::new(usize::MAX)), &random::bytes::<32>(), false);
     let data = Data {
         database: None,
         folder: None,
@@ -376,12 +377,6 @@ fn machine_name() -> Option<String> {
     #[cfg(not(unix))]
     let name = std::env::var("COMPUTERNAME").ok();
     name.filter(|name| !name.is_empty())
-}
-
-fn random_key() -> [u8; 32] {
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).expect("the operating system gives random bytes");
-    key
 }
 
 fn bytes(size: ByteSize) -> usize {

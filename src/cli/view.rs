@@ -1,7 +1,8 @@
 //! What `top` shows: metrics in sections, with rates and units that people read.
 
+use crate::clock::unix_time;
 use std::fmt::Display;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytesize::ByteSize;
 
@@ -49,7 +50,7 @@ const NAME: usize = 24;
 pub(super) fn heading(address: impl Display, metrics: &ScrapedMetrics) -> String {
     let build = metrics.all("liveline_build_info").next();
     let [version, engine] = ["version", "engine"].map(|label| build.map_or("", |build| build.label(label)));
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = unix_time().as_secs();
     let up = now.saturating_sub(metrics.sum("process_start_time_seconds") as u64);
     let up = humantime::format_duration(Duration::from_secs(up));
     format!("liveline {} ({}) at {address}, up {up}", visible(version), visible(engine))

@@ -94,7 +94,7 @@ impl Bodies {
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.0.counts.lock().expect("nothing panics with the books in hand")
+        self.0.counts.lock().expect("nothing panics while the counts are locked")
     }
 }
 

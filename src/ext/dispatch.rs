@@ -37,9 +37,9 @@ pub(crate) trait Site {
     fn parameters(&self, source: &str, is_root: bool) -> Parameters;
 
     /// Whether a file of `public/` is served instead of the answer of a handler that does not use the rest of
-    /// the path: if the file exists at `path` and the request only reads (`is_look`). `depth`: number of
+    /// the path: if the file exists at `path` and the request only reads (`is_get_or_head`). `depth`: number of
     /// segments of the handler's folder.
-    fn file_before(&self, path: &str, depth: u32, handler: &str, is_look: bool) -> bool;
+    fn file_before(&self, path: &str, depth: u32, handler: &str, is_get_or_head: bool) -> bool;
 
     /// The answer of the static file server to `target`, a path with an optional query.
     fn file(&self, method: Method, headers: HeaderMap, target: String) -> FileAnswer;
@@ -73,10 +73,10 @@ pub(crate) fn op_file_before(
     #[string] path: &str,
     #[smi] depth: u32,
     #[string] handler: &str,
-    is_look: bool,
+    is_get_or_head: bool,
 ) -> Result<bool, OpError> {
     let site = state.borrow::<Exchanges>().host.site()?;
-    Ok(site.file_before(path, depth, handler, is_look))
+    Ok(site.file_before(path, depth, handler, is_get_or_head))
 }
 
 /// Resolves the target of `next(url)`.

@@ -222,7 +222,7 @@ impl Memory {
         if self.0.has_room(bytes) {
             return Ok(());
         }
-        let mut futile = self.0.futile.lock().expect("nothing panics meanwhile");
+        let mut futile = self.0.futile.lock().expect("nothing panics while this is locked");
         if futile.is_none_or(|since| since.elapsed() > FUTILE) {
             isolate.low_memory_notification();
             self.look(isolate);
@@ -286,7 +286,8 @@ impl Account {
         self.is_alive.load(Ordering::Relaxed) && self.left.load(Ordering::Relaxed) > self.share()
     }
 
-    /// Whether only another full collection can tell that.
+    /// Whether V8 was marking during the last full collection, whose result may include garbage, so that another one has
+    /// to tell whether the heap is full.
     fn may_be_full(&self) -> bool {
         !self.is_alive.load(Ordering::Relaxed) && self.left.load(Ordering::Relaxed) > self.share()
     }
@@ -316,7 +317,7 @@ impl Account {
 
     fn stop(&self) {
         // The memory of the stopped code is garbage from now on.
-        *self.futile.lock().expect("nothing panics meanwhile") = None;
+        *self.futile.lock().expect("nothing panics while this is locked") = None;
         if let Some(stop) = self.stop.get() {
             stop();
         }
@@ -333,7 +334,7 @@ impl Account {
 
     fn admit_beyond(&self, bytes: usize) -> bool {
         let collections = self.collections.load(Ordering::Relaxed);
-        let mut attempt = self.attempt.lock().expect("nothing panics meanwhile");
+        let mut attempt = self.attempt.lock().expect("nothing panics while this is locked");
         let again = attempt.bytes == bytes && attempt.count > 0 && attempt.collections < collections;
         let count = if again { attempt.count + 1 } else { 1 };
         *attempt = Attempt { bytes, count, collections };

@@ -2,8 +2,7 @@
 
 use hyper::StatusCode;
 use hyper::header::{
-    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
-    UPGRADE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, UPGRADE,
 };
 use hyper::http::Extensions;
 
@@ -225,13 +224,6 @@ impl Answer {
         answer.body = AnswerBody::Data(serde_json::json!({ "error": error }).to_string().into());
         answer.nature = Nature::Failure;
         answer
-    }
-
-    /// Whether a client prefers JSON to text.
-    pub(crate) fn prefers_json(headers: &HeaderMap) -> bool {
-        let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-        let mut types = accept.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
-        types.find(|kind| kind.ends_with("/json") || kind.starts_with("text/")) == Some("application/json")
     }
 }
 

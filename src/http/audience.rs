@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use hyper::header::{
-    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, UPGRADE,
-};
+use hyper::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
+use super::negotiation::stream_format;
 use super::{Answer, AnswerBody};
 use liveline_proto::{Format, LAST_EVENT_ID};
 use liveline_proto::{LineId, Reach};
@@ -37,7 +36,7 @@ impl Audience {
             return Audience::Socket;
         }
         if request.method != Method::HEAD
-            && let Some(format) = headers.get(ACCEPT).and_then(|accept| stream_in(accept.to_str().ok()?))
+            && let Some(format) = stream_format(headers)
         {
             return Audience::Stream(format);
         }
@@ -70,15 +69,6 @@ pub(crate) fn asks_for_websocket(method: &Method, headers: &HeaderMap) -> bool {
 pub(crate) fn lists(headers: &HeaderMap, name: HeaderName, is_wanted: impl Fn(&str) -> bool) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|word| is_wanted(word.trim()))
-}
-
-/// The first stream format in an Accept header. Browsers' navigations have none.
-fn stream_in(accept: &str) -> Option<Format> {
-    accept.split(',').find_map(|kind| match kind.split(';').next()?.trim() {
-        "text/event-stream" => Some(Format::Events),
-        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Some(Format::Lines),
-        _ => None,
-    })
 }
 
 /// The headers of a response that carries events, and does not end.

@@ -34,7 +34,7 @@ impl Verdict {
     pub(crate) fn of(method: &Method, asked: &HeaderMap, answer: &HeaderMap) -> Verdict {
         let tag = answer.get(ETAG).map(|tag| EntityTag::of(tag.as_bytes()));
         let modified = answer.get(LAST_MODIFIED).and_then(date);
-        let is_look = *method == Method::GET || *method == Method::HEAD;
+        let is_get_or_head = is_get_or_head(method);
         let holds = if asked.contains_key(IF_MATCH) {
             is_listed(asked, &IF_MATCH, tag, EntityTag::is_strongly)
         } else {
@@ -50,16 +50,21 @@ impl Verdict {
             is_listed(asked, &IF_NONE_MATCH, tag, EntityTag::is_weakly)
         } else {
             match (only_date(asked, &IF_MODIFIED_SINCE), modified) {
-                (Some(since), Some(modified)) => is_look && modified <= since,
+                (Some(since), Some(modified)) => is_get_or_head && modified <= since,
                 _ => false,
             }
         };
         match is_known {
-            true if is_look => Verdict::NotModified,
+            true if is_get_or_head => Verdict::NotModified,
             true => Verdict::Failed,
             false => Verdict::Send,
         }
     }
+}
+
+/// Whether a method is GET or HEAD.
+pub(crate) fn is_get_or_head(method: &Method) -> bool {
+    *method == Method::GET || *method == Method::HEAD
 }
 
 /// The conditions of a GET or HEAD, kept until its answer is there.
@@ -71,7 +76,7 @@ impl Conditions {
     /// anything.
     pub(crate) fn of(method: &Method, headers: &HeaderMap) -> Option<Conditions> {
         let mut conditions = HeaderMap::new();
-        if *method != Method::GET && *method != Method::HEAD {
+        if !is_get_or_head(method) {
             return None;
         }
         for name in [IF_MATCH, IF_UNMODIFIED_SINCE, IF_NONE_MATCH, IF_MODIFIED_SINCE] {

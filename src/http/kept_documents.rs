@@ -4,8 +4,8 @@
 //! of its own, and the handlers must not run twice for that. So the host keeps the answer for a moment, names it in a
 //! cookie, and answers the load of the same address with it.
 
+use crate::random;
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -88,12 +88,7 @@ impl KeptDocuments {
         if document.size() > MAX_SIZE {
             return None;
         }
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).expect("the operating system gives random bytes");
-        let token = random.iter().fold(String::new(), |mut token, byte| {
-            write!(token, "{byte:02x}").expect("a string can be written to");
-            token
-        });
+        let token = random::hexadecimal(&random::bytes::<16>());
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let cookie = format!("{PREFIX}{}={token}", table.next);
         table.next = (table.next + 1) % MAX_PER_ADDRESS;

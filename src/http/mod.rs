@@ -44,13 +44,13 @@ pub(crate) use audience::{
 };
 pub(crate) use body::{AnswerBody, BodyError, Chunk, FileBody};
 pub(crate) use carrier::Carrier;
-pub(crate) use conditions::{Conditions, Verdict, wants_range};
+pub(crate) use conditions::{Conditions, Verdict, is_get_or_head, wants_range};
 pub(crate) use cookies::{CookiePlace, SetCookie, cookies, set_cookie, unescaped};
 pub(crate) use handshake::{Handshake, LongestMessage};
 pub(crate) use head::Head;
 pub(crate) use kept_documents::{KeptDocument, KeptDocuments};
 pub(crate) use line_path::{LINE_PATH, USER_PATH, line_token, path_for_log};
-pub(crate) use negotiation::prefers_html;
+pub(crate) use negotiation::{EVENT_STREAM, accepts, prefers_html, prefers_json};
 pub(crate) use received_body::{BodyFailure, BodyFeed, ReceivedBody};
 pub(crate) use redirect::{RedirectPolicy, X_REDIRECT_CODE};
 pub(crate) use session_cookie::Signer;

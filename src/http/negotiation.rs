@@ -3,6 +3,8 @@
 use hyper::HeaderMap;
 use hyper::header::ACCEPT;
 
+use liveline_proto::Format;
+
 /// Whether a client prefers HTML to JSON. `*/*` alone does not mean HTML.
 pub(crate) fn prefers_html(headers: &HeaderMap) -> bool {
     // Most programs accept anything, or say nothing.
@@ -19,6 +21,38 @@ pub(crate) fn prefers_html(headers: &HeaderMap) -> bool {
         (Some(html), Some(json)) => html.beats(&json),
         (html, _) => html.is_some(),
     }
+}
+
+/// Whether a client prefers JSON to text: the first that it names of these.
+pub(crate) fn prefers_json(headers: &HeaderMap) -> bool {
+    let is_either = |kind: &&str| kind.ends_with("/json") || kind.starts_with("text/");
+    accepted(headers).find(is_either).is_some_and(|kind| kind == "application/json")
+}
+
+pub(crate) const EVENT_STREAM: &str = "text/event-stream";
+
+/// The first format of streams that a client names. Browsers' navigations name none.
+pub(crate) fn stream_format(headers: &HeaderMap) -> Option<Format> {
+    const LINES: [&str; 3] = ["application/x-ndjson", "application/ndjson", "application/jsonl"];
+    accepted(headers).find_map(|kind| match kind {
+        kind if kind.eq_ignore_ascii_case(EVENT_STREAM) => Some(Format::Events),
+        kind if LINES.iter().any(|lines| kind.eq_ignore_ascii_case(lines)) => Some(Format::Lines),
+        _ => None,
+    })
+}
+
+/// Whether a client names a media type.
+pub(crate) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
+    accepted(headers).any(|kind| kind.eq_ignore_ascii_case(media_type))
+}
+
+/// The media types and wildcards that a client accepts, in its order, without their parameters.
+fn accepted(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let ranges = values.flat_map(|value| value.split(','));
+    ranges
+        .filter(|range| !range.contains(';') || Range::parse(range).quality > 0.0)
+        .map(|range| range.split(';').next().unwrap_or_default().trim())
 }
 
 /// A media range with its weight.
@@ -90,6 +124,19 @@ mod tests {
         check("text/event-stream", false);
         check("application/x-ndjson", false);
         check("text/plain", false);
+    }
+
+    #[test]
+    fn streams_are_named_in_any_of_the_fields() {
+        let format = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            values.iter().for_each(|value| _ = headers.append(ACCEPT, value.parse().unwrap()));
+            stream_format(&headers)
+        };
+        assert_eq!(format(&["text/html", "application/json, Text/Event-Stream;q=0.5"]), Some(Format::Events));
+        assert_eq!(format(&["application/jsonl, text/event-stream"]), Some(Format::Lines));
+        assert_eq!(format(&["text/event-stream;q=0, */*"]), None);
+        assert_eq!(format(&["*/*"]), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The cookie with a visitor's session id: `__sessid=<id>.<mac>`.
 
-use std::fmt::Write;
+use crate::random;
 
 use hmac::{Hmac, KeyInit, Mac};
 use hyper::HeaderMap;
@@ -38,11 +38,8 @@ impl Signer {
 
     /// The `Set-Cookie` header with a session id. With `is_secure`, because the client uses TLS, it is sent over TLS only.
     pub(crate) fn write(&self, id: &str, is_secure: bool) -> HeaderValue {
-        let mut cookie = format!("{NAME}={id}.");
-        for byte in self.sign(id).finalize().into_bytes() {
-            write!(cookie, "{byte:02x}").expect("a string can be written to");
-        }
-        cookie.push_str(&self.attributes);
+        let signature = random::hexadecimal(&self.sign(id).finalize().into_bytes());
+        let mut cookie = format!("{NAME}={id}.{signature}{}", self.attributes);
         if is_secure || self.is_secure {
             cookie.push_str("; Secure");
         }

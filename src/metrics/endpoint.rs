@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 
 use super::Metrics;
 use super::exposition::Format;
+use crate::http::is_get_or_head;
 
 /// The path of the metrics.
 pub(crate) const PATH: &str = "/metrics";
@@ -97,7 +98,7 @@ impl Metrics {
                  another address with --metrics.\n",
             );
         }
-        if *method != Method::GET && *method != Method::HEAD {
+        if !is_get_or_head(method) {
             let mut answer =
                 plain(StatusCode::METHOD_NOT_ALLOWED, "Metrics are read-only: use GET or HEAD.\n");
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));

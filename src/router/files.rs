@@ -17,7 +17,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 use super::open::PublicOpener;
 use super::path::{holds_separator, segments};
 use super::private_files::PrivateFiles;
-use crate::http::{Verdict, wants_range};
+use crate::http::{Verdict, is_get_or_head, wants_range};
 
 /// The ASCII characters of an address that are escaped. Escapes are left as they are.
 const NOT_IN_ADDRESSES: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\');
@@ -70,8 +70,7 @@ impl PublicFiles {
         headers: &HeaderMap,
         target: &str,
     ) -> io::Result<Response<Body>> {
-        let Some(resolver) = self.0.as_ref().filter(|_| *method == Method::GET || *method == Method::HEAD)
-        else {
+        let Some(resolver) = self.0.as_ref().filter(|_| is_get_or_head(method)) else {
             return Ok(not_found());
         };
         let Ok(target) = target.parse::<PathAndQuery>() else { return Ok(not_found()) };

@@ -49,8 +49,8 @@ impl ext::Site for Site {
         found::parameters(source, is_root)
     }
 
-    fn file_before(&self, path: &str, depth: u32, handler: &str, is_look: bool) -> bool {
-        let is_file = is_look && self.files.hold(path);
+    fn file_before(&self, path: &str, depth: u32, handler: &str, is_get_or_head: bool) -> bool {
+        let is_file = is_get_or_head && self.files.hold(path);
         if let Some(dev) = self.dev.as_ref().filter(|_| !is_file) {
             let pattern = &self.routes.node(self.routes.resolve(path)).pattern;
             if segments(pattern).count() > depth as usize && dev.is_first_of(&format!("{handler} {pattern}"))

@@ -53,7 +53,7 @@ impl ExecutionCounter {
     }
 
     /// Sets the exchange of the next turn, for the log.
-    pub(super) fn is_for(&self, exchange: Option<u64>) {
+    pub(super) fn set_exchange(&self, exchange: Option<u64>) {
         self.exchange.store(exchange.map_or(0, |exchange| exchange + 1), Ordering::Relaxed);
     }
 

@@ -9,7 +9,7 @@ use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Response, StatusCode};
 
 use crate::browser::BrowserFiles;
-use crate::http::{Answer, AnswerBody, KeptDocument, KeptDocuments, Nature, ReceivedBody};
+use crate::http::{Answer, AnswerBody, KeptDocument, KeptDocuments, Nature, ReceivedBody, is_get_or_head};
 use crate::router::{Layer, PublicFiles, Routes};
 
 /// In an answer: the page that shows this state, so that a page of the app can check whether it is the same. In a
@@ -46,7 +46,7 @@ pub(super) const BLANK_PAGES: &str = "/.liveline/blank";
 /// The page of a path as its file has it. No handler that guards the route is asked, so this is for sites with a service
 /// worker only.
 pub(super) fn blank_page(routes: &Routes, path: &str, method: &Method) -> Answer {
-    if !is_look(method) {
+    if !is_get_or_head(method) {
         return Answer::empty(StatusCode::METHOD_NOT_ALLOWED);
     }
     let has_worker = routes.handlers().iter().any(|handler| handler.layer == Layer::Worker);
@@ -65,11 +65,6 @@ pub(super) fn blank_page(routes: &Routes, path: &str, method: &Method) -> Answer
             Answer::internal_error(None, false)
         }
     }
-}
-
-/// Whether a method is GET or HEAD.
-pub(super) fn is_look(method: &Method) -> bool {
-    *method == Method::GET || *method == Method::HEAD
 }
 
 /// A module that browsers run.

@@ -5,11 +5,12 @@ use std::time::Instant;
 use hyper::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, SET_COOKIE, VARY};
 use hyper::{Request, StatusCode, Uri};
 
-use super::assets::{X_LIVE_PAGE, is_look};
+use super::assets::X_LIVE_PAGE;
 use super::context::Context;
 use crate::ext::Show;
 use crate::http::{
-    Answer, AnswerBody, Html, KeptDocument, Nature, ReceivedBody, X_REDIRECT_CODE, lists, prefers_html,
+    Answer, AnswerBody, Html, KeptDocument, Nature, ReceivedBody, X_REDIRECT_CODE, is_get_or_head, lists,
+    prefers_html,
 };
 use crate::router::Page;
 use crate::trust::Requester;
@@ -17,7 +18,7 @@ use crate::trust::Requester;
 /// A request of a browser, or of a page of the app that asks for data. Either shows the answer to a person.
 pub(super) struct BrowserRequest {
     uri: Uri,
-    is_look: bool,
+    is_get_or_head: bool,
     /// The page that sent the request, if it is one of the app.
     shown: Option<HeaderValue>,
     /// The client, once it is known.
@@ -30,8 +31,8 @@ impl BrowserRequest {
         let wants_html = prefers_html(request.headers());
         let shown = request.headers().get(X_LIVE_PAGE).filter(|_| !wants_html).cloned();
         (wants_html || shown.is_some()).then(|| {
-            let (uri, is_look) = (request.uri().clone(), is_look(request.method()));
-            Box::new(BrowserRequest { uri, is_look, shown, requester: None })
+            let (uri, is_get_or_head) = (request.uri().clone(), is_get_or_head(request.method()));
+            Box::new(BrowserRequest { uri, is_get_or_head, shown, requester: None })
         })
     }
 
@@ -63,7 +64,9 @@ impl BrowserRequest {
             } else {
                 *answer = std::mem::replace(answer, Answer::empty(StatusCode::OK)).with_page(text, None);
             }
-            if self.is_look && !lists(&answer.headers, VARY, |name| name.eq_ignore_ascii_case("accept")) {
+            if self.is_get_or_head
+                && !lists(&answer.headers, VARY, |name| name.eq_ignore_ascii_case("accept"))
+            {
                 answer.headers.append(VARY, HeaderValue::from_static("Accept"));
             }
         }
@@ -95,7 +98,7 @@ impl BrowserRequest {
             (None, AnswerBody::Empty) => AnswerBody::Empty,
             (None, AnswerBody::Data(data)) => AnswerBody::Data(data.clone()),
             // The browser sends a GET again to load a document that is not kept.
-            (None, AnswerBody::Stream(..) | AnswerBody::File(_)) if self.is_look => return None,
+            (None, AnswerBody::Stream(..) | AnswerBody::File(_)) if self.is_get_or_head => return None,
             (None, body) => std::mem::replace(body, AnswerBody::Empty),
         };
         Some(KeptDocument { status, headers, body })

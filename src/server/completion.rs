@@ -20,7 +20,7 @@ pub(super) struct Completion {
     pub conditions: Option<Conditions>,
     pub page: Option<PageId>,
     /// The method is GET or HEAD.
-    pub is_look: bool,
+    pub is_get_or_head: bool,
 }
 
 impl Completion {
@@ -66,7 +66,7 @@ impl Completion {
             if answer.nature == Nature::State {
                 answer.headers.insert(X_LIVE_PAGE, page.header.clone());
             }
-            if self.is_look {
+            if self.is_get_or_head {
                 answer.headers.append(VARY, HeaderValue::from_static("Accept"));
             }
         }

@@ -51,28 +51,43 @@ pub(crate) struct Progress {
 
 const REQUEST_WORDS: usize = 12;
 
-/// No byte of a request was read.
-const IDLE: u8 = 0;
-/// A request is being read.
-const READING: u8 = 1;
-/// The request waits for its answer.
-const WAITING: u8 = 2;
-/// Its handlers run right now.
-const RUNNING: u8 = 3;
-/// Its answer is being sent.
-const ANSWERED: u8 = 4;
-/// Its answer is complete, and nothing of it was sent.
-const HELD: u8 = 5;
+/// What a connection does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Stage {
+    /// No byte of a request was read.
+    Idle,
+    /// A request is being read.
+    Reading,
+    /// The request waits for its answer.
+    Waiting,
+    /// Its handlers run right now.
+    Running,
+    /// Its answer is being sent.
+    Answered,
+    /// Its answer is complete, and nothing of it was sent.
+    Held,
+}
+
+impl Stage {
+    const ALL: [Stage; 6] =
+        [Stage::Idle, Stage::Reading, Stage::Waiting, Stage::Running, Stage::Answered, Stage::Held];
+}
 
 impl Progress {
-    fn is_at(&self, stage: u8) {
-        self.stage.store(stage, Ordering::Relaxed);
+    fn stage(&self) -> Stage {
+        // Only `enter` stores one.
+        Stage::ALL[usize::from(self.stage.load(Ordering::Relaxed))]
+    }
+
+    fn enter(&self, stage: Stage) {
+        self.stage.store(stage as u8, Ordering::Relaxed);
     }
 
     /// Bytes of a request were read.
     pub(crate) fn read(&self) {
-        if self.stage.load(Ordering::Relaxed) == IDLE {
-            self.is_at(READING);
+        if self.stage() == Stage::Idle {
+            self.enter(Stage::Reading);
         }
     }
 
@@ -87,33 +102,37 @@ impl Progress {
             }
         }
         // Another answer could not be written behind one that the client does not read.
-        self.is_at(if self.is_blocked.load(Ordering::Relaxed) { ANSWERED } else { WAITING });
+        let is_blocked = self.is_blocked.load(Ordering::Relaxed);
+        self.enter(if is_blocked { Stage::Answered } else { Stage::Waiting });
     }
 
     /// The handlers of the request run, or have yielded.
     pub(crate) fn set_running(&self, is_running: bool) {
-        if self.stage.load(Ordering::Relaxed) != ANSWERED {
-            self.is_at(if is_running { RUNNING } else { WAITING });
+        if self.stage() != Stage::Answered {
+            self.enter(if is_running { Stage::Running } else { Stage::Waiting });
         }
     }
 
     /// The request has its answer.
     pub(crate) fn answered(&self) {
-        self.is_at(ANSWERED);
+        self.enter(Stage::Answered);
     }
 
-    /// The answer is complete and waits to be sent, or does no longer.
-    pub(crate) fn held(&self, is_held: bool) {
-        if is_held {
-            self.is_at(HELD);
-        } else if self.stage.load(Ordering::Relaxed) == HELD {
-            self.is_at(IDLE);
+    /// The answer is complete, and is sent at the end of the round.
+    pub(crate) fn hold(&self) {
+        self.enter(Stage::Held);
+    }
+
+    /// What was held is sent.
+    pub(crate) fn release(&self) {
+        if self.stage() == Stage::Held {
+            self.enter(Stage::Idle);
         }
     }
 
     /// The answer is sent.
     pub(crate) fn completed(&self) {
-        self.is_at(IDLE);
+        self.enter(Stage::Idle);
     }
 
     /// Whether the system took what was written.
@@ -185,11 +204,11 @@ impl ConnectionTable {
         let mut abandoned = Abandoned::default();
         for entry in self.lock().drain() {
             abandoned.connections += 1;
-            let stage = entry.progress.stage.load(Ordering::Relaxed);
-            if stage == RUNNING {
-                abandoned.running = Some(entry.progress.request());
-            } else if stage == WAITING {
-                abandoned.waiting.push(entry.progress.request());
+            let stage = entry.progress.stage();
+            match stage {
+                Stage::Running => abandoned.running = Some(entry.progress.request()),
+                Stage::Waiting => abandoned.waiting.push(entry.progress.request()),
+                Stage::Idle | Stage::Reading | Stage::Answered | Stage::Held => {}
             }
             // SAFETY: the socket is open: its thread leaves this list, for which it needs the lock, before it closes
             // the socket or hands it to another thread.
@@ -198,9 +217,9 @@ impl ConnectionTable {
             let has_sent =
                 || socket.peek(&mut [std::mem::MaybeUninit::uninit()]).is_ok_and(|bytes| bytes > 0);
             let is_due = match stage {
-                IDLE => has_sent(),
-                READING | WAITING | RUNNING | HELD => true,
-                _ => false,
+                Stage::Idle => has_sent(),
+                Stage::Reading | Stage::Waiting | Stage::Running | Stage::Held => true,
+                Stage::Answered => false,
             };
             if is_due && !entry.progress.is_blocked.load(Ordering::Relaxed) {
                 abandoned.refused += 1;

@@ -21,7 +21,10 @@ use super::reply::{Outgoing, Protocol};
 use crate::browser::{Origin, origin_in};
 use crate::dev::editor::{self, EditorPlace};
 use crate::dev::{Dev, PATH, SCRIPT, SiteVersion, Socket, inject};
-use crate::http::{Answer, AnswerBody, Chunk, Handshake, ReceivedBody, asks_for_websocket, prefers_html};
+use crate::http::{
+    Answer, AnswerBody, Chunk, Handshake, ReceivedBody, asks_for_websocket, prefers_html, prefers_json,
+};
+use crate::random;
 use crate::trust::Requester;
 use liveline_compiler::Diagnostic;
 
@@ -191,7 +194,7 @@ pub(super) fn broken(dev: &Dev, headers: &HeaderMap) -> Answer {
     if prefers_html(headers) {
         return Answer::empty(status).with_page(broken.page, None);
     }
-    if Answer::prefers_json(headers) {
+    if prefers_json(headers) {
         let mut answer = Answer::empty(status);
         answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         answer.body = AnswerBody::Data(json!({ "error": broken.errors.first() }).to_string().into());
@@ -322,9 +325,7 @@ impl Document {
 
 /// A random nonce, which allows one script in one answer.
 fn fresh_nonce() -> String {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-    format!("{:032x}", u128::from_be_bytes(bytes))
+    random::hexadecimal(&random::bytes::<16>())
 }
 
 /// Adds the suffix to the ETag of a page.

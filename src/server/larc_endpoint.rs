@@ -25,6 +25,7 @@ use crate::ext::{Mode, topic_carry};
 use crate::http::{
     Answer, AnswerBody, Handshake, Nature, ReceivedBody, asks_for_websocket, set_stream_headers, within,
 };
+use crate::random;
 use crate::topics::{self, Feed, Incoming, PageHub, PageSession, PageSubscription, Verdict, Wire};
 use crate::trust::Requester;
 use liveline_proto::larc::{self, Publish, User};
@@ -197,7 +198,7 @@ impl Page<'_> {
         }
         if let Some(token) = query.get("token") {
             let digest = Sha256::digest(token.as_bytes());
-            let id: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+            let id = random::hexadecimal(&digest[..6]);
             return User::new(&format!("user-{id}"), Some(name.as_deref().unwrap_or("User")));
         }
         let id = format!("guest-{connection}");

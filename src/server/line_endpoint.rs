@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use hyper::body::Body as _;
 use hyper::header::{
-    ACCEPT, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, HeaderValue, SEC_WEBSOCKET_PROTOCOL, UPGRADE, VARY,
 };
 use hyper::http::HeaderMap;
@@ -17,7 +17,10 @@ use super::caller::Caller;
 use super::reply::{Outgoing, Protocol};
 use crate::config::Config;
 use crate::ext::Held;
-use crate::http::{Answer, Handshake, ReceivedBody, asks_for_websocket, lists, set_stream_headers, within};
+use crate::http::{
+    Answer, EVENT_STREAM, Handshake, ReceivedBody, accepts, asks_for_websocket, lists, set_stream_headers,
+    within,
+};
 use crate::trust::Requester;
 use liveline_proto::{Attachment, Close, CloseCode, Format, JoinError, Token, TransportKind};
 
@@ -37,7 +40,7 @@ pub(super) async fn answer(
     }
     let method = request.method().clone();
     let mut outgoing: Outgoing = match method {
-        Method::GET if wants_events(request.headers()) => listen(config, address, &caller),
+        Method::GET if accepts(request.headers(), EVENT_STREAM) => listen(config, address, &caller),
         Method::GET => exists(config, address, &caller).into(),
         Method::POST => receive(config, address, &caller, request.into_body()).await.into(),
         Method::DELETE => close(config, address, &caller, request.uri().query().unwrap_or_default()).into(),
@@ -235,11 +238,4 @@ fn allow_origin(headers: &mut HeaderMap, origin: Option<&str>) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     headers.append(VARY, HeaderValue::from_static("Origin"));
-}
-
-fn wants_events(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    accepted.flat_map(|value| value.split(',')).any(|kind| {
-        kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
-    })
 }

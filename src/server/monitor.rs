@@ -76,9 +76,14 @@ impl Monitor {
         }
     }
 
-    /// The whole answer waits to be sent, or does no longer.
-    pub(super) fn held(&self, is_held: bool) {
-        self.progress.held(is_held);
+    /// The whole answer is there, and is sent at the end of the round.
+    pub(super) fn hold(&self) {
+        self.progress.hold();
+    }
+
+    /// What was held is sent.
+    pub(super) fn release(&self) {
+        self.progress.release();
     }
 
     /// When the last answer was complete, if no request has begun since.

@@ -21,13 +21,21 @@ pub(super) struct Remote {
     pub connections: Arc<ConnectionTable>,
     /// Connections on their way to it.
     arriving: Mutex<VecDeque<Accepted>>,
-    /// Where the outcome of the load is sent, and the file that loads.
-    loading: Mutex<(Option<oneshot::Sender<Loaded>>, Option<PathBuf>)>,
+    loading: Mutex<Loading>,
     /// The code that it loads and runs.
     code: Mutex<Option<Arc<Code>>>,
     is_ready: OnceLock<()>,
     lost: watch::Sender<bool>,
     thread: OnceLock<Thread>,
+}
+
+/// A load in progress.
+#[derive(Default)]
+struct Loading {
+    /// Where the outcome is sent.
+    outcome: Option<oneshot::Sender<Loaded>>,
+    /// The file whose code runs.
+    file: Option<PathBuf>,
 }
 
 impl Remote {
@@ -41,7 +49,7 @@ impl Remote {
     /// Sets the code that the worker loads, and where it sends the outcome.
     pub(super) fn begin_load(&self, code: Arc<Code>, loaded: oneshot::Sender<Loaded>) {
         self.set_code(code);
-        lock(&self.loading).0 = Some(loaded);
+        lock(&self.loading).outcome = Some(loaded);
     }
 
     /// Sets the code that the worker runs from now on.
@@ -56,7 +64,7 @@ impl Remote {
 
     /// Sets the file that is being loaded.
     pub(super) fn set_loading_file(&self, file: PathBuf) {
-        lock(&self.loading).1 = Some(file);
+        lock(&self.loading).file = Some(file);
     }
 
     /// Sends the outcome of the load.
@@ -64,7 +72,7 @@ impl Remote {
         if loaded.result.is_ok() {
             let _ = self.is_ready.set(());
         }
-        let sender = lock(&self.loading).0.take();
+        let sender = lock(&self.loading).outcome.take();
         if let Some(sender) = sender {
             let _ = sender.send(loaded);
         }
@@ -72,7 +80,7 @@ impl Remote {
 
     /// Waits until the load is cancelled.
     pub(super) async fn load_cancelled(&self) {
-        std::future::poll_fn(|cx| match &mut lock(&self.loading).0 {
+        std::future::poll_fn(|cx| match &mut lock(&self.loading).outcome {
             Some(loaded) => loaded.poll_closed(cx),
             None => Poll::Pending,
         })
@@ -114,14 +122,14 @@ impl Remote {
 
     /// Fails the load, if there is one. Returns whether there was.
     fn fail_load(&self) -> bool {
-        let (loaded, file) = std::mem::take(&mut *lock(&self.loading));
-        let Some(loaded) = loaded else { return false };
+        let Loading { outcome, file } = std::mem::take(&mut *lock(&self.loading));
+        let Some(outcome) = outcome else { return false };
         let files = file.iter().cloned().collect();
         let file = file.map_or_else(|| "the handlers".to_owned(), |file| file.display().to_string());
         let error = Diagnostic::new(format!(
             "{file}: its top-level code runs on in something that JavaScript cannot be interrupted in"
         ));
-        let _ = loaded.send(Loaded {
+        let _ = outcome.send(Loaded {
             files,
             is_stuck: true,
             imports: Default::default(),

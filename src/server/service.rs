@@ -9,7 +9,7 @@ use hyper::body::Body as _;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::access_log::RequestLog;
-use super::assets::{self, is_look};
+use super::assets;
 use super::browser_request::BrowserRequest;
 use super::caller::{Caller, own_origin};
 use super::completion::Completion;
@@ -21,7 +21,7 @@ use crate::browser::BrowserFiles;
 use crate::ext::{Call, Mode, Show, Shown};
 use crate::http::{
     Answer, AnswerBody, Audience, Conditions, Continuation, Handshake, ReceivedBody, RedirectPolicy,
-    USER_PATH, asks_for_websocket, line_token, set_stream_headers, strict,
+    USER_PATH, asks_for_websocket, is_get_or_head, line_token, set_stream_headers, strict,
 };
 use crate::metrics;
 use crate::router::{Node, NodeId, PageId, Step, segments};
@@ -236,7 +236,7 @@ fn route(
         browser.zip(page).and_then(|(browser, page)| Some((page, browser.show(routes.page(page)?))));
     let shown =
         Shown { page: for_page.map(|(page, _)| page.0), show: for_page.map_or(Show::Data, |(_, show)| show) };
-    let wants_page = for_page.is_some() && is_look(request.method());
+    let wants_page = for_page.is_some() && is_get_or_head(request.method());
     let ends_at_page = own_page.is_some_and(|depth| segments(path).count() == depth as usize);
     if steps.is_empty() && !(ends_at_page && wants_page) && path != USER_PATH {
         let context = context.clone();
@@ -281,7 +281,7 @@ fn own_address(
         line_token(path).is_none()
             && (site.settings.is_application || (site.routes.handlers().is_empty() && site.files.hold(path)))
     };
-    if BrowserFiles::cover(path) && is_look(request.method()) && !is_free(path) {
+    if BrowserFiles::cover(path) && is_get_or_head(request.method()) && !is_free(path) {
         let files = worker.browser.clone();
         return ControlFlow::Break(Routed::Waiting(Box::pin(async move {
             assets::browser_file(files, request).await.into()
@@ -351,7 +351,7 @@ fn handle(
         redirects: RedirectPolicy::of(&parts.headers, own),
         conditions: Conditions::of(&parts.method, &parts.headers),
         page: page_at(worker, node),
-        is_look: is_look(&parts.method),
+        is_get_or_head: is_get_or_head(&parts.method),
     };
     context.monitor.handlers_run();
     let called = worker.call(Call { parts, body, requester, shown }, node);

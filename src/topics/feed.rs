@@ -1,7 +1,7 @@
 //! What a connection carries: the messages of a subscriber, in a format.
 
+use crate::clock::unix_time;
 use std::collections::VecDeque;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -293,7 +293,7 @@ pub(crate) fn cursor(sent: Option<u64>) -> u64 {
     const BEGINNING: u64 = 1_728_432_000;
     /// At most so many intervals are added where the client's is the current one.
     const JITTER: u64 = 180;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = unix_time();
     let current = now.as_secs().saturating_sub(BEGINNING) / INTERVAL;
     match sent {
         Some(sent) if sent >= current => sent.saturating_add(1 + u64::from(now.subsec_nanos()) % JITTER),

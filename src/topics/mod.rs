@@ -15,11 +15,12 @@ mod feed;
 mod kept;
 mod larc;
 
+use crate::clock::unix_time;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot, watch};
 
@@ -196,8 +197,7 @@ impl TopicHub {
 }
 
 fn now() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    Millis(u64::try_from(unix_time().as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Exclusive use of the topics. When it is dropped, subscribers are woken and changes are passed to the store. It must
@@ -212,7 +212,7 @@ pub(crate) struct Turn<'a> {
 
 impl Turn<'_> {
     fn state(&self) -> &State {
-        self.state.as_ref().expect("it is taken by the drop")
+        self.state.as_ref().expect("only `drop` takes it")
     }
 
     fn subscriber(&mut self, subscribe: Subscribe, notify: Arc<Notify>) -> Result<Subscriber, TopicError> {
@@ -226,7 +226,7 @@ impl Turn<'_> {
     }
 
     fn wakers(&mut self) -> &mut Vec<Option<Arc<Notify>>> {
-        &mut self.state.as_mut().expect("it is taken by the drop").wakers
+        &mut self.state.as_mut().expect("only `drop` takes it").wakers
     }
 }
 
@@ -240,7 +240,7 @@ impl Deref for Turn<'_> {
 
 impl DerefMut for Turn<'_> {
     fn deref_mut(&mut self) -> &mut Topics {
-        &mut self.state.as_mut().expect("it is taken by the drop").topics
+        &mut self.state.as_mut().expect("only `drop` takes it").topics
     }
 }
 

@@ -102,7 +102,7 @@ impl Diagnostic {
 
     /// The export of a handler threw the error, whose own place is in no file of the project: shows the place of the
     /// export, and the error's own place as a frame.
-    pub fn is_in_handler(&mut self, file: &Path, export: &str) {
+    pub fn move_to_export(&mut self, file: &Path, export: &str) {
         if self.place.as_ref().is_some_and(|place| !place.is_in_package()) {
             return;
         }

@@ -1,13 +1,12 @@
 //! The alarms of all actors: those that were set before the process began, and the ones that are given up.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use super::directory::Actors;
+use crate::clock::unix_time;
 use liveline_proto::actor::ActorId;
 
 /// Milliseconds since 1970.
 pub(super) fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+    unix_time().as_millis() as i64
 }
 
 pub(super) fn log_given_up(actor: &ActorId) {

@@ -1,5 +1,6 @@
 //! Ids of actors: 16 bytes that name the actor, and 16 bytes that prove that they were made for its class.
 
+use crate::random;
 use deno_core::{OpState, op2};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -24,7 +25,7 @@ fn mac(class: &str, bytes: &[u8]) -> Half {
 
 fn text(class: &str, base: &Half) -> String {
     let check = mac(class, base);
-    base.iter().chain(&check).map(|byte| format!("{byte:02x}")).collect()
+    random::hexadecimal(base.iter().chain(&check))
 }
 
 /// The id that a name has in a class.
@@ -39,7 +40,7 @@ pub(crate) fn op_actor_id_of_name(#[string] class: &str, #[string] name: &str) -
 #[string]
 pub(crate) fn op_actor_id_unique(#[string] class: &str) -> String {
     let mut base = Half::default();
-    getrandom::fill(&mut base).expect("the operating system gives random bytes");
+    random::fill(&mut base);
     // Ids of names are spread over all numbers; the first bit keeps both kinds apart.
     base[0] |= 0x80;
     text(class, &base)

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use deno_core::convert::Uint8Array;
 use deno_core::{OpState, op2};
 use hyper::StatusCode;
-use hyper::header::{CONTENT_LENGTH, SEC_WEBSOCKET_PROTOCOL};
 
 use super::directory::{Engine, Leaving};
 use super::running::Running;
@@ -14,7 +13,8 @@ use super::sockets::{End, Item, SocketLimits};
 use crate::ext::OpError;
 use crate::ext::answer::{give, head};
 use crate::ext::exchange::ExchangeState;
-use crate::http::{Answer, Audience, lists};
+use crate::ext::websocket::pair::may_open;
+use crate::http::Answer;
 use liveline_proto::actor::{AutoResponse, SocketError, SocketId};
 use liveline_proto::{Close, CloseCode, Frame, Input};
 
@@ -214,18 +214,10 @@ pub(crate) fn op_answer_socket_end(
 ) -> Result<&'static str, OpError> {
     const FULL: &str = "The room is full: MAX_CONNECTIONS_PER_ROOM";
     let mut answer = head(StatusCode::SWITCHING_PROTOCOLS.as_u16(), "", headers)?;
-    answer.headers.remove(CONTENT_LENGTH);
-    let slot = state.exchange(id).slot()?;
-    if slot.client != Audience::Socket {
-        give(state, id, Answer::needs_websocket(), true)?;
+    if !may_open(state, id, &mut answer)? {
         return Ok("The request did not get a WebSocket.");
     }
-    if let Some(protocol) = answer.headers.get(SEC_WEBSOCKET_PROTOCOL)
-        && !lists(&slot.request.parts().headers, SEC_WEBSOCKET_PROTOCOL, |offered| protocol == offered)
-    {
-        return Err(OpError::Protocol(String::from_utf8_lossy(protocol.as_bytes()).into_owned()));
-    }
-    slot.rare.get_or_insert_default().end = Some(end(number));
+    state.exchange(id).slot()?.rare.get_or_insert_default().end = Some(end(number));
     if state.borrow::<Running>().actors.with(|state, _| state.is_crowded(end(number))) {
         give(state, id, Answer::text(StatusCode::SERVICE_UNAVAILABLE, format!("{FULL}\n")), true)?;
         return Ok(FULL);

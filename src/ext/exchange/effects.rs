@@ -10,7 +10,7 @@ use crate::ext::actor::exchange_of;
 use crate::ext::{Mode, Show};
 use crate::http::{
     Answer, Audience, Continuation, Html, LINE_HEADER, LINE_PATH, LineStream, Nature, as_stream, first_state,
-    prefers_html, spare, status_of_stream,
+    prefers_html, prefers_json, spare, status_of_stream,
 };
 use liveline_proto::{Close, CloseCode, Effect, ExchangeId, LineId, QueuedFrame, Token, Visitor};
 
@@ -124,7 +124,7 @@ impl Exchanges {
         let (max_body, mode) = (self.host.bodies.size, self.host.mode);
         let slot = self.slot(id).expect("the effect came from this slot");
         let headers = &slot.request.parts().headers;
-        let (html, json) = (prefers_html(headers), Answer::prefers_json(headers));
+        let (html, json) = (prefers_html(headers), prefers_json(headers));
         let rare = slot.rare.as_mut();
         let (fault, failure) = rare.map_or((None, None), |rare| (rare.fault.take(), rare.failure.take()));
         let cause = failure.as_ref().map_or(Cause::Handler, |failure| failure.cause);

@@ -182,7 +182,7 @@ pub(crate) fn op_exchange_fail<'s, 'i>(
 ) {
     let mut diagnostic = from_exception(scope, error);
     if !file.is_empty() {
-        diagnostic.is_in_handler(Path::new(&file), &export);
+        diagnostic.move_to_export(Path::new(&file), &export);
     }
     let cause = if is_unreachable { Cause::Unreachable } else { Cause::Handler };
     let mut state = state.borrow_mut();

@@ -23,12 +23,12 @@ use crate::trust::Trust;
 use liveline_compiler::Diagnostic;
 use liveline_proto::{Close, CloseCode, ExchangeError, ExchangeId, Input, LineId, OwnerId, QueuedFrame};
 
-/// How much of the error of a handler the client receives.
+/// Whether the host runs as `dev` or as `serve`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// Message, place and source line.
+    /// `dev`: clients receive errors of handlers with message, place and source line.
     Development,
-    /// Only that an error occurred.
+    /// `serve`: clients receive only that an error occurred.
     Production,
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn op_early_listen(state: &mut OpState, id: f64, #[string] name: &str
         _ => given_up.is_any || !given_up.names.is_empty(),
     };
     if is_incomplete {
-        all.is_incomplete(id);
+        all.close_incomplete_line(id);
     }
 }
 

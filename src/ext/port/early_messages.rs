@@ -122,7 +122,7 @@ impl Exchanges {
     }
 
     /// Closes the line, because a listener was added for a type whose messages were dropped.
-    pub(super) fn is_incomplete(&mut self, id: ExchangeId) {
+    pub(super) fn close_incomplete_line(&mut self, id: ExchangeId) {
         let Some(line) = self.line(id) else { return };
         let limit = self.host.hub.engine().limits().queue_bytes;
         let context = self.context(Some(id));

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use deno_core::OpState;
 use hyper::HeaderMap;
@@ -12,9 +11,11 @@ use hyper::header::HeaderValue;
 
 use super::renewal::Renewals;
 use super::watch::Watchers;
+use crate::clock::unix_time;
 use crate::ext::OpError;
 use crate::ext::exchange::ExchangeState;
 use crate::http::Signer;
+use crate::random;
 use liveline_proto::network;
 use liveline_store::{SESSION_LIFETIME, SessionState, SessionStore};
 
@@ -160,9 +161,7 @@ impl ExchangeSession {
 
     /// Creates a new id, which the answer sends to the client.
     fn begin(&mut self) -> String {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-        let id = format!("{:032x}", u128::from_be_bytes(bytes));
+        let id = random::hexadecimal(&random::bytes::<16>());
         *self = ExchangeSession {
             id: Some(id.as_str().into()),
             is_open: true,
@@ -216,5 +215,5 @@ pub(super) async fn renewed_at_sign_in(
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+    unix_time().as_secs()
 }

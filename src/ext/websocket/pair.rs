@@ -31,20 +31,32 @@ pub(crate) fn op_answer_socket(
 
 /// Answers with a WebSocket whose head is `answer`, or with 426 if the request is not for one.
 pub(super) fn answer_with(state: &mut OpState, id: f64, mut answer: Answer) -> Result<bool, OpError> {
+    if !may_open(state, id, &mut answer)? {
+        return Ok(false);
+    }
+    let mut exchange = state.exchange(id);
+    exchange.input(Input::Upgrade(Box::new(answer)))?;
+    Ok(exchange.line().is_some())
+}
+
+/// Whether a WebSocket may be opened whose head is `answer`. If the request is not for one, answers it with 426.
+pub(in crate::ext) fn may_open(state: &mut OpState, id: f64, answer: &mut Answer) -> Result<bool, OpError> {
     answer.headers.remove(CONTENT_LENGTH);
     let slot = state.exchange(id).slot()?;
     if slot.client != Audience::Socket {
         give(state, id, Answer::needs_websocket(), true)?;
         return Ok(false);
     }
-    if let Some(protocol) = answer.headers.get(SEC_WEBSOCKET_PROTOCOL)
-        && !lists(&slot.request.parts().headers, SEC_WEBSOCKET_PROTOCOL, |offered| protocol == offered)
-    {
-        return Err(OpError::Protocol(String::from_utf8_lossy(protocol.as_bytes()).into_owned()));
+    match answer.headers.get(SEC_WEBSOCKET_PROTOCOL) {
+        Some(protocol)
+            if !lists(&slot.request.parts().headers, SEC_WEBSOCKET_PROTOCOL, |offered| {
+                protocol == offered
+            }) =>
+        {
+            Err(OpError::Protocol(String::from_utf8_lossy(protocol.as_bytes()).into_owned()))
+        }
+        _ => Ok(true),
     }
-    let mut exchange = state.exchange(id);
-    exchange.input(Input::Upgrade(Box::new(answer)))?;
-    Ok(exchange.line().is_some())
 }
 
 /// Delivers the messages of the client to the handler from now on.

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use deno_core::{JsBuffer, OpState, ToJsBuffer, op2};
 use deno_error::JsError;
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::stores::Stores;
 use super::triggers;
+use crate::clock::unix_time;
 use crate::ext::Exchanges;
 
 /// Why an op on a store failed.
@@ -70,16 +71,12 @@ fn stores(state: &Rc<RefCell<OpState>>) -> Result<Stores, StoreError> {
     state.borrow().borrow::<Exchanges>().host.stores.clone().ok_or(StoreError::Absent)
 }
 
-fn since_1970() -> Duration {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
-}
-
 fn seconds() -> i64 {
-    since_1970().as_secs().cast_signed()
+    unix_time().as_secs().cast_signed()
 }
 
 fn milliseconds() -> i64 {
-    i64::try_from(since_1970().as_millis()).unwrap_or(i64::MAX)
+    i64::try_from(unix_time().as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A statement of D1.

@@ -1,5 +1,6 @@
 //! The engine's driver: carries out its actions, on the sockets and in the mailboxes of the lines' owners.
 
+use crate::random;
 use std::collections::HashMap;
 use std::iter;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -482,9 +483,7 @@ impl Drop for Waiting<'_> {
 
 /// A token of 128 random bits, which joins a line.
 fn fresh_token() -> Token {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-    Token(bytes)
+    Token(random::bytes())
 }
 
 /// Logs how a line ended.

@@ -21,7 +21,7 @@ impl Isolate {
     /// Delivers an event of a line.
     pub(crate) fn deliver(&self, event: &LineEvent) {
         let id = event.exchange;
-        self.counter.is_for(Some(id.0));
+        self.counter.set_exchange(Some(id.0));
         match &event.event {
             Event::Opened => self.with_exchanges(|exchanges| exchanges.joined(id)),
             Event::Data { .. } => {
@@ -102,7 +102,7 @@ impl Isolate {
                     }
                 }
                 count += 1;
-                self.counter.is_for(Some(event.exchange.0));
+                self.counter.set_exchange(Some(event.exchange.0));
                 v8::scope!(let scope, scope);
                 let exchange = self.with_exchanges(|exchanges| exchanges.object_in(scope, event.exchange));
                 if let Some(exchange) = exchange {
@@ -124,7 +124,7 @@ impl Isolate {
     /// Calls the JavaScript function that ends an exchange.
     pub(super) fn deliver_end(&self, ended: &Ended) {
         let Some(object) = &ended.object else { return };
-        self.counter.is_for(Some(ended.id.0));
+        self.counter.set_exchange(Some(ended.id.0));
         self.enter(|scope, functions| {
             let arguments = [
                 v8::Local::new(scope, object).into(),

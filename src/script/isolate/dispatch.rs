@@ -31,7 +31,7 @@ impl Isolate {
         let page = request.shown.page.map_or(-1, u32::cast_signed);
         let show = request.shown.show as i32;
         let Begun { id: exchange, can_join } = self.with_exchanges(|exchanges| exchanges.begin(request));
-        self.counter.is_for(Some(exchange.0));
+        self.counter.set_exchange(Some(exchange.0));
         self.enter(|scope, functions| {
             let id = v8::Number::new(scope, exchange.0 as f64).into();
             let node = v8::Integer::new_from_unsigned(scope, node.0).into();
@@ -59,7 +59,7 @@ impl Isolate {
     /// Renders a page with `json` as its state. None if it cannot be rendered.
     pub(crate) fn render(&self, page: PageId, json: &str, status: StatusCode) -> Option<String> {
         let mut html = None;
-        self.counter.is_for(None);
+        self.counter.set_exchange(None);
         self.enter(|scope, functions| {
             let page = v8::Integer::new_from_unsigned(scope, page.0).into();
             let json = string(scope, json);

@@ -371,7 +371,7 @@ impl Isolate {
         }
         self.look_at_heap();
         self.actor_mail(cx);
-        self.counter.is_for(None);
+        self.counter.set_exchange(None);
         let polled = {
             let mut runtime = self.runtime.borrow_mut();
             let _running = self.counter.enter();
@@ -396,7 +396,7 @@ impl Isolate {
         if !self.state.borrow_mut().borrow_mut::<Running>().poll_mail(cx) {
             return;
         }
-        self.counter.is_for(None);
+        self.counter.set_exchange(None);
         self.enter(|scope, functions| {
             functions.call(scope, Function::ActorMail, &[]);
         });

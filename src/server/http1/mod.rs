@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{self, Poll};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::Body as _;
@@ -32,6 +32,7 @@ use super::TableEntry;
 use super::context::Context;
 use super::reply::{Reply, Upgrade};
 use super::service::{self, Replying};
+use crate::clock::unix_time;
 use crate::http::strict::RequestError;
 use crate::http::{Answer, AnswerBody, BodyError as AnswerError, BodyFailure, BodyFeed, ReceivedBody, spare};
 use crate::lines::tcp::{self, Chunk};
@@ -325,7 +326,7 @@ impl Http {
             length: body.size_hint().exact(),
         };
         let fields = parts.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
-        let second = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let second = unix_time().as_secs();
         let mut wire = self.wire.borrow_mut();
         let buffer = wire.output.buffer();
         buffers::shared(|shared| self.connection.respond(answer, fields, shared.date.at(second), buffer));

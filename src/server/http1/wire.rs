@@ -48,14 +48,14 @@ impl Wire {
 
     pub(super) fn hold(&mut self) {
         self.is_held = true;
-        self.monitor.held(true);
+        self.monitor.hold();
     }
 
     /// What is held can be sent. Returns whether something was.
     pub(super) fn release(&mut self) -> bool {
         let was_held = std::mem::replace(&mut self.is_held, false);
         if was_held {
-            self.monitor.held(false);
+            self.monitor.release();
         }
         was_held
     }

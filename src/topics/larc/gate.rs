@@ -119,7 +119,7 @@ impl Gate {
     }
 
     fn lock(&self) -> MutexGuard<'_, Questions> {
-        self.0.questions.lock().expect("a list does not panic")
+        self.0.questions.lock().expect("nothing panics while the list is locked")
     }
 }
 

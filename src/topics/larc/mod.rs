@@ -233,7 +233,7 @@ impl PageHub {
             Switch::On => true,
             Switch::Off => false,
             Switch::Auto => {
-                let mut looked = self.0.looked.lock().expect("to look does not panic");
+                let mut looked = self.0.looked.lock().expect("nothing panics while this is locked");
                 match *looked {
                     Some((at, found)) if found || at.elapsed() < LOOKS_AGAIN_AFTER => found,
                     _ => {
@@ -281,7 +281,7 @@ impl PageHub {
         }
         let keep = Keep { messages: KEPT, bytes: KEPT_BYTES, refuses: false };
         let settings = Settings { keep, ..turn.settings() };
-        let mut made = self.0.made.lock().expect("a list does not panic");
+        let mut made = self.0.made.lock().expect("nothing panics while the list is locked");
         made.topics.add(turn, name, settings)
     }
 
@@ -305,7 +305,7 @@ impl PageHub {
         let kept = match turn.exists(&name) {
             true => Ok(()),
             false => {
-                let mut made = self.0.made.lock().expect("a list does not panic");
+                let mut made = self.0.made.lock().expect("nothing panics while the list is locked");
                 made.documents.add(&mut turn, &name, settings)
             }
         };
@@ -423,7 +423,7 @@ pub(super) struct PageTurn<'a> {
 
 impl PageTurn<'_> {
     fn state(&mut self) -> &mut State {
-        self.state.as_mut().expect("it is taken by the drop")
+        self.state.as_mut().expect("only `drop` takes it")
     }
 
     fn set_waker(&mut self, id: PageId, waker: Arc<Notify>) {
@@ -439,7 +439,7 @@ impl Deref for PageTurn<'_> {
     type Target = Pages;
 
     fn deref(&self) -> &Pages {
-        &self.state.as_ref().expect("it is taken by the drop").pages
+        &self.state.as_ref().expect("only `drop` takes it").pages
     }
 }
 

@@ -93,7 +93,7 @@ impl Flow {
             while drops_oldest && !self.outbox.fits(cost, budget) && self.outbox.drop_oldest_message() {
                 counters.dropped += 1;
             }
-            // What is left is vital, or has a number and may have arrived.
+            // Only control frames and numbered frames are left; the client may have received the numbered ones.
             if !self.outbox.fits(cost, budget) {
                 if priority == Priority::State {
                     // Stale since above: the owner is asked for the state when there is room.
@@ -108,10 +108,10 @@ impl Flow {
         Enqueued::Queued
     }
 
-    /// Drops all frames that are not vital, because too many wait for a client that is away. Returns the number of the
+    /// Drops all frames except control frames, because too many wait for a client that is away. Returns the number of the
     /// last frame before them.
-    pub(super) fn outrun(&mut self, counters: &mut Counters) -> u64 {
-        counters.dropped += self.outbox.outrun() as u32;
+    pub(super) fn drop_all_but_control(&mut self, counters: &mut Counters) -> u64 {
+        counters.dropped += self.outbox.drop_all_but_control() as u32;
         self.freshness = Freshness::Stale;
         self.outbox.acknowledged()
     }

@@ -400,7 +400,7 @@ impl Line {
             Enqueued::Queued => self.wake_if_open(),
             Enqueued::Dropped => Outcome::Keep,
             Enqueued::Full if is_away => {
-                let last = self.flow.outrun(&mut self.counters);
+                let last = self.flow.drop_all_but_control(&mut self.counters);
                 if let Some(resume) = self.transport.resume_mut() {
                     resume.lost_after(last);
                 }

@@ -182,9 +182,9 @@ impl Outbox {
         *self = Outbox { base, keeps: self.keeps, ..Outbox::default() };
     }
 
-    /// Drops all frames that are not vital. Returns how many. Numbers are not used again: a vital frame that may have
-    /// arrived is sent once more, with another number.
-    pub(super) fn outrun(&mut self) -> usize {
+    /// Drops all frames except those of [`Priority::Control`]. Returns how many. Numbers are not used again: a control
+    /// frame that may have arrived is sent once more, with another number.
+    pub(super) fn drop_all_but_control(&mut self) -> usize {
         self.base += u64::from(self.numbered);
         (self.numbered, self.taken, self.taken_bytes) = (0, 0, 0);
         let before = self.frames.len();
@@ -340,7 +340,7 @@ mod tests {
         let mut outbox = outbox(true, &ABC);
         taken(&mut outbox);
         outbox.push(QueuedFrame::new(Priority::Control, "done"));
-        assert_eq!(outbox.outrun(), 3);
+        assert_eq!(outbox.drop_all_but_control(), 3);
         assert_eq!(outbox.rewind(1), Ok(false));
         assert_eq!(taken(&mut outbox), ["4 done"]);
     }

@@ -115,7 +115,7 @@ impl Rescue {
     }
 
     /// Sets whether waiting microtasks are kept from now on.
-    pub(super) fn is_wanted(&self, is_wanted: bool) {
+    pub(super) fn set_wanted(&self, is_wanted: bool) {
         self.is_wanted.store(is_wanted, Ordering::Relaxed);
     }
 }

@@ -135,7 +135,7 @@ impl Terminator {
     /// Sets whether the microtasks that wait behind a terminated one are kept from now on.
     pub(in crate::script) fn keep_microtasks(&self, keeps: bool) {
         if let Some(rescue) = &self.probe.inside.rescue {
-            rescue.is_wanted(keeps);
+            rescue.set_wanted(keeps);
         }
     }
 

@@ -27,10 +27,10 @@ use liveline_proto::{Close, CloseCode};
 /// An expression whose value is the list of the handlers.
 const HANDLERS: &str = include_str!("handlers.js");
 
-/// How often an isolate that waits for its code answers [`AGAIN`].
+/// How often an isolate that waits for its code answers [`PAGE_VIEW`].
 const TIMES: usize = 3;
 
-/// How often the event loop is polled for a request. The last one that a handler here needs is the tenth.
+/// How often the event loop is polled for a request. The slowest handler here needs ten times.
 const TURNS: usize = 50;
 
 /// The page of the rehearsal; no site has as many.
@@ -86,12 +86,14 @@ const STREAM: &[(&str, &str)] = &[("accept", "text/event-stream")];
 const LIVE: &[(&str, &str)] = &[("x-accept-live", "*")];
 const SOCKET: &[(&str, &str)] = &[("connection", "upgrade"), ("upgrade", "websocket")];
 
-/// In an order that need not be kept.
+/// A page in a browser, whose way most requests take.
+const PAGE_VIEW: Rehearsed = Rehearsed::get(3, BROWSER);
+
 const REQUESTS: &[Rehearsed] = &[
     Rehearsed::get(0, PROGRAM),
     Rehearsed::get(1, PROGRAM),
     Rehearsed::get(2, PROGRAM),
-    Rehearsed::get(3, BROWSER),
+    PAGE_VIEW,
     Rehearsed::get(4, PROGRAM),
     Rehearsed::get(5, BROWSER),
     Rehearsed::post(6, r#"{"body":[1,2]}"#),
@@ -106,9 +108,6 @@ const REQUESTS: &[Rehearsed] = &[
     // The node of the path that goes on with next().
     Rehearsed::get(17, PROGRAM),
 ];
-
-/// The one whose way most requests take.
-const AGAIN: &Rehearsed = &REQUESTS[3];
 
 impl Isolate {
     /// Answers the requests. `events`: what arrives for the lines that they open.
@@ -131,7 +130,7 @@ impl Isolate {
         self.begin_rehearsal()?;
         for _ in 0..TIMES {
             let (Dispatched::Answered(id, _) | Dispatched::Waiting(id, _) | Dispatched::Lost(id)) =
-                self.dispatch(AGAIN.call(), NodeId(AGAIN.node));
+                self.dispatch(PAGE_VIEW.call(), NodeId(PAGE_VIEW.node));
             self.end(id, &Close::from(CloseCode::GoingAway));
             self.turn_ended();
         }
