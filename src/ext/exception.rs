@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use deno_core::error::JsError;
+use deno_core::error::{JsError, JsStackFrame};
 use deno_core::{ModuleSpecifier, v8};
 use liveline_compiler::{Cause, Diagnostic, Place};
 
@@ -193,17 +193,16 @@ fn frames_of(error: &JsError) -> Frames {
     if !written.is_empty() {
         return written;
     }
-    let frames = error.frames.iter().filter_map(|frame| {
-        let name = frame.file_name.as_deref()?;
-        if name.starts_with("ext:") || name.starts_with("liveline:") {
-            return None;
-        }
-        let file = file_of(name)?;
-        let line = usize::try_from(frame.line_number?).ok()?;
-        let column = usize::try_from(frame.column_number.unwrap_or(1)).ok()?;
-        Some((frame.function_name.clone(), Place { file, line, column }))
-    });
-    frames.collect()
+    let frames = error.frames.iter();
+    frames.filter_map(|frame| Some((frame.function_name.clone(), place_of_frame(frame)?))).collect()
+}
+
+/// The place of a frame in a file; `None` for the host's own JavaScript.
+pub(crate) fn place_of_frame(frame: &JsStackFrame) -> Option<Place> {
+    let file = file_of(frame.file_name.as_deref()?)?;
+    let line = usize::try_from(frame.line_number?).ok()?;
+    let column = usize::try_from(frame.column_number.unwrap_or(1)).ok()?;
+    Some(Place { file, line, column })
 }
 
 /// The causes of an error, the nearest first.

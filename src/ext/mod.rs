@@ -56,7 +56,7 @@ pub(crate) use bodies::{Bodies, BodyLimits, Held};
 pub(crate) use dispatch::{FileAnswer, Route, Site};
 pub(crate) use environment::{Environment, EnvironmentFiles, Variables};
 pub(crate) use errors::OpError;
-pub(crate) use exception::{from_exception, from_js_error};
+pub(crate) use exception::{from_exception, from_js_error, place_of_frame};
 pub(crate) use exchange::{Begun, Call, Ended, Exchanges, Mode, Services, Unanswered};
 pub(crate) use log::current_exchange;
 pub(crate) use memory::Memory;

@@ -536,3 +536,20 @@ fn a_level_of_the_log_that_does_not_exist_is_refused() {
     let failed = site.run("serve");
     assert!(failed.stderr.contains("`loud` is no level: error, warn, info"), "{}", failed.stderr);
 }
+
+#[test]
+fn a_loop_is_shown_where_it_was_stopped() {
+    let handler = "interface Job { done: boolean }\n\nfunction work(job: Job) {\n  while (!job.done) {\n    job.done = false;\n  }\n}\n\nexport default () => work({ done: false });\n";
+    let host = Site::new().file("handler.ts", handler).arg("--cpu-timeout=100ms").dev();
+    let answer = host.get("/");
+    assert_eq!(answer.status, 500);
+    let text = answer.text();
+    let is_there = (4..=6).any(|line| text.contains(&format!("handler.ts:{line}:")));
+    assert!(text.contains("without yielding and was stopped") && is_there, "{text}");
+
+    // Nothing of the handlers runs to find the place.
+    let evil = "Error.prepareStackTrace = () => { for (;;); };\nexport default () => { for (;;); };";
+    let host = Site::new().file("handler.js", evil).arg("--cpu-timeout=100ms").dev();
+    assert!(host.get("/").text().contains("handler.js:2:"));
+    assert_eq!(host.get("/").status, 500);
+}

@@ -78,11 +78,11 @@ impl Terminator {
         left
     }
 
-    pub(in crate::script) fn take_context(
+    pub(in crate::script) fn take_stopped(
         &self,
         left: v8::Global<v8::Value>,
-    ) -> Option<v8::Global<v8::Value>> {
-        Some(left)
+    ) -> (Option<v8::Global<v8::Value>>, Option<v8::Global<v8::Value>>) {
+        (Some(left), None)
     }
 
     pub(in crate::script) fn keep_microtasks(&self, _keeps: bool) {}

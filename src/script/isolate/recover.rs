@@ -3,13 +3,14 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use deno_core::error::JsStackFrame;
 use deno_core::{JsRuntime, v8};
 
 use super::Isolate;
 use super::functions::Function;
-use crate::ext::{Memory, Streams, current_exchange};
+use crate::ext::{Memory, Streams, current_exchange, place_of_frame};
 use crate::script::watchdog::{LOADING_LIMITS, TerminationReason};
-use liveline_compiler::Diagnostic;
+use liveline_compiler::{Diagnostic, Place};
 use liveline_proto::ExchangeId;
 
 /// The bytes that an isolate at its heap limit may still allocate until it has stopped; without them V8 would end the
@@ -39,10 +40,11 @@ impl Isolate {
             scope.set_continuation_preserved_embedder_data(undefined);
             (left, context)
         };
-        let context = self.terminator.take_context(context);
+        let (context, error) = self.terminator.take_stopped(context);
+        let place = error.and_then(|error| self.place_of(&error));
         let culprit = self.terminator.take_culprit(left.map(|exchange| exchange.0)).map(ExchangeId);
         self.count_strike(culprit);
-        let why = Diagnostic::new(self.describe_termination(reason));
+        let why = Diagnostic { place, ..Diagnostic::new(self.describe_termination(reason)) };
         let object = culprit.and_then(|exchange| self.with_exchanges(|exchanges| exchanges.object(exchange)));
         match culprit {
             Some(exchange) => {
@@ -66,6 +68,15 @@ impl Isolate {
         });
         self.microtasks.give_back();
         self.wake();
+    }
+
+    /// Where an error was made. No code of handlers runs for that, because it might not end, either.
+    fn place_of(&self, error: &v8::Global<v8::Value>) -> Option<Place> {
+        let mut runtime = self.runtime.borrow_mut();
+        deno_core::scope!(scope, &mut *runtime);
+        let error = v8::Local::new(scope, error);
+        let message = v8::Exception::create_message(scope, error);
+        place_of_frame(&JsStackFrame::from_v8_message(scope, message)?)
     }
 
     /// Code of a terminated exchange may go on in microtasks. If that does not end, the microtasks are dropped.

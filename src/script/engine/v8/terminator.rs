@@ -47,8 +47,15 @@ struct Inside {
     memory: Memory,
     /// None if the words of this V8's microtask queue have another meaning.
     rescue: Option<Rescue>,
-    /// The async context of the code that was terminated last.
-    stopped: RefCell<Option<v8::Global<v8::Value>>>,
+    stopped: RefCell<Option<Stopped>>,
+}
+
+/// What an interrupt found of the code that it terminated.
+struct Stopped {
+    /// Its async context.
+    context: v8::Global<v8::Value>,
+    /// An error that was made where the code ran, of which the place is read later. None where the heap is full.
+    error: Option<v8::Global<v8::Value>>,
 }
 
 // SAFETY: it is used only on the isolate's thread: it is made there, and interrupts use it there. It is dropped there
@@ -123,13 +130,16 @@ impl Terminator {
         self.probe.culprit.swap(0, Ordering::Relaxed).checked_sub(1)
     }
 
-    /// The async context of the code that was terminated last, as the interrupt found it; undefined where it had none.
-    /// Call it only on the isolate's own thread.
-    pub(in crate::script) fn take_context(
+    /// The async context of the code that was terminated last, as the interrupt found it, which is undefined where it had
+    /// none; and an error that was made where the code ran. Call it only on the isolate's own thread.
+    pub(in crate::script) fn take_stopped(
         &self,
         _left: v8::Global<v8::Value>,
-    ) -> Option<v8::Global<v8::Value>> {
-        self.probe.inside.stopped.take()
+    ) -> (Option<v8::Global<v8::Value>>, Option<v8::Global<v8::Value>>) {
+        match self.probe.inside.stopped.take() {
+            Some(Stopped { context, error }) => (Some(context), error),
+            None => (None, None),
+        }
     }
 
     /// Sets whether the microtasks that wait behind a terminated one are kept from now on.
@@ -178,7 +188,7 @@ unsafe extern "C" fn interrupt(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_vo
     let Some(reason) = probe.verdict(&counter, running) else { return };
     counter.terminated(reason);
     probe.culprit.store(running, Ordering::Relaxed);
-    probe.inside.stopped.replace(Some(context_of(&mut isolate, &probe.inside.context)));
+    probe.inside.stopped.replace(Some(Stopped::of(&mut isolate, &probe.inside.context, reason)));
     if let Some(rescue) = &probe.inside.rescue {
         // SAFETY: this is an interrupt, and the termination follows.
         unsafe { rescue.set_aside() };
@@ -186,11 +196,23 @@ unsafe extern "C" fn interrupt(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_vo
     isolate.terminate_execution();
 }
 
-/// The async context of the code that runs.
-fn context_of(isolate: &mut v8::Isolate, context: &v8::Global<v8::Context>) -> v8::Global<v8::Value> {
-    v8::scope!(let scope, isolate);
-    let context = v8::Local::new(scope, context);
-    let scope = &mut v8::ContextScope::new(scope, context);
-    let data = scope.get_continuation_preserved_embedder_data();
-    v8::Global::new(scope, data)
+impl Stopped {
+    /// Of the code that runs.
+    fn of(
+        isolate: &mut v8::Isolate,
+        context: &v8::Global<v8::Context>,
+        reason: TerminationReason,
+    ) -> Stopped {
+        v8::scope!(let scope, isolate);
+        let context = v8::Local::new(scope, context);
+        let scope = &mut v8::ContextScope::new(scope, context);
+        let data = scope.get_continuation_preserved_embedder_data();
+        // A full heap has no room for an error.
+        let error = (reason == TerminationReason::Cpu).then(|| {
+            let message = v8::String::empty(scope);
+            let error = v8::Exception::error(scope, message);
+            v8::Global::new(scope, error)
+        });
+        Stopped { context: v8::Global::new(scope, data), error }
+    }
 }
