@@ -14,6 +14,10 @@ const DENO: &str =
 ///
 /// A script that is one function expression becomes a function body that returns the value of its call; a module stays
 /// a module. Both get the object `Deno` of the host's internals if they name it.
+///
+/// # Errors
+///
+/// The message of the parser, with the line and column of the syntax error, or the message of the compiler.
 pub fn compile(name: &str, source: String) -> Result<String, String> {
     let parsed = deno_ast::parse_module(ParseParams {
         specifier: ModuleSpecifier::parse(&format!("ext:{name}")).map_err(|error| error.to_string())?,

@@ -121,6 +121,14 @@ pub const EXTENSIONS: [&str; 8] = ["js", "mjs", "cjs", "ts", "mts", "cts", "jsx"
 
 /// Parses a module of a package that declares the kind of its files. A file of JSON has no imports and exports; a
 /// CommonJS module has those that its text shows.
+///
+/// # Errors
+///
+/// A [`Diagnostic`]:
+///
+/// - if the extension of `path` is neither `json` nor one of [`EXTENSIONS`];
+/// - with line and column, for a syntax error, or for a live function that cannot be compiled;
+/// - if `path` is not absolute.
 pub fn read(path: &Path, source: &str, declared: Declared) -> Result<Facts, Diagnostic> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if extension == "json" {

@@ -18,6 +18,8 @@
 //! | [`common_js`] | which files are CommonJS modules, and what they export |
 //! | [`Diagnostic`] | an error with its place, source line, stack and help |
 
+#![warn(clippy::missing_errors_doc)]
+
 mod awaits;
 pub mod builtin;
 pub mod classic;

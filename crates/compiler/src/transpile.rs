@@ -79,6 +79,14 @@ fn is_needed(path: &Path) -> bool {
 
 /// The JavaScript of a file with this text. A file that is plain JavaScript is not parsed, and `options` is called for
 /// other files only.
+///
+/// # Errors
+///
+/// The [`Diagnostic`] of `options`, or one:
+///
+/// - with line and column, for a syntax error, for a live function that cannot be compiled, or for JSX where neither
+///   `options` nor the file names a package that makes elements;
+/// - without a place, if `path` is not absolute, or if the compiler fails otherwise.
 pub fn script(
     path: &Path,
     source: String,
@@ -95,6 +103,10 @@ pub fn script(
 
 /// Like [`script`], for dialects that have JSX in plain files of JavaScript, too: such a file is compiled if JSX is in
 /// it. Most texts are not parsed, because they have neither `</` nor `/>`.
+///
+/// # Errors
+///
+/// As [`script`].
 pub fn script_or_jsx(
     path: &Path,
     source: String,
@@ -167,6 +179,10 @@ fn transpile(
 
 /// The modules that a JavaScript module imports, in the order of its code. `import()` of an expression is not among
 /// them.
+///
+/// # Errors
+///
+/// A [`Diagnostic`] with line and column for a syntax error, or without a place if `path` is not absolute.
 pub fn imports(path: &Path, code: &str) -> Result<Vec<Import>, Diagnostic> {
     let parsed = parse(path, code.to_owned(), MediaType::JavaScript, |module, _| module)?;
     let start = parsed.text_info_lazy().range().start;
@@ -263,6 +279,11 @@ fn read(path: &Path, source: String) -> Result<ParsedSource, Diagnostic> {
 }
 
 /// The syntax tree of a module whose live keywords are left out, or its syntax error.
+///
+/// # Errors
+///
+/// A [`Diagnostic`] with line and column for a syntax error or for a live function that cannot be compiled, or without
+/// a place if `path` is not absolute.
 pub fn readable(path: &Path, source: &str) -> Result<ParsedSource, Diagnostic> {
     let found = live::find(source);
     if !found.any() {

@@ -83,7 +83,7 @@ pub enum Input<B> {
     Message(QueuedFrame),
     /// The handler entered a channel for its client.
     Enter,
-    /// The handler left one of them.
+    /// The handler left one of its client's channels.
     Leave,
     /// The state before was the last one.
     Done,
@@ -171,6 +171,18 @@ impl<B> Exchange<B> {
     }
 
     /// Processes one input. An input that returns an error changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// - [`ExchangeError::Ended`]: the exchange is over, and the input is none of those that only end something
+    ///   (`TurnEnded`, `Settle`, `Gone`, `Leave`, `Release`, `Returned`, `Failed`). Also a frame or a message between
+    ///   [`Effect::Open`] and [`Exchange::opened`], and a frame, a message, `Enter` or `Hold` after an HTTP answer that
+    ///   nothing follows.
+    /// - [`ExchangeError::ResponseDone`]: an answer or a frame after the last state of the response. A client with
+    ///   [`Reach::Final`] has not received an answer that is held, so that another answer still replaces it.
+    /// - [`ExchangeError::NotFirst`]: an answer after something was sent (with [`Reach::Final`]: after the HTTP answer
+    ///   was decided), or `Upgrade` after something was sent.
+    /// - [`ExchangeError::TooManyChannels`]: `Enter` while the client is in 64 channels.
     pub fn handle(&mut self, input: Input<B>) -> Result<Effect<B>, ExchangeError> {
         if matches!(self.stage, Stage::Ended) {
             return match input {

@@ -29,7 +29,7 @@
 //! `{"message": payload, ".wq": {"type", "eventID", …}}`.
 
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
+#![warn(missing_docs, clippy::missing_errors_doc)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test has to begin at some time"))]
 
 pub mod actor;

@@ -51,6 +51,13 @@ pub enum FormError {
 use FormError::Malformed;
 
 /// Parses a whole form of at most `most` parts.
+///
+/// # Errors
+///
+/// - [`FormError::Malformed`]: the boundary is empty or does not occur, a part has no end, or the head of a part has a
+///   line without a colon, a bare line break, or no `Content-Disposition` of the form `form-data; name="..."`.
+/// - [`FormError::Parts`]: the form has more than `most` parts (see `--max-form-parts`).
+/// - [`FormError::Head`]: the head of a part has more than 16 KiB.
 pub fn parse(form: &[u8], boundary: &[u8], most: usize) -> Result<Vec<Part>, FormError> {
     if boundary.is_empty() {
         return Err(Malformed("its boundary is empty"));

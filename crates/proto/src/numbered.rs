@@ -22,6 +22,10 @@ pub struct NotNumbered;
 
 impl<'a> Numbered<'a> {
     /// Parses a text frame: `<number> <envelope>`, or `a<number>`.
+    ///
+    /// # Errors
+    ///
+    /// `NotNumbered` if the text has neither form, or the number has more than 15 digits.
     pub fn read(text: &'a str) -> Result<Numbered<'a>, NotNumbered> {
         if let Some(number) = text.strip_prefix('a') {
             return Ok(Numbered::Ack(decimal(number)?));

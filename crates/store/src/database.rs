@@ -81,6 +81,13 @@ struct OpenTransaction {
 
 impl Database {
     /// Opens a file, made if there is none, or a new database in memory.
+    ///
+    /// # Errors
+    ///
+    /// - `SQLITE_CANTOPEN`: the file cannot be opened or created, or no thread could start.
+    /// - `SQLITE_NOTADB`, `SQLITE_CORRUPT`: the file is no database, or a damaged one.
+    /// - `SQLITE_BUSY`: another connection has locked the file for 5 seconds.
+    /// - Any other code that SQLite reports, such as `SQLITE_READONLY` or `SQLITE_IOERR`.
     pub fn open(path: Option<&Path>, results: &ResultBudget) -> Result<Database, SqlError> {
         Database::open_with(path, results, |_| Ok(())).map(|(database, ())| database)
     }
@@ -124,16 +131,52 @@ impl Database {
     }
 
     /// Runs one statement. Waits while a transaction is open.
+    ///
+    /// # Errors
+    ///
+    /// - `SQLITE_BUSY`: 10,000 tasks wait for the database's thread, or another connection has locked the file for 5
+    ///   seconds.
+    /// - `SQLITE_INTERRUPT`: the statement ran for 5 seconds and was stopped.
+    /// - `SQLITE_TOOBIG`: the result, one of its values or a value that is stored takes more bytes than
+    ///   [`ResultBudget::most`] (`--max-result`). A statement that writes and returns rows has written nothing then.
+    /// - `SQLITE_NOMEM`: all results of the process together would take more bytes than [`ResultBudget::budget`], which
+    ///   is eight times `--max-result`.
+    /// - `SQLITE_RANGE`: there are more or fewer values than parameters, a name of `params` is not in the statement or
+    ///   the other way round, or names were given for a statement with `?`.
+    /// - `SQLITE_MISUSE`: `sql` holds no statement, several statements or a NUL character.
+    /// - `SQLITE_AUTH`: the statement begins or ends a transaction, sets a savepoint outside of a [`Transaction`], or
+    ///   reaches another file (`ATTACH`, `VACUUM INTO`).
+    /// - `SQLITE_CONSTRAINT` and codes that begin with it, such as `SQLITE_CONSTRAINT_UNIQUE`: the statement violates a
+    ///   constraint.
+    /// - `SQLITE_ABORT`: the database's thread has ended.
+    /// - Any other code that SQLite reports: `SQLITE_ERROR` for SQL that it cannot compile, `SQLITE_FULL` for a full
+    ///   disk, `SQLITE_IOERR`.
     pub async fn run(&self, sql: String, params: Params) -> Result<Outcome, SqlError> {
         self.ask(When::NoTransaction, move |thread| thread.connection.run(&sql, &params)).await
     }
 
     /// Runs any number of statements, without parameters and results. Waits while a transaction is open.
+    ///
+    /// # Errors
+    ///
+    /// The codes of [`Database::run`] except `SQLITE_RANGE`, with the differences below. What the statements before the
+    /// failed one have written stays.
+    ///
+    /// - `SQLITE_INTERRUPT`: all statements together ran for 5 seconds.
+    /// - `SQLITE_TOOBIG`: a value is larger than [`ResultBudget::most`]; rows are not kept and count for nothing.
+    /// - `SQLITE_MISUSE`: a statement has parameters, or `sql` holds a NUL character.
     pub async fn exec(&self, sql: String) -> Result<(), SqlError> {
         self.ask(When::NoTransaction, move |thread| thread.connection.exec(&sql)).await
     }
 
     /// Begins a transaction. Waits while another one is open.
+    ///
+    /// # Errors
+    ///
+    /// - `SQLITE_BUSY`: 10,000 tasks wait for the database's thread, or another connection has locked the file for 5
+    ///   seconds.
+    /// - `SQLITE_ABORT`: the database's thread has ended.
+    /// - Any other code that SQLite reports, such as `SQLITE_READONLY` or `SQLITE_IOERR`.
     pub async fn begin(&self) -> Result<Transaction, SqlError> {
         let database = self.clone();
         self.ask(When::NoTransaction, move |thread| {
@@ -147,6 +190,10 @@ impl Database {
     }
 
     /// Subscribes to a query; also returns its first result. Waits while a transaction is open.
+    ///
+    /// # Errors
+    ///
+    /// The codes of [`Database::run`]; also `SQLITE_MISUSE` if the statement writes.
     pub async fn follow(&self, sql: String, params: Params) -> Result<(Follower, Arc<ResultSet>), SqlError> {
         let database = self.clone();
         self.ask(When::NoTransaction, move |thread| {
@@ -179,17 +226,34 @@ impl Database {
 
 impl Transaction {
     /// Runs one statement in the transaction.
+    ///
+    /// # Errors
+    ///
+    /// The codes of [`Database::run`], and `SQLITE_ABORT` if the transaction is over: it was committed, it was rolled
+    /// back after 5 seconds without a statement, or an earlier error has rolled it back, as SQLite does for
+    /// `SQLITE_FULL`, `SQLITE_IOERR` and the `SQLITE_INTERRUPT` of a statement that writes.
     pub async fn run(&self, sql: String, params: Params) -> Result<Outcome, SqlError> {
         let when = When::Transaction(self.id);
         self.database.ask(when, move |thread| thread.connection.run(&sql, &params)).await
     }
 
     /// Runs any number of statements in the transaction.
+    ///
+    /// # Errors
+    ///
+    /// The codes of [`Database::exec`], and `SQLITE_ABORT` as for [`Transaction::run`].
     pub async fn exec(&self, sql: String) -> Result<(), SqlError> {
         self.database.ask(When::Transaction(self.id), move |thread| thread.connection.exec(&sql)).await
     }
 
     /// Commits the transaction. Where that fails it is rolled back.
+    ///
+    /// # Errors
+    ///
+    /// - `SQLITE_ABORT`: the transaction is over, as for [`Transaction::run`], or the database's thread has ended.
+    /// - `SQLITE_BUSY`: 10,000 tasks wait for the database's thread.
+    /// - `SQLITE_CONSTRAINT_FOREIGNKEY`: a deferred foreign key is violated.
+    /// - Any other code that SQLite reports, such as `SQLITE_FULL` or `SQLITE_IOERR`.
     pub async fn commit(&self) -> Result<(), SqlError> {
         self.database
             .ask(When::Transaction(self.id), |thread| {
@@ -215,8 +279,16 @@ impl Drop for Transaction {
 }
 
 impl Follower {
-    /// Waits for the next change. Commits before this call and after the last change are in it. Call it again only when
-    /// it has resolved.
+    /// Waits for the next change. It includes what was committed since the last change, also before this call. Call
+    /// this again only when the result is there.
+    ///
+    /// # Errors
+    ///
+    /// - The codes of [`Database::run`] for the query, which runs again after a commit: for example `SQLITE_ERROR`
+    ///   because its table was dropped, or `SQLITE_TOOBIG` because its result has grown. The next call runs the query
+    ///   once more.
+    /// - `SQLITE_ABORT`: the follower was dropped, this was called again before the result was there, or the database's
+    ///   thread has ended.
     pub fn next(&self) -> impl Future<Output = Result<Arc<Change>, SqlError>> + use<> {
         let (waiting, change) = oneshot::channel();
         let id = self.id;

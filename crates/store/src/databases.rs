@@ -41,6 +41,10 @@ impl Databases {
     }
 
     /// The default database. It is opened by the first call and stays open.
+    ///
+    /// # Errors
+    ///
+    /// The codes of [`Database::open`] if the file cannot be opened; the next call tries again.
     pub fn default(&self) -> Result<Database, SqlError> {
         let mut default = lock(&self.0.default);
         if let Some(database) = &*default {
@@ -59,8 +63,13 @@ impl Databases {
     }
 
     /// The database of a file inside the project, or for `:memory:` a new one in memory. Every call for the same file
-    /// returns the same database, which closes when the last caller drops it. Fails with `SQLITE_CANTOPEN` for a
-    /// path out of the project or into the folder of static files.
+    /// returns the same database, which closes when the last caller drops it.
+    ///
+    /// # Errors
+    ///
+    /// - `SQLITE_CANTOPEN`: the path is absolute or has `..`, its name has no extension, its folder does not exist, or
+    ///   the file, symbolic links resolved, lies outside of [`Location::root`] or in [`Location::public`].
+    /// - The codes of [`Database::open`] if the file cannot be opened.
     pub fn open(&self, path: &str) -> Result<Arc<Database>, SqlError> {
         if path == ":memory:" {
             return Ok(Arc::new(Database::open(None, &self.0.results)?));

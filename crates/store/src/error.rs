@@ -21,7 +21,7 @@ pub struct SqlError {
 }
 
 impl SqlError {
-    /// An error that no statement is known of.
+    /// An error without a statement.
     pub fn new(code: &'static str, message: impl Into<String>) -> SqlError {
         SqlError { code, message: message.into(), sql: None, offset: None }
     }

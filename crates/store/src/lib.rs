@@ -21,7 +21,7 @@
 //! **Invariants:** a statement runs on its database's thread and no longer than the limit, so no other thread waits
 //! for SQLite. A live query runs again only after a follower has received the result before.
 
-#![warn(missing_docs)]
+#![warn(missing_docs, clippy::missing_errors_doc)]
 
 pub mod actor;
 pub mod bindings;

@@ -178,7 +178,7 @@ impl LiveQuery {
     }
 
     /// The query cannot run, for example because its table was dropped: sends the error to the waiting followers. The
-    /// query is tried again after the next commit.
+    /// query stays stale, so that it runs again when the next follower waits.
     fn fail(&mut self, error: &SqlError) {
         for waiting in self.followers.values_mut().filter_map(|following| following.waiting.take()) {
             let _ = waiting.send(Err(error.clone()));

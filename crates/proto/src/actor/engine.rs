@@ -119,9 +119,9 @@ pub enum Stop<R> {
 /// Why an event is not handled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused<R> {
-    /// [`ActorLimits::mailbox`].
+    /// As many events of the actor wait as [`ActorLimits::mailbox`] allows.
     MailboxFull,
-    /// [`ActorLimits::alive`].
+    /// As many instances exist as [`ActorLimits::alive`] allows, and none of them is idle.
     TooMany,
     /// No isolate runs classes of actors.
     NoOwner,
@@ -325,6 +325,15 @@ impl<E, O, R: Clone> Actors<E, O, R> {
     }
 
     /// Sends an event to an actor, which is started if need be.
+    ///
+    /// # Errors
+    ///
+    /// The content and why it is not accepted:
+    ///
+    /// - [`Refused::MailboxFull`]: [`ActorLimits::mailbox`] events of the actor wait already.
+    /// - [`Refused::NoOwner`]: the actor has no instance, and no isolate can start one.
+    /// - [`Refused::TooMany`]: the actor has no instance, [`ActorLimits::alive`] instances exist, and none of them is
+    ///   idle.
     pub fn send(&mut self, id: &ActorId, content: E) -> Result<(), Rejected<E, R>> {
         let index = match self.by_id.get(id) {
             Some(index) => *index,
@@ -333,7 +342,15 @@ impl<E, O, R: Clone> Actors<E, O, R> {
         self.enqueue(index, Kind::Plain, Some(content)).map_err(rejected)
     }
 
-    /// Sends an event to one instance. Should that end before, the event is refused.
+    /// Sends an event to one instance. If the instance ends before it has taken the event, the engine returns
+    /// [`Effect::Refuse`].
+    ///
+    /// # Errors
+    ///
+    /// The content and why it is not accepted:
+    ///
+    /// - [`Refused::Gone`]: the instance has ended.
+    /// - [`Refused::MailboxFull`]: [`ActorLimits::mailbox`] events of the actor wait already.
     pub fn send_to(&mut self, instance: Instance, content: E) -> Result<(), Rejected<E, R>> {
         match self.live(instance) {
             Some(_) => self.enqueue(instance.index(), Kind::Bound, Some(content)).map_err(rejected),

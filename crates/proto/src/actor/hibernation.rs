@@ -11,6 +11,15 @@ use super::{ActorId, Actors, AutoResponse, Effect, Instance, Refused, Rejected, 
 
 impl<E, O, R: Clone> Actors<E, O, R> {
     /// The instance accepts a socket, which is kept while the actor hibernates.
+    ///
+    /// # Errors
+    ///
+    /// - [`SocketError::Gone`]: the instance has ended.
+    /// - [`SocketError::Accepted`]: an actor keeps the socket already.
+    /// - [`SocketError::Sockets`]: the actor keeps [`ActorLimits::sockets`](super::ActorLimits::sockets) sockets.
+    /// - [`SocketError::Tags`]: there are more tags than [`ActorLimits::tags`](super::ActorLimits::tags).
+    /// - [`SocketError::Tag`]: a tag has more UTF-16 units than
+    ///   [`ActorLimits::tag_length`](super::ActorLimits::tag_length).
     pub fn accept_socket(
         &mut self,
         instance: Instance,
@@ -79,10 +88,20 @@ impl<E, O, R: Clone> Actors<E, O, R> {
         self.sockets.get(&socket)?.answered
     }
 
-    /// The other side of a kept socket has sent a message; `text` is what it contains where it is a text. Where it
-    /// `is_paced`, the other side waits until enough of its messages are handled, so that these may exceed
-    /// [`ActorLimits::mailbox`](super::ActorLimits::mailbox). Returns the content where the message is answered without
-    /// JavaScript.
+    /// The other side of a kept socket has sent a message; `text` is its content if it is a text message. With
+    /// `is_paced`, the driver reads no further messages from the other side until enough are handled, so that these may
+    /// exceed [`ActorLimits::mailbox`](super::ActorLimits::mailbox). Returns the content if the message is answered
+    /// without JavaScript.
+    ///
+    /// # Errors
+    ///
+    /// The content and why it is not accepted:
+    ///
+    /// - [`Refused::Gone`]: no actor keeps the socket.
+    /// - [`Refused::MailboxFull`]: [`ActorLimits::mailbox`](super::ActorLimits::mailbox) events of the actor wait
+    ///   already, and the message is not paced.
+    /// - [`Refused::NoOwner`], [`Refused::TooMany`]: the actor hibernates and cannot be started, as for
+    ///   [`Actors::send`].
     pub fn socket_message(
         &mut self,
         socket: SocketId,
@@ -105,8 +124,16 @@ impl<E, O, R: Clone> Actors<E, O, R> {
         self.enqueue(index, Kind::Message { is_paced }, Some(content)).map(|()| None).map_err(rejected)
     }
 
-    /// A kept socket has closed or failed. The actor keeps it until it has handled this event. Where it cannot be
-    /// enqueued the socket is forgotten at once.
+    /// A kept socket has closed or failed. The actor keeps it until it has handled this event. If the event is not
+    /// accepted, the socket is forgotten at once.
+    ///
+    /// # Errors
+    ///
+    /// The content and why it is not accepted:
+    ///
+    /// - [`Refused::Gone`]: no actor keeps the socket.
+    /// - [`Refused::NoOwner`], [`Refused::TooMany`]: the actor hibernates and cannot be started, as for
+    ///   [`Actors::send`].
     pub fn socket_closed(&mut self, socket: SocketId, content: E) -> Result<(), Rejected<E, R>> {
         let Some(kept) = self.sockets.get(&socket) else {
             return Err(Rejected { content, why: Refused::Gone });

@@ -52,6 +52,10 @@ impl ActorId {
     }
 
     /// The actor of this class, its bytes as 64 hexadecimal digits.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidActorId`] if the text is not exactly 64 hexadecimal digits, in upper or lower case.
     pub fn parse(class: impl Into<Arc<str>>, text: &str) -> Result<ActorId, InvalidActorId> {
         let digits = text.as_bytes();
         if digits.len() != 64 {

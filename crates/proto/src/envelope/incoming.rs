@@ -41,6 +41,10 @@ pub enum DecodeError {
 }
 
 /// Decodes one text frame. JSON without an envelope is a bare `message`, which the protocol's own library sends, too.
+///
+/// # Errors
+///
+/// [`DecodeError::NotJson`] if the text is not JSON.
 pub fn decode(text: &str) -> Result<Incoming<'_>, DecodeError> {
     let Ok(wire) = serde_json::from_str::<Wire>(text) else {
         let payload = serde_json::from_str::<&RawValue>(text)?;

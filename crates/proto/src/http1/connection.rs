@@ -266,7 +266,12 @@ impl Connection {
         }
     }
 
-    /// Appends the end of the answer. On an error the connection has to be cut.
+    /// Appends the end of the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`ShortBody`] if the body has fewer bytes than the answer's `Content-Length`, with the number of missing bytes.
+    /// The caller has to cut the connection.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), ShortBody> {
         if let Writing::Body(encoder) = std::mem::replace(&mut self.writing, Writing::Idle) {
             encoder.end(out)?;

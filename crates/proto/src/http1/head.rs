@@ -40,7 +40,7 @@ pub enum HeadError {
         "A header is a line NAME: VALUE, without white space before the colon and without control characters."
     )]
     Field,
-    /// Some parsers end a line there and some do not.
+    /// A line ends with LF without CR, which some parsers accept and some do not.
     #[error("Lines of a head end with CR and LF.")]
     LineBreak,
     /// More bytes than [`HeadLimits::bytes`].
@@ -161,6 +161,18 @@ enum Codings {
 impl Head {
     /// Parses the head that `bytes` begin with. Returns its length, or `None` if it is not complete. Spans are parts of
     /// `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// No request can be read from the connection after an error. [`HeadError::status`] is the status of the answer.
+    ///
+    /// - [`HeadError::RequestLine`], [`HeadError::Version`]: the first line is not a method, a target and
+    ///   `HTTP/1.0` or `HTTP/1.1`.
+    /// - [`HeadError::Field`]: a line is not `NAME: VALUE`.
+    /// - [`HeadError::LineBreak`]: a line ends with LF without CR.
+    /// - [`HeadError::TooLarge`]: the head has no end within [`HeadLimits::bytes`] bytes.
+    /// - [`HeadError::TargetTooLong`]: the target has more bytes than [`HeadLimits::target`].
+    /// - [`HeadError::TooManyFields`]: there are more field lines than [`HeadLimits::fields`].
     pub fn parse(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, HeadError> {
         let within = bytes.get(..limits.bytes).unwrap_or(bytes);
         let parsed = self.walk(within, limits)?;

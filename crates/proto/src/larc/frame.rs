@@ -233,6 +233,16 @@ fn short(name: Option<Cow<'_, str>>) -> Result<Option<Cow<'_, str>>, FrameError>
 }
 
 /// Reads a frame: its format and what it asks for.
+///
+/// # Errors
+///
+/// - [`FrameError::NotAnObject`]: the text is not a JSON object.
+/// - [`FrameError::NoTopic`]: the object has neither a `type` nor a `topic` that is a text or a number and not empty.
+/// - [`FrameError::Reserved`]: only the host sends frames of this type, such as `collaborator-joined`.
+/// - [`FrameError::Lacks`]: a frame about a document has no `docId`, an update has no `content`, or a subscription has
+///   no `topics`.
+/// - [`FrameError::Long`]: the name of a document, the id or name of a user, or a status has more than 128 bytes.
+/// - [`FrameError::ManyTopics`]: one frame subscribes to more than 64 topics.
 pub fn read(text: &str) -> Result<(Wire, Request<'_>), FrameError> {
     if !text.trim_start().starts_with('{') {
         return Err(FrameError::NotAnObject("it does not begin with {".to_owned()));

@@ -179,7 +179,7 @@ impl Pages {
         self.send(out);
     }
 
-    /// A page is gone; `is_lost`: without a word, so that it may come back.
+    /// A page is gone. `is_lost`: its connection ended without notice, so that the page may connect again.
     pub fn disconnect(&mut self, id: PageId, is_lost: bool) {
         if self.pages.remove(&id).is_none() {
             return;
@@ -195,7 +195,14 @@ impl Pages {
         self.rooms.has(document)
     }
 
-    /// A page takes part in a document. `stored` is the document's text where nobody edits it yet.
+    /// A page takes part in a document. `stored` is the document's text where nobody edits it yet. A page that is not
+    /// connected is ignored.
+    ///
+    /// # Errors
+    ///
+    /// [`PageError::TooMany`] if as many documents are being edited as [`PageLimits::documents`] allows, the page edits
+    /// [`PageLimits::joined`] documents, or [`PageLimits::members`] pages edit this one. The page does not take part
+    /// then.
     pub fn join(
         &mut self,
         id: PageId,
@@ -217,7 +224,15 @@ impl Pages {
         self.send(out);
     }
 
-    /// A page has changed a document, and takes part in it from now on.
+    /// A page has changed a document, and takes part in it from now on. `stored` is the document's text where nobody
+    /// edits it yet. A page that is not connected is ignored.
+    ///
+    /// # Errors
+    ///
+    /// - [`PageError::TooMany`]: the page does not take part in the document and cannot join it, as for
+    ///   [`Pages::join`].
+    /// - [`PageError::Full`]: all documents together would have more bytes than [`PageLimits::bytes`]. The document is
+    ///   as it was, but the page takes part in it.
     pub fn update(
         &mut self,
         id: PageId,
@@ -246,7 +261,12 @@ impl Pages {
         self.send(out);
     }
 
-    /// The next frame for a page. An error: it was too slow, and has missed some.
+    /// The next frame for a page, if one waits.
+    ///
+    /// # Errors
+    ///
+    /// [`TooSlow`] once more frames than [`PageLimits::waiting`] have waited for the page: they were discarded, and so
+    /// are further ones until the page connects again.
     pub fn take(&mut self, id: PageId) -> Result<Option<Arc<Outgoing>>, TooSlow> {
         let Some(page) = self.pages.get_mut(&id) else { return Ok(None) };
         if page.is_overrun {
@@ -274,7 +294,7 @@ impl Pages {
         [self.rooms.next_deadline(), self.online.next_deadline()].into_iter().flatten().min()
     }
 
-    /// Does what was to be done at a time.
+    /// Does what is due at the time that [`Pages::at`] has set.
     pub fn tick(&mut self) {
         let mut out = Outbox::default();
         self.rooms.tick(self.now, &mut out);

@@ -149,6 +149,11 @@ impl Engine {
     // -- opening and joining -------------------------------------------------------------------------------------
 
     /// Opens a line for an exchange that goes live. Its client has [`Limits::join_window`] to join.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyLines`] if the visitor's session has [`Limits::lines_per_session`] lines, or the network of the
+    /// visitor's address [`Limits::lines_per_address`].
     pub fn open(&mut self, opening: Opening) -> Result<LineId, TooManyLines> {
         let Opening { owner, exchange, visitor, token } = opening;
         if !self.quota.admit(&visitor) {
@@ -166,7 +171,15 @@ impl Engine {
         Ok(id)
     }
 
-    /// A client joins the line that the token names. After an error the line is as it was.
+    /// A client joins the line that the token names.
+    ///
+    /// # Errors
+    ///
+    /// After an error the line is as it was.
+    ///
+    /// - [`JoinError::Unknown`]: the token names no line, or one that was joined already.
+    /// - [`JoinError::Origin`]: [`Limits::origins`] does not allow the origin of the caller's page.
+    /// - [`JoinError::Visitor`]: the caller is not the visitor whose request opened the line.
     pub fn join(
         &mut self,
         token: Token,
@@ -180,8 +193,16 @@ impl Engine {
         self.connect(id, |line, cx| Some(line.join(id, transport, cx)))
     }
 
-    /// A client resumes its line after a loss. `token` is that of its last welcome, `fresh` the one of its next, `after`
-    /// the number of the last frame that it has.
+    /// A client resumes its line after a loss. `token` is the one of the last welcome that the client received, `fresh`
+    /// the one of the welcome that it receives now, `after` the number of the last frame that it has.
+    ///
+    /// # Errors
+    ///
+    /// After an error the line is as it was.
+    ///
+    /// - [`JoinError::Unknown`]: the token names no line, or one whose frames are not numbered, or the line has sent no
+    ///   frame with the number `after`.
+    /// - [`JoinError::Origin`], [`JoinError::Visitor`]: as for [`Engine::join`].
     pub fn resume(
         &mut self,
         token: Token,
@@ -227,6 +248,13 @@ impl Engine {
     }
 
     /// The connection of a client that receives events and sends by POST, with the same token.
+    ///
+    /// # Errors
+    ///
+    /// - [`JoinError::Ended`]: the line ended less than [`Limits::close_grace`] ago.
+    /// - [`JoinError::Unknown`]: the token names no line, or one whose client did not join with
+    ///   [`TransportKind::Events`] and this token.
+    /// - [`JoinError::Origin`], [`JoinError::Visitor`]: as for [`Engine::join`].
     pub fn sender(&mut self, token: Token, caller: Caller<'_>) -> Result<Attachment, JoinError> {
         if self.recently_closed.visitor(&token).is_some_and(|known| known.is_same(caller.visitor))
             && self.allows(caller.origin, caller.host)
@@ -237,7 +265,12 @@ impl Engine {
         if line.sender_token() == Some(token) { Ok(line.attachment(id)) } else { Err(JoinError::Unknown) }
     }
 
-    /// Whether a client may use a token, which it does not spend.
+    /// Checks whether a client may use a token. The token can still be used afterwards.
+    ///
+    /// # Errors
+    ///
+    /// - [`JoinError::Unknown`]: the token names no line.
+    /// - [`JoinError::Origin`], [`JoinError::Visitor`]: as for [`Engine::join`].
     pub fn expects(&mut self, token: Token, caller: Caller<'_>) -> Result<(), JoinError> {
         self.claim(token, caller).map(drop)
     }

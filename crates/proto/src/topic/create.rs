@@ -59,6 +59,21 @@ struct Inherited {
 
 impl Topics {
     /// Creates a topic, or checks that it exists with the same properties.
+    ///
+    /// # Errors
+    ///
+    /// - [`TopicError::Exists`]: a topic of this name has another media type, lifetime, state or source, or was deleted
+    ///   while other topics continue it; or the source of a new topic was deleted.
+    /// - [`TopicError::Unknown`]: the source does not exist.
+    /// - [`TopicError::Gone`], [`TopicError::Beyond`]: [`ForkRequest::at`] is no position that the source keeps.
+    /// - [`TopicError::SubOffset`]: the message or batch of the source at the fork is shorter than
+    ///   [`ForkRequest::sub_offset`].
+    /// - [`TopicError::MediaType`]: the source has another media type than the one given.
+    /// - [`TopicError::TooLarge`]: the first messages have more bytes together than
+    ///   [`TopicLimits::message`](super::TopicLimits::message).
+    /// - [`TopicError::TooMany`]: there are [`TopicLimits::topics`](super::TopicLimits::topics) topics, and none can be
+    ///   removed to make room.
+    /// - The errors of [`Topics::publish`] for the first messages. The topic does not exist then.
     pub fn create(&mut self, name: &TopicName, create: Create<'_>) -> Result<Created, TopicError> {
         let existing = match self.existing(name) {
             Ok(key) => Some(key),

@@ -2,7 +2,7 @@
 
 use super::{InvalidName, Position};
 
-/// Why a call on a topic fails. Nothing has changed then.
+/// Why a call on a topic fails. No message was added and no setting was changed then.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum TopicError {
     /// The text is no name of a topic.

@@ -92,6 +92,11 @@ impl Topics {
     }
 
     /// Deletes a topic. While others continue it, its name stays in use.
+    ///
+    /// # Errors
+    ///
+    /// - [`TopicError::Unknown`]: there is no such topic.
+    /// - [`TopicError::Deleted`]: it was deleted before, and other topics continue it.
     pub fn delete(&mut self, name: &TopicName) -> Result<(), TopicError> {
         let key = self.existing(name)?;
         self.delete_key(key);

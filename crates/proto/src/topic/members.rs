@@ -5,7 +5,12 @@ use std::sync::Arc;
 use super::{PresenceChange, PresenceTimes, Publication, TopicError, TopicName, Topics};
 
 impl Topics {
-    /// A connection enters a topic for a member. Subscribers of [`TopicName::of_presence`] are informed.
+    /// A connection enters a topic for a member. A topic that does not exist is created. Subscribers of
+    /// [`TopicName::of_presence`] are informed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Topics::ensure`].
     pub fn enter(
         &mut self,
         name: &TopicName,

@@ -281,6 +281,11 @@ impl Topics {
     }
 
     /// What is known of a topic.
+    ///
+    /// # Errors
+    ///
+    /// - [`TopicError::Unknown`]: there is no such topic.
+    /// - [`TopicError::Deleted`]: it was deleted, and other topics continue it.
     pub fn info(&mut self, name: &TopicName) -> Result<Info, TopicError> {
         let key = self.existing(name)?;
         Ok(self.topics[key].info())
@@ -300,7 +305,7 @@ impl Topics {
         (message.id == id).then_some(message.shared_id)
     }
 
-    /// The names of topics that begin so.
+    /// The names of topics that begin with this text.
     pub fn names(&self, beginning: &str) -> Vec<TopicName> {
         self.by_name.keys().filter(|name| name.as_str().starts_with(beginning)).cloned().collect()
     }
@@ -322,11 +327,20 @@ impl Topics {
     }
 
     /// Creates a topic with the usual settings if there is none.
+    ///
+    /// # Errors
+    ///
+    /// - [`TopicError::Deleted`]: a topic of this name was deleted, and other topics continue it.
+    /// - [`TopicError::TooMany`]: there are [`TopicLimits::topics`] topics, and none can be removed to make room.
     pub fn ensure(&mut self, name: &TopicName) -> Result<(), TopicError> {
         self.existing_or_new(name).map(drop)
     }
 
     /// Sets how a topic behaves, and creates it if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Topics::ensure`].
     pub fn configure(&mut self, name: &TopicName, settings: Settings) -> Result<(), TopicError> {
         let key = self.existing_or_new(name)?;
         let topic = &mut self.topics[key];
@@ -347,7 +361,14 @@ impl Topics {
         self.settings
     }
 
-    /// Reads messages of about `bytes` bytes, of one at least.
+    /// Reads messages of about `bytes` bytes, and one at least if there is one.
+    ///
+    /// # Errors
+    ///
+    /// - [`TopicError::Unknown`], [`TopicError::Deleted`]: as for [`Topics::info`].
+    /// - [`TopicError::Gone`]: the messages after the position are not kept any more, or the position is of an earlier
+    ///   topic of this name.
+    /// - [`TopicError::Beyond`]: the position is after the newest message.
     pub fn read(&mut self, name: &TopicName, from: From, bytes: usize) -> Result<Read, TopicError> {
         let key = self.existing(name)?;
         let topic = &self.topics[key];

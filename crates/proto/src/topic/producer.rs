@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Millis, Position};
 
-/// Who publishes, and the how manieth of its publications it is.
+/// Who publishes, and the number of the publication.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Producer {
     /// Its name, the same when it starts again.

@@ -66,6 +66,10 @@ pub struct Published {
 }
 
 /// The messages of a JSON text: those of an array, or the one.
+///
+/// # Errors
+///
+/// [`TopicError::NotJson`] if the text is not JSON.
 pub fn json_entries(text: &Bytes) -> Result<Vec<Bytes>, TopicError> {
     let not_json = |error: serde_json::Error| TopicError::NotJson(error.to_string());
     let is_array = text.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
@@ -77,7 +81,32 @@ pub fn json_entries(text: &Bytes) -> Result<Vec<Bytes>, TopicError> {
 }
 
 impl Topics {
-    /// Publishes messages, and creates the topic if there is none.
+    /// Publishes messages, and creates the topic if there is none. A publication that was published before, by its key
+    /// or by its producer's number, is no error: see [`Published::is_duplicate`].
+    ///
+    /// # Errors
+    ///
+    /// No message is added then, but a topic that did not exist may have been created.
+    ///
+    /// - [`TopicError::Full`]: the store is too far behind ([`Topics::set_store_full`]); or the topic refuses messages
+    ///   over its [`Keep::bytes`](super::Keep::bytes); or all topics would have more than
+    ///   [`TopicLimits::bytes`](super::TopicLimits::bytes) bytes, and no topic and no message can be removed to make
+    ///   room.
+    /// - [`TopicError::Unknown`]: there is no such topic, and [`Publication::must_exist`] is set.
+    /// - [`TopicError::Deleted`], [`TopicError::TooMany`]: the topic cannot be created, as for [`Topics::ensure`].
+    /// - [`TopicError::TooLarge`]: the messages have more bytes together than
+    ///   [`TopicLimits::message`](super::TopicLimits::message), the key or the name of the event has more than 256
+    ///   bytes, or the sequence or the producer's id more than 1,024.
+    /// - [`TopicError::Empty`]: there are no messages, and the publication does not close the topic.
+    /// - [`TopicError::MediaType`]: the topic has another media type than [`Publication::media_type`].
+    /// - [`TopicError::Closed`]: no message may follow.
+    /// - [`TopicError::StaleProducer`], [`TopicError::MissingPublications`], [`TopicError::ProducerStart`]: the epoch
+    ///   or the sequence number of the producer is not the next one.
+    /// - [`TopicError::TooMany`]: [`TopicLimits::producers`](super::TopicLimits::producers) other producers have
+    ///   published to the topic within seven days.
+    /// - [`TopicError::Sequence`]: [`Publication::sequence`] is not after the last one.
+    /// - [`TopicError::Rate`]: messages of the topic or of the publisher come faster than [`Settings`](super::Settings)
+    ///   allow.
     pub fn publish(
         &mut self,
         name: &TopicName,

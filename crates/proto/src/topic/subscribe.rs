@@ -8,8 +8,15 @@ use super::{
 };
 
 impl Topics {
-    /// A subscriber, which has something to take if it does not begin at the end. A topic that does not exist is created.
-    /// Where messages are missing since the position at which it continues, it receives a [`Gap`] first.
+    /// Adds a subscriber, which has something to take unless it begins at the end. A topic that does not exist is
+    /// created. If messages are missing after the position at which the subscriber continues, it receives a [`Gap`]
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// - [`TopicError::TooMany`]: there are [`TopicLimits::subscribers`](super::TopicLimits::subscribers) subscribers,
+    ///   or a topic cannot be created because there are [`TopicLimits::topics`](super::TopicLimits::topics) topics.
+    /// - [`TopicError::Deleted`]: a topic of this name was deleted, and other topics continue it.
     pub fn subscribe(&mut self, subscribe: Subscribe) -> Result<SubscriberId, TopicError> {
         if self.subscriptions.len() >= self.limits.subscribers {
             return Err(TopicError::TooMany { what: "subscribers", limit: self.limits.subscribers });

@@ -231,7 +231,13 @@ impl Decoder {
     }
 
     /// Counts what is held of a message whose end has not come, from 4 KiB on. To be called after [`Decoder::feed`];
-    /// `network` is that of the client. After an error further bytes are ignored.
+    /// `network` is that of the client.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError::NoRoom`] if the messages of all clients that have begun and not ended have more bytes together
+    /// than `budget`, or those of the client's network (and of others that are counted with it) more than half of it;
+    /// one message alone may have all of it. Further bytes are ignored then.
     pub fn reserve(&mut self, budget: &Unfinished, network: impl FnOnce() -> u64) -> Result<(), FrameError> {
         let Some(partial) = self.state.partial() else { return Ok(()) };
         let bytes = partial.bytes();
@@ -246,8 +252,17 @@ impl Decoder {
         result
     }
 
-    /// Reads the bytes that came and calls `each` with each complete message and control frame. The bytes are unmasked in
-    /// place. After the client's close frame, after an error, and once `each` returns a break, further bytes are ignored.
+    /// Reads the bytes that came and calls `each` with each complete message and control frame. The bytes are unmasked
+    /// in place. After the client's close frame, after an error, and once `each` has returned a break, further bytes
+    /// are ignored.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError::code`] is the close code for the client.
+    ///
+    /// - [`FrameError::Protocol`]: a frame breaks RFC 6455, for example because it is not masked.
+    /// - [`FrameError::NotUtf8`]: a text message or the reason of a close frame is not UTF-8.
+    /// - [`FrameError::TooBig`]: a message has more bytes than the limit of the decoder.
     pub fn feed(
         &mut self,
         input: &mut [u8],

@@ -21,14 +21,27 @@ pub struct Address {
 }
 
 impl Address {
-    /// The actor of a class. Fails for names that are empty or too long for a file's name.
+    /// The actor of a class.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Misuse`]: a name is empty.
+    /// - [`StorageError::Limit`]: a name has more than 200 bytes as the name of a file, in which each byte counts once
+    ///   if it is an ASCII letter, a digit, `_`, `-` or `$`, and three times otherwise.
     pub fn new(class: &str, id: &str) -> Result<Address, StorageError> {
         file_part(class)?;
         file_part(id)?;
         Ok(Address { class: class.into(), id: id.into(), facets: Vec::new() })
     }
 
-    /// The facet of this name, which has a file of its own under this actor's.
+    /// The facet of this name, whose file is in a folder of this actor.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Misuse`]: the name is empty.
+    /// - [`StorageError::Limit`]: the name has more than 200 bytes as the name of a file, in which each byte counts
+    ///   once if it is an ASCII letter, a digit, `_`, `-` or `$`, and three times otherwise; or facets lie in each
+    ///   other more than 8 deep.
     pub fn facet(&self, name: &str) -> Result<Address, StorageError> {
         file_part(name)?;
         if self.facets.len() == MAX_FACETS {

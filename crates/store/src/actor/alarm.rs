@@ -76,6 +76,14 @@ impl AlarmIndex {
     }
 
     /// Every alarm, in the order of their times.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::File`]: the file of the index cannot be read, or is damaged.
+    /// - [`StorageError::Statement`]: SQLite reports another code, such as `SQLITE_BUSY` after another connection has
+    ///   locked the file for 5 seconds.
+    /// - [`StorageError::Misuse`], [`StorageError::Limit`]: a class or an id in the index is no name for
+    ///   [`Address::new`].
     pub fn all(&self) -> Result<Vec<IndexedAlarm>, StorageError> {
         self.with(|sqlite| {
             let mut statement = sqlite.prepare_cached("SELECT class, id, due FROM alarms ORDER BY due")?;
@@ -173,7 +181,13 @@ pub(super) enum AlarmState {
 }
 
 impl ActorStorage {
-    /// When the alarm is due, in milliseconds since 1970. While its handler runs there is none, unless it sets one.
+    /// When the alarm is due, in milliseconds since 1970. While the alarm's handler runs there is none, unless the
+    /// handler has set one.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::File`]: the file cannot be opened, restored or read.
+    /// - [`StorageError::Statement`]: SQLite reports another code, such as `SQLITE_BUSY`.
     pub fn get_alarm(&mut self) -> Result<Option<i64>, StorageError> {
         match self.alarm {
             AlarmState::Runs(_) => Ok(None),
@@ -182,6 +196,15 @@ impl ActorStorage {
     }
 
     /// Sets the alarm, in milliseconds since 1970, in place of the one before.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Misuse`]: this is a facet, which has no alarm.
+    /// - [`StorageError::NotOwner`]: another instance owns the actor by now.
+    /// - [`StorageError::Limit`]: the file would have more bytes than
+    ///   [`StoreOptions::file_bytes`](super::StoreOptions::file_bytes).
+    /// - [`StorageError::File`]: the file cannot be opened, restored, read or written.
+    /// - [`StorageError::Statement`]: SQLite reports another code, such as `SQLITE_BUSY`.
     pub fn set_alarm(&mut self, due: i64) -> Result<(), StorageError> {
         if self.address().is_facet() {
             let message = "a facet has no alarm: set one on the object that it belongs to".to_owned();
@@ -200,6 +223,14 @@ impl ActorStorage {
     }
 
     /// Remembers the name that the actor's id was made of, for alarms after a restart.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::NotOwner`]: another instance owns the actor by now.
+    /// - [`StorageError::Limit`]: the file would have more bytes than
+    ///   [`StoreOptions::file_bytes`](super::StoreOptions::file_bytes).
+    /// - [`StorageError::File`]: the file cannot be opened, restored, read or written.
+    /// - [`StorageError::Statement`]: SQLite reports another code, such as `SQLITE_BUSY`.
     pub fn set_name(&mut self, name: &str) -> Result<(), StorageError> {
         self.writing(|connection| {
             connection.begin()?;
@@ -211,6 +242,11 @@ impl ActorStorage {
     }
 
     /// The name that the actor's id was made of, if it was remembered.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::File`]: the file cannot be opened, restored or read.
+    /// - [`StorageError::Statement`]: SQLite reports another code, such as `SQLITE_BUSY`.
     pub fn name(&mut self) -> Result<Option<String>, StorageError> {
         let stored = self.reading(|connection| {
             let mut statement = connection.host("/*host*/SELECT value FROM _cf_METADATA WHERE key = 2")?;
@@ -219,7 +255,15 @@ impl ActorStorage {
         Ok(stored.flatten())
     }
 
-    /// Deletes the alarm. While its handler runs, that one is not repeated.
+    /// Deletes the alarm. While its handler runs, that alarm is not repeated.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::NotOwner`]: another instance owns the actor by now.
+    /// - [`StorageError::Limit`]: the file would have more bytes than
+    ///   [`StoreOptions::file_bytes`](super::StoreOptions::file_bytes).
+    /// - [`StorageError::File`]: the file cannot be opened, restored, read or written.
+    /// - [`StorageError::Statement`]: SQLite reports another code, such as `SQLITE_BUSY`.
     pub fn delete_alarm(&mut self) -> Result<(), StorageError> {
         self.alarm = AlarmState::Waiting;
         if self.stored_alarm()?.is_none() {
@@ -234,7 +278,13 @@ impl ActorStorage {
         Ok(())
     }
 
-    /// An alarm is due in the index: finds out what the file has. Where it is due its handler runs next.
+    /// Reads an alarm that is due in the index from the actor's file. Where it is due there too, its handler runs next.
+    /// Corrects the index where it differs.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::File`]: the actor's file or the index cannot be read or written.
+    /// - [`StorageError::Statement`]: SQLite reports another code, such as `SQLITE_BUSY`.
     pub fn begin_alarm(&mut self, now: i64) -> Result<DueAlarm, StorageError> {
         let due = self.stored_alarm()?;
         self.index_alarm(due)?;
@@ -248,9 +298,14 @@ impl ActorStorage {
         })
     }
 
-    /// The alarm's handler has ended. Where it succeeded, or is not repeated any more, the alarm is deleted, unless
-    /// another was set meanwhile: that is in the file until the next [`commit`](ActorStorage::commit). Else it stays in
-    /// the file. Returns whether the alarm that the handler ran for was still the actor's alarm.
+    /// The alarm's handler has ended. `is_over`: it succeeded, or is not repeated any more. The alarm is deleted then,
+    /// unless the handler has set another; the next [`commit`](ActorStorage::commit) writes that to the file. Without
+    /// `is_over` the alarm stays in the file. Returns whether the alarm that the handler ran for was still the actor's
+    /// alarm.
+    ///
+    /// # Errors
+    ///
+    /// As [`ActorStorage::delete_alarm`], with `is_over` only.
     pub fn end_alarm(&mut self, is_over: bool) -> Result<bool, StorageError> {
         match self.alarm {
             AlarmState::Waiting => Ok(false),

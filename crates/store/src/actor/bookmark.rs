@@ -20,9 +20,9 @@ use crate::sqlite::BUSY_LIMIT;
 /// How many snapshots of an actor are kept, and how long.
 #[derive(Debug, Clone, Copy)]
 pub struct SnapshotLimits {
-    /// So many; the oldest are deleted.
+    /// The most snapshots of one actor. The oldest are deleted.
     pub most: usize,
-    /// None that is older.
+    /// Older snapshots are deleted.
     pub age: Duration,
     /// A snapshot is made without a request when the file is opened and has changed for so long. None: never.
     pub every: Option<Duration>,
@@ -42,6 +42,10 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 
 impl ActorStorage {
     /// The name of the state at the end of this turn. `now` is in milliseconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::NotOwner`] if another instance owns the actor by now.
     pub fn current_bookmark(&mut self, now: i64) -> Result<String, StorageError> {
         self.check_lease()?;
         let changed = self.has_writes() || self.bookmarked.is_none();
@@ -55,6 +59,11 @@ impl ActorStorage {
 
     /// The name of the latest snapshot that is not newer than `time`; for a time that has not come, the current one.
     /// Both in milliseconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Misuse`]: no snapshot is kept that is as old as `time`.
+    /// - [`StorageError::NotOwner`]: `time` is not before `now`, and another instance owns the actor by now.
     pub fn bookmark_for_time(&mut self, time: i64, now: i64) -> Result<String, StorageError> {
         if time >= now {
             return self.current_bookmark(now);
@@ -69,6 +78,13 @@ impl ActorStorage {
 
     /// Requests that the actor's next instance begins with the state of a bookmark. Returns the bookmark of the state
     /// now, with which the restore can be undone.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::NotOwner`]: another instance owns the actor by now.
+    /// - [`StorageError::Misuse`]: there is no such bookmark of the actor: it was never made, or its snapshot was
+    ///   deleted.
+    /// - [`StorageError::File`]: the request cannot be written to the disk.
     pub fn restore_at_next_open(&mut self, bookmark: &str, now: i64) -> Result<String, StorageError> {
         self.check_lease()?;
         let folder = self.store().folder().to_owned();

@@ -27,14 +27,24 @@ impl ActorFiles {
         ActorFiles { store, actors: HashMap::new(), uses: 0, touched: Vec::new(), open: Rc::default() }
     }
 
-    /// An instance of the actor starts: makes this thread its owner, with a token that is higher than those before.
-    /// Nothing is opened yet.
+    /// An instance of the actor starts: makes this thread the actor's owner, with a token that is higher than those
+    /// before. No file is opened yet.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::NotOwner`] if the actor has an owner with a higher token.
     pub fn start(&mut self, address: Address, token: u64) -> Result<StorageId, StorageError> {
         let lease = self.store.options().ownership.acquire(&address, token)?;
         Ok(self.add(address, lease, true))
     }
 
     /// A facet of an actor starts, under the actor's lease.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Misuse`]: the instance of the parent has ended, or the name is empty.
+    /// - [`StorageError::Limit`]: the name is too long, or facets lie too deep in each other, as for
+    ///   [`Address::facet`].
     pub fn start_facet(&mut self, parent: StorageId, name: &str) -> Result<StorageId, StorageError> {
         let parent = self.storage(parent)?;
         let (address, lease) = (parent.address().facet(name)?, parent.lease().clone());
@@ -49,6 +59,10 @@ impl ActorFiles {
     }
 
     /// The storage of an actor that was started.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Misuse`] if the instance has ended.
     pub fn storage(&mut self, id: StorageId) -> Result<&mut ActorStorage, StorageError> {
         self.close_unused();
         let storage = self.actors.get_mut(&id.0).ok_or_else(|| {
@@ -69,6 +83,14 @@ impl ActorFiles {
     }
 
     /// Deletes the file of a facet that does not run, and those of its own facets.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Misuse`]: the instance of the parent has ended, the facet runs, or the name is empty.
+    /// - [`StorageError::Limit`]: the name is too long, or facets lie too deep in each other, as for
+    ///   [`Address::facet`].
+    /// - [`StorageError::NotOwner`]: another instance owns the actor by now.
+    /// - [`StorageError::File`]: a file or a folder cannot be deleted. Others may be deleted already.
     pub fn delete_facet(&mut self, parent: StorageId, name: &str) -> Result<(), StorageError> {
         let folder = self.store.folder().to_owned();
         let parent = self.storage(parent)?;
@@ -83,8 +105,9 @@ impl ActorFiles {
         super::bookmark::delete_files(&facet, &folder)
     }
 
-    /// Commits what the actors have written that were used since the last call, at the end of a turn. Returns the actors that have written, each with its
-    /// commit or the error for which it has to be reset.
+    /// Commits, at the end of a turn, what the actors have written that were used since the last call. Returns the
+    /// actors that have written, each with its commit or with an error of [`ActorStorage::commit`]. After an error the
+    /// actor has to be reset.
     pub fn commit_all(&mut self) -> Vec<(StorageId, Result<Commit, StorageError>)> {
         let mut done = Vec::new();
         for id in std::mem::take(&mut self.touched) {

@@ -25,20 +25,32 @@ pub struct KeyRange {
     pub end: Option<String>,
     /// All keys begin with this.
     pub prefix: Option<String>,
-    /// From the last key to the first.
+    /// Whether the list runs from the last key to the first.
     pub reverse: bool,
-    /// At most so many.
+    /// The most keys of the list.
     pub limit: Option<u32>,
 }
 
 impl ActorStorage {
     /// The value of a key.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Limit`]: the key has more bytes than [`MAX_PAIR_BYTES`].
+    /// - [`StorageError::File`]: the file cannot be opened, restored or read.
+    /// - [`StorageError::Statement`]: SQLite reports another code, such as `SQLITE_BUSY`.
     pub fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
         check_key(key)?;
         Ok(self.reading(|connection| get(connection, key))?.flatten())
     }
 
     /// The values of those keys that there are, in the order of the keys.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Limit`]: there are more keys than [`MAX_KEYS`], or one has more bytes than [`MAX_PAIR_BYTES`].
+    /// - [`StorageError::File`]: the file cannot be opened, restored or read.
+    /// - [`StorageError::Statement`]: SQLite reports another code, such as `SQLITE_BUSY`.
     pub fn get_many(&mut self, keys: &[String]) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
         check_count(keys.len())?;
         keys.iter().try_for_each(|key| check_key(key))?;
@@ -55,6 +67,14 @@ impl ActorStorage {
     }
 
     /// Stores the value of a key.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Limit`]: the key and the value have more bytes together than [`MAX_PAIR_BYTES`], or the file
+    ///   would have more than [`StoreOptions::file_bytes`](super::StoreOptions::file_bytes).
+    /// - [`StorageError::NotOwner`]: another instance owns the actor by now.
+    /// - [`StorageError::File`]: the file cannot be opened, restored, read or written.
+    /// - [`StorageError::Statement`]: SQLite reports another code, such as `SQLITE_BUSY`.
     pub fn put(&mut self, key: &str, value: &[u8]) -> Result<(), StorageError> {
         check_pair(key, value)?;
         self.writing(|connection| {
@@ -63,7 +83,18 @@ impl ActorStorage {
         })
     }
 
-    /// Stores several values. Where one is too large, none is stored.
+    /// Stores several values.
+    ///
+    /// # Errors
+    ///
+    /// If a limit of keys and values is exceeded, none is stored. After other errors some may be.
+    ///
+    /// - [`StorageError::Limit`]: there are more pairs than [`MAX_KEYS`], a key and its value have more bytes together
+    ///   than [`MAX_PAIR_BYTES`], or the file would have more than
+    ///   [`StoreOptions::file_bytes`](super::StoreOptions::file_bytes).
+    /// - [`StorageError::NotOwner`]: another instance owns the actor by now.
+    /// - [`StorageError::File`]: the file cannot be opened, restored, read or written.
+    /// - [`StorageError::Statement`]: SQLite reports another code, such as `SQLITE_BUSY`.
     pub fn put_many(&mut self, pairs: &[(String, Vec<u8>)]) -> Result<(), StorageError> {
         check_count(pairs.len())?;
         pairs.iter().try_for_each(|(key, value)| check_pair(key, value))?;
@@ -74,12 +105,26 @@ impl ActorStorage {
     }
 
     /// Deletes a key. Returns whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Limit`]: the key has more bytes than [`MAX_PAIR_BYTES`].
+    /// - [`StorageError::NotOwner`]: another instance owns the actor by now.
+    /// - [`StorageError::File`]: the file cannot be opened, restored, read or written.
+    /// - [`StorageError::Statement`]: SQLite reports another code, such as `SQLITE_BUSY`.
     pub fn delete(&mut self, key: &str) -> Result<bool, StorageError> {
         check_key(key)?;
         Ok(self.delete_keys(std::slice::from_ref(&key))? > 0)
     }
 
     /// Deletes several keys. Returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Limit`]: there are more keys than [`MAX_KEYS`], or one has more bytes than [`MAX_PAIR_BYTES`].
+    /// - [`StorageError::NotOwner`]: another instance owns the actor by now.
+    /// - [`StorageError::File`]: the file cannot be opened, restored, read or written.
+    /// - [`StorageError::Statement`]: SQLite reports another code, such as `SQLITE_BUSY`.
     pub fn delete_many(&mut self, keys: &[String]) -> Result<usize, StorageError> {
         check_count(keys.len())?;
         keys.iter().try_for_each(|key| check_key(key))?;
@@ -102,6 +147,14 @@ impl ActorStorage {
     }
 
     /// The keys of a range and their values.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Statement`]: the keys and values take more bytes than
+    ///   [`ResultBudget::most`](crate::ResultBudget::most) (`SQLITE_TOOBIG`); all results of the process together would
+    ///   take more than [`ResultBudget::budget`](crate::ResultBudget::budget) (`SQLITE_NOMEM`); or SQLite reports
+    ///   another code.
+    /// - [`StorageError::File`]: the file cannot be opened, restored or read.
     pub fn list(&mut self, range: &KeyRange) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
         let results = self.results().clone();
         let found = self.reading(|connection| {
@@ -138,7 +191,17 @@ impl ActorStorage {
         Ok(found.unwrap_or_default())
     }
 
-    /// Deletes all keys, tables and views; where `and_alarm` is set, also the alarm.
+    /// Deletes all keys, tables and views; with `and_alarm` also the alarm.
+    ///
+    /// # Errors
+    ///
+    /// The keys, tables and views are as they were after an error, but the alarm may be deleted.
+    ///
+    /// - [`StorageError::NotOwner`]: another instance owns the actor by now.
+    /// - [`StorageError::Limit`]: the file would have more bytes than
+    ///   [`StoreOptions::file_bytes`](super::StoreOptions::file_bytes).
+    /// - [`StorageError::File`]: the file cannot be opened, restored, read or written.
+    /// - [`StorageError::Statement`]: SQLite reports another code, such as `SQLITE_BUSY`.
     pub fn delete_all(&mut self, and_alarm: bool) -> Result<(), StorageError> {
         if !self.has_file() {
             return Ok(());

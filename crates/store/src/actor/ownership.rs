@@ -37,8 +37,11 @@ impl Lease {
 
 /// Decides which owner an actor has. Leases that other processes have are what Redis will hold.
 pub trait Ownership: Send + Sync {
-    /// Makes the caller the actor's owner with this token. Revokes the lease of an older token; fails where the owner
-    /// has a newer one.
+    /// Makes the caller the actor's owner with this token. Revokes the lease of an older token.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::NotOwner`] if the owner has a newer token.
     fn acquire(&self, address: &Address, token: u64) -> Result<Lease, StorageError>;
 
     /// The owner has closed the actor's file.

@@ -27,6 +27,11 @@ static TICKETS: AtomicU64 = AtomicU64::new(0);
 
 /// What one actor stores. The first write begins a transaction, which [`commit`](ActorStorage::commit) ends at the end
 /// of the turn. Dropped, it rolls back what is not committed, and its ownership ends.
+///
+/// When the file has failed during a statement, when an error has undone what the turn had written, and when a commit
+/// has failed, the actor has to be reset: every later call that reads or writes fails with the same error. A statement
+/// that has undone earlier writes fails with [`StorageError::File`], also where the file has reached its limit of
+/// bytes.
 pub struct ActorStorage {
     store: ActorStore,
     address: Address,
@@ -101,9 +106,19 @@ impl ActorStorage {
         }
     }
 
-    /// Begins a part of the transaction that can be rolled back on its own: `transactionSync()`, or, where it spans turns,
-    /// `transaction()`. While there is one, nothing is committed. What was written before one that spans turns is
-    /// committed first, so that outputs need not wait for its end.
+    /// Begins a part of the transaction that can be rolled back on its own: `transactionSync()`, or `transaction()` if
+    /// it `spans_turns`. While there is a savepoint, nothing is committed. What was written before a savepoint that
+    /// spans turns is committed first, so that outputs need not wait for its end.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Limit`]: savepoints are 64 deep, or the file would have more bytes than
+    ///   [`StoreOptions::file_bytes`](super::StoreOptions::file_bytes).
+    /// - [`StorageError::NotOwner`]: another instance owns the actor by now.
+    /// - [`StorageError::File`]: the file cannot be opened, restored, read or written.
+    /// - [`StorageError::Statement`]: SQLite reports another code, such as `SQLITE_BUSY`.
+    ///
+    /// If the commit before a savepoint fails, the actor has to be reset, as for [`ActorStorage::commit`].
     pub fn savepoint(&mut self, spans_turns: bool) -> Result<Savepoint, StorageError> {
         if self.savepoints.len() == MAX_SAVEPOINTS {
             return Err(StorageError::Limit(format!("transactions may be at most {MAX_SAVEPOINTS} deep")));
@@ -125,11 +140,25 @@ impl ActorStorage {
     }
 
     /// Ends a savepoint and keeps its writes in the transaction.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Misuse`]: the savepoint has ended, or one that began after it has not.
+    /// - [`StorageError::NotOwner`]: another instance owns the actor by now.
+    /// - [`StorageError::File`]: the file cannot be opened, restored, read or written.
+    /// - [`StorageError::Statement`]: SQLite reports another code, such as `SQLITE_BUSY`.
     pub fn release(&mut self, savepoint: Savepoint) -> Result<(), StorageError> {
         self.end(savepoint, |name| format!("RELEASE {name}"))
     }
 
     /// Ends a savepoint and undoes its writes.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Misuse`]: the savepoint has ended, or one that began after it has not.
+    /// - [`StorageError::NotOwner`]: another instance owns the actor by now.
+    /// - [`StorageError::File`]: the file cannot be opened, restored, read or written.
+    /// - [`StorageError::Statement`]: SQLite reports another code, such as `SQLITE_BUSY`.
     pub fn rollback_to(&mut self, savepoint: Savepoint) -> Result<(), StorageError> {
         self.end(savepoint, |name| format!("ROLLBACK TO {name}; RELEASE {name}"))
     }
@@ -155,9 +184,21 @@ impl ActorStorage {
         self.connection.as_ref().is_some_and(GuardedConnection::is_in_transaction)
     }
 
-    /// Ends the turn: commits what it has written. None where it has written nothing, or all in an open savepoint. What the
-    /// instance sends from now on may leave when [`ActorStore::sync`] has called back for the commit. After an error
-    /// the actor has to be reset: the writes of its turn are rolled back.
+    /// Ends the turn: commits what it has written. None if it has written nothing, or if a savepoint is open and
+    /// nothing was committed before it. What the instance sends from now on may leave when [`ActorStore::sync`] has
+    /// called back for the commit.
+    ///
+    /// # Errors
+    ///
+    /// The writes of the turn are rolled back, and the actor has to be reset.
+    ///
+    /// - [`StorageError::NotOwner`]: another instance owns the actor by now.
+    /// - [`StorageError::Limit`]: the file would have more bytes than
+    ///   [`StoreOptions::file_bytes`](super::StoreOptions::file_bytes).
+    /// - [`StorageError::File`]: the file, or the index of alarms, cannot be written; or the snapshot of a bookmark
+    ///   that this turn has requested cannot: in that case the writes are committed already.
+    /// - [`StorageError::Statement`]: SQLite reports another code, such as `SQLITE_BUSY`.
+    /// - The error of an earlier call of the instance for which the actor has to be reset.
     pub fn commit(&mut self) -> Result<Option<Commit>, StorageError> {
         if let Some(error) = &self.broken {
             return Err(error.clone());

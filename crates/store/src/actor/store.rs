@@ -47,6 +47,13 @@ struct Shared {
 
 impl ActorStore {
     /// Opens the folder, made if there is none, and the index of its alarms.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::File`]: the folder or the index cannot be created or opened, or no thread could start. An
+    ///   index that is damaged is no error: it is made again.
+    /// - [`StorageError::Statement`]: SQLite reports another code for the index, such as `SQLITE_BUSY` after another
+    ///   connection has locked it for 5 seconds.
     pub fn open(folder: &Path, options: StoreOptions) -> Result<ActorStore, StorageError> {
         make_folder(folder)?;
         let durability = Durability::start().map_err(|error| StorageError::io(&error, folder))?;

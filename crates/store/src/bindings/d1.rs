@@ -72,6 +72,13 @@ pub struct D1Exec {
 
 impl D1Database {
     /// Opens a file, made if there is none.
+    ///
+    /// # Errors
+    ///
+    /// - `SQLITE_CANTOPEN`: the file or its folder cannot be opened or created, or no thread could start.
+    /// - `SQLITE_NOTADB`, `SQLITE_CORRUPT`: the file is no database, or a damaged one.
+    /// - `SQLITE_BUSY`: another connection has locked the file for 5 seconds.
+    /// - Any other code that SQLite reports, such as `SQLITE_READONLY` or `SQLITE_IOERR`.
     pub fn open(path: &Path, results: &ResultBudget) -> Result<D1Database, SqlError> {
         super::make_folder_of(path)?;
         let (file, results) = (path.to_owned(), results.clone());
@@ -91,11 +98,37 @@ impl D1Database {
     }
 
     /// Runs a statement: `all()`, `run()`, `first()` and `raw()`.
+    ///
+    /// # Errors
+    ///
+    /// - `SQLITE_BUSY`: 10,000 tasks wait for the database's thread, or another connection has locked the file for 5
+    ///   seconds.
+    /// - `SQLITE_INTERRUPT`: all statements of the call together ran for 5 seconds.
+    /// - `SQLITE_TOOBIG`: a value or a row has more than 2 MiB and 4 KiB, the SQL of the call more than 100,000 bytes,
+    ///   or the result more than [`ResultBudget::most`] (`--max-result`).
+    /// - `SQLITE_NOMEM`: all results of the process together would take more bytes than [`ResultBudget::budget`], which
+    ///   is eight times `--max-result`.
+    /// - `SQLITE_RANGE`: there are more or fewer values than parameters.
+    /// - `SQLITE_MISUSE`: there is no statement, or a statement that is not the last one takes values.
+    /// - `SQLITE_AUTH`: a statement begins or ends a transaction, reaches another file (`ATTACH`, `VACUUM`), uses a
+    ///   table whose name begins with `_cf_`, a temporary table, or a `PRAGMA`, function or kind of virtual table that
+    ///   is not allowed.
+    /// - `SQLITE_CONSTRAINT` and codes that begin with it: a statement violates a constraint.
+    /// - `SQLITE_FULL`: the file would have more than 10 GiB, or the disk is full.
+    /// - `SQLITE_ABORT`: the database's thread has ended.
+    /// - Any other code that SQLite reports: `SQLITE_ERROR` for SQL that it cannot compile, or with more than 100
+    ///   parameters.
     pub async fn query(&self, statement: D1Statement) -> Result<D1Result, SqlError> {
         self.thread.with(move |connection| run(connection, &statement)).await
     }
 
     /// Runs statements in one transaction: all of them or none.
+    ///
+    /// # Errors
+    ///
+    /// - `SQLITE_TOOBIG`: there are more than 1,000 statements.
+    /// - The codes of [`D1Database::query`]: for a statement, which may run for 5 seconds, or for the commit, for
+    ///   example `SQLITE_CONSTRAINT_FOREIGNKEY` because a deferred foreign key is violated. Nothing is written then.
     pub async fn batch(&self, statements: Vec<D1Statement>) -> Result<Vec<D1Result>, SqlError> {
         if statements.len() > MAX_BATCH {
             let message = format!("a batch has at most {MAX_BATCH} statements, not {}", statements.len());
@@ -116,6 +149,11 @@ impl D1Database {
     }
 
     /// Runs any number of statements without values, which are usually one for each line: all of them or none.
+    ///
+    /// # Errors
+    ///
+    /// The codes of [`D1Database::query`], also for the commit. Nothing is written then. All statements together may
+    /// run for 5 seconds; `SQLITE_RANGE` if one has parameters.
     pub async fn exec(&self, sql: String) -> Result<D1Exec, SqlError> {
         self.thread
             .with(move |connection| {
@@ -134,6 +172,13 @@ impl D1Database {
     }
 
     /// A copy of the whole database, as the bytes of a SQLite file.
+    ///
+    /// # Errors
+    ///
+    /// - `SQLITE_BUSY`: 10,000 tasks wait for the database's thread.
+    /// - `SQLITE_IOERR`: the copy cannot be read or deleted. It is a file beside the database for as long as this runs.
+    /// - `SQLITE_ABORT`: the database's thread has ended.
+    /// - Any other code that SQLite reports while it makes the copy, such as `SQLITE_FULL`.
     pub async fn dump(&self) -> Result<Vec<u8>, SqlError> {
         let path = self.path.clone();
         self.thread

@@ -49,7 +49,7 @@ pub struct KvPut {
     pub metadata: Option<String>,
     /// Until when it is kept, in seconds since 1970.
     pub expiration: Option<i64>,
-    /// How long it is kept, in seconds. Counts where both are given.
+    /// How long it is kept, in seconds. If this is given, `expiration` is ignored.
     pub ttl: Option<i64>,
 }
 
@@ -69,12 +69,19 @@ pub struct KvKey {
 pub struct KvPage {
     /// The keys in the order of their bytes.
     pub keys: Vec<KvKey>,
-    /// With this the next part begins. None where there are no more keys.
+    /// What [`KvNamespace::list`] needs for the next part; none if there are no more keys.
     pub cursor: Option<String>,
 }
 
 impl KvNamespace {
     /// Opens a file, made if there is none.
+    ///
+    /// # Errors
+    ///
+    /// - `SQLITE_CANTOPEN`: the file or its folder cannot be opened or created, or no thread could start.
+    /// - `SQLITE_NOTADB`, `SQLITE_CORRUPT`: the file is no database, or a damaged one.
+    /// - `SQLITE_BUSY`: another connection has locked the file for 5 seconds.
+    /// - Any other code that SQLite reports, such as `SQLITE_READONLY` or `SQLITE_IOERR`.
     pub fn open(path: &Path, results: &ResultBudget) -> Result<KvNamespace, SqlError> {
         super::make_folder_of(path)?;
         let opened = Database::open_with(Some(path), results, |connection| connection.exec(SCHEMA))?;
@@ -82,6 +89,13 @@ impl KvNamespace {
     }
 
     /// What is stored for a key. `now` is in seconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Misuse`]: the key is empty, `.` or `..`.
+    /// - [`StorageError::Limit`]: the key has more than 512 bytes.
+    /// - [`StorageError::Statement`]: a code of [`Database::run`], such as `SQLITE_BUSY`, or `SQLITE_TOOBIG` for a
+    ///   value that is larger than `--max-result` allows.
     pub async fn get(&self, key: &str, now: i64) -> Result<Option<KvEntry>, StorageError> {
         check_key(key)?;
         let sql = "SELECT value, metadata, expires FROM entries
@@ -94,7 +108,15 @@ impl KvNamespace {
         }))
     }
 
-    /// Stores a value.
+    /// Stores a value. `now` is in seconds since 1970. Also deletes the values that have expired.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Misuse`]: the key is empty, `.` or `..`.
+    /// - [`StorageError::Limit`]: the key has more than 512 bytes, the value more than 25 MiB, or the metadata more
+    ///   than 1,024; or the value would expire in less than 60 seconds.
+    /// - [`StorageError::Statement`]: a code of [`Database::run`], such as `SQLITE_BUSY`, or `SQLITE_TOOBIG` for a
+    ///   value that is larger than `--max-result` allows.
     pub async fn put(&self, key: &str, value: Vec<u8>, put: KvPut, now: i64) -> Result<(), StorageError> {
         check_key(key)?;
         if value.len() > MAX_VALUE {
@@ -136,6 +158,12 @@ impl KvNamespace {
     }
 
     /// Deletes a key.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Misuse`]: the key is empty, `.` or `..`.
+    /// - [`StorageError::Limit`]: the key has more than 512 bytes.
+    /// - [`StorageError::Statement`]: a code of [`Database::run`], such as `SQLITE_BUSY`.
     pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
         check_key(key)?;
         let params = vec![Value::Text(key.to_owned())];
@@ -144,7 +172,13 @@ impl KvNamespace {
         Ok(())
     }
 
-    /// The keys that begin with `prefix`, after the page that returned `cursor`; 1,000 unless `limit` is lower.
+    /// The keys that begin with `prefix`, after the page that returned `cursor`; 1,000 unless `limit` is lower. `now`
+    /// is in seconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Limit`]: `limit` is 0 or more than 1,000.
+    /// - [`StorageError::Statement`]: a code of [`Database::run`], such as `SQLITE_BUSY`.
     pub async fn list(
         &self,
         prefix: &str,

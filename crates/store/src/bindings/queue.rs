@@ -78,15 +78,15 @@ pub struct QueuedMessage {
 /// How a consumer receives messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consumer {
-    /// So many messages at most in one batch.
+    /// The most messages of one batch, from 1 to 100.
     pub batch_size: u32,
     /// How long a message waits for others of its batch.
     pub batch_timeout: Duration,
     /// How often a message is delivered again.
     pub max_retries: u32,
-    /// Where a message goes after that. None: it is deleted.
+    /// The queue for messages that were delivered too often; without one they are deleted.
     pub dead_letters: Option<String>,
-    /// Seconds until a message is delivered again, unless its retry names others.
+    /// Seconds until a message is delivered again, unless [`Retry::delay`] is set.
     pub retry_delay: u32,
 }
 
@@ -116,31 +116,45 @@ pub enum Taken {
 /// A message to be delivered again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
-    /// Which.
+    /// Its [`QueuedMessage::number`].
     pub number: i64,
-    /// Seconds until then; None as the consumer has it.
+    /// Seconds until it is delivered again; [`Consumer::retry_delay`] if there are none.
     pub delay: Option<u32>,
 }
 
 /// What has become of the messages that were to be delivered again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Settled {
-    /// So many are delivered again.
+    /// How many are delivered again.
     pub retried: usize,
-    /// So many went to the dead-letter queue.
+    /// How many went to the dead-letter queue.
     pub dead: usize,
-    /// So many were deleted, because there is no dead-letter queue.
+    /// How many were deleted, because there is no dead-letter queue.
     pub dropped: usize,
 }
 
 impl Queues {
     /// Opens a file, made if there is none. Messages that were delivered and not settled are delivered again.
+    ///
+    /// # Errors
+    ///
+    /// - `SQLITE_CANTOPEN`: the file or its folder cannot be opened or created, or no thread could start.
+    /// - `SQLITE_NOTADB`, `SQLITE_CORRUPT`: the file is no database, or a damaged one.
+    /// - `SQLITE_BUSY`: another connection has locked the file for 5 seconds.
+    /// - Any other code that SQLite reports, such as `SQLITE_READONLY` or `SQLITE_IOERR`.
     pub fn open(path: &Path, results: &ResultBudget) -> Result<Queues, SqlError> {
         super::make_folder_of(path)?;
         Ok(Queues(Database::open_with(Some(path), results, |connection| connection.exec(SCHEMA))?.0))
     }
 
     /// Sends messages: all or none.
+    ///
+    /// # Errors
+    ///
+    /// - [`StorageError::Limit`]: there are more than 100 messages, one has more than 128 KiB, all have more than 256
+    ///   KiB together, one is delayed by more than 43,200 seconds, or more than 1,000,000 messages would wait in the
+    ///   queue.
+    /// - [`StorageError::Statement`]: a code of [`Database::run`], such as `SQLITE_BUSY`.
     pub async fn send(&self, queue: &str, messages: Vec<NewMessage>, now: i64) -> Result<(), StorageError> {
         let limit = |message: String| Err(StorageError::Limit(message));
         if messages.len() > MAX_SENT {
@@ -189,6 +203,11 @@ impl Queues {
     }
 
     /// The next batch of a queue: when it is full, or its oldest message has waited long enough.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Statement`] with a code of [`Database::run`], such as `SQLITE_BUSY`, or `SQLITE_TOOBIG` if the
+    /// batch is larger than `--max-result` allows. No message is taken then.
     pub async fn take(&self, queue: &str, consumer: &Consumer, now: i64) -> Result<Taken, StorageError> {
         let size = i64::from(consumer.batch_size.clamp(1, MAX_BATCH));
         let timeout = i64::try_from(consumer.batch_timeout.as_millis()).unwrap_or(i64::MAX / 4);
@@ -228,8 +247,12 @@ impl Queues {
         Ok(self.0.with(take).await?)
     }
 
-    /// A batch was handled: deletes the messages that are acknowledged; the others are delivered again, or go to the
-    /// dead-letter queue where they were delivered too often.
+    /// A batch was handled. Deletes the messages that are acknowledged. The others are delivered again, or go to the
+    /// dead-letter queue if they were delivered more often than [`Consumer::max_retries`] allows.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Statement`] with a code of [`Database::run`], such as `SQLITE_BUSY`. Nothing has changed then.
     pub async fn settle(
         &self,
         consumer: &Consumer,
@@ -274,6 +297,10 @@ impl Queues {
     }
 
     /// How many messages a queue has, those included that are being handled.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Statement`] with a code of [`Database::run`], such as `SQLITE_BUSY`.
     pub async fn depth(&self, queue: &str) -> Result<u64, StorageError> {
         let queue = Value::Text(queue.to_owned());
         let sql = "SELECT waiting FROM queues WHERE name = ?";

@@ -50,6 +50,13 @@ type Done<T> = Result<T, ScriptStoreError>;
 
 impl ScriptStore {
     /// Opens a file, made if there is none.
+    ///
+    /// # Errors
+    ///
+    /// - `SQLITE_CANTOPEN`: the file or its folder cannot be opened or created.
+    /// - `SQLITE_NOTADB`, `SQLITE_CORRUPT`: the file is no database, or a damaged one.
+    /// - `SQLITE_BUSY`: another connection has locked the file for 5 seconds.
+    /// - Any other code that SQLite reports, such as `SQLITE_READONLY` or `SQLITE_IOERR`.
     pub fn open(path: &Path) -> Result<ScriptStore, SqlError> {
         super::make_folder_of(path)?;
         let connection = Connection::open(path)?;
@@ -63,6 +70,11 @@ impl ScriptStore {
     }
 
     /// A value of a space.
+    ///
+    /// # Errors
+    ///
+    /// [`ScriptStoreError::Sql`] if SQLite fails, for example with `SQLITE_BUSY` after another connection has locked
+    /// the file for 5 seconds.
     pub fn get(&self, space: &str, key: &str) -> Done<Option<String>> {
         let connection = self.connection();
         let mut statement =
@@ -71,6 +83,14 @@ impl ScriptStore {
     }
 
     /// Stores a value.
+    ///
+    /// # Errors
+    ///
+    /// - [`ScriptStoreError::Limit`]: the name has more than 1,024 bytes, the value more than 1 MiB, or all names and
+    ///   values of the space more than 64 MiB together. The last is checked for values of more than 4,096 bytes only,
+    ///   and counts characters, not bytes, of what is stored already.
+    /// - [`ScriptStoreError::Sql`]: SQLite fails, for example with `SQLITE_BUSY` after another connection has locked
+    ///   the file for 5 seconds.
     pub fn set(&self, space: &str, key: &str, value: &str) -> Done<()> {
         if key.len() > MAX_KEY {
             let bytes = key.len();
@@ -103,19 +123,34 @@ impl ScriptStore {
     }
 
     /// Removes a value. False: there was none.
+    ///
+    /// # Errors
+    ///
+    /// [`ScriptStoreError::Sql`] if SQLite fails, for example with `SQLITE_BUSY` after another connection has locked
+    /// the file for 5 seconds.
     pub fn remove(&self, space: &str, key: &str) -> Done<bool> {
         let sql = "DELETE FROM items WHERE space = ? AND key = ?";
         Ok(self.connection().prepare_cached(sql)?.execute(params![space, key])? > 0)
     }
 
     /// Removes all values of a space.
+    ///
+    /// # Errors
+    ///
+    /// [`ScriptStoreError::Sql`] if SQLite fails, for example with `SQLITE_BUSY` after another connection has locked
+    /// the file for 5 seconds.
     pub fn clear(&self, space: &str) -> Done<()> {
         self.connection().execute("DELETE FROM items WHERE space = ?", params![space])?;
         Ok(())
     }
 
-    /// Registers a schedule and returns its next time, 0 if it has run for the last time. One that is known with the same
-    /// interval, and the same time if it has none, keeps its next time.
+    /// Registers a schedule and returns its next time, 0 if it has run for the last time. A schedule that is known with
+    /// the same interval keeps its next time; without an interval, if it is known with the same time.
+    ///
+    /// # Errors
+    ///
+    /// [`ScriptStoreError::Sql`] if SQLite fails, for example with `SQLITE_BUSY` after another connection has locked
+    /// the file for 5 seconds.
     pub fn schedule(&self, key: &str, at: i64, interval: i64) -> Done<i64> {
         let connection = self.connection();
         let known = connection
@@ -137,12 +172,22 @@ impl ScriptStore {
     }
 
     /// Moves a schedule from one time to the next. False: another caller has done that.
+    ///
+    /// # Errors
+    ///
+    /// [`ScriptStoreError::Sql`] if SQLite fails, for example with `SQLITE_BUSY` after another connection has locked
+    /// the file for 5 seconds.
     pub fn claim(&self, key: &str, time: i64, next: i64) -> Done<bool> {
         let sql = "UPDATE schedules SET next = ?3 WHERE key = ?1 AND next = ?2";
         Ok(self.connection().prepare_cached(sql)?.execute(params![key, time, next])? > 0)
     }
 
     /// Removes all schedules but these.
+    ///
+    /// # Errors
+    ///
+    /// [`ScriptStoreError::Sql`] if SQLite fails, for example with `SQLITE_BUSY` after another connection has locked
+    /// the file for 5 seconds. Some of the schedules may be removed then.
     pub fn keep_schedules(&self, keys: &[String]) -> Done<()> {
         let connection = self.connection();
         let known: Vec<String> = connection
@@ -156,6 +201,11 @@ impl ScriptStore {
     }
 
     /// Removes the schedules whose keys begin with a prefix.
+    ///
+    /// # Errors
+    ///
+    /// [`ScriptStoreError::Sql`] if SQLite fails, for example with `SQLITE_BUSY` after another connection has locked
+    /// the file for 5 seconds.
     pub fn clear_schedules(&self, prefix: &str) -> Done<()> {
         let sql = "DELETE FROM schedules WHERE substr(key, 1, length(?1)) = ?1";
         self.connection().execute(sql, params![prefix])?;

@@ -41,8 +41,11 @@ pub trait SessionStore: Send + Sync {
     /// One value, as JSON.
     fn get<'a>(&'a self, id: &'a str, key: &'a str) -> StoreFuture<'a, Option<String>>;
 
-    /// Sets a value, which is JSON; begins the session of a client in `network` if it is new. Fails with
-    /// [`SessionError::Full`] where the session has no room for the value.
+    /// Sets a value, which is JSON. Begins the session if it is new, as that of a client in `network`.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Full`] if the keys and values of the session would have more than 64 KiB together.
     fn set<'a>(
         &'a self,
         id: &'a str,

@@ -45,6 +45,14 @@ pub struct SqliteSessions {
 impl SqliteSessions {
     /// Opens or creates the file, whose sessions may hold `limit` bytes together. Also returns the key that cookies are
     /// signed with: the one in the file, or `new_key` where the file is new.
+    ///
+    /// # Errors
+    ///
+    /// - `SQLITE_CANTOPEN`: the file cannot be opened or created, or no thread could start.
+    /// - `SQLITE_NOTADB`, `SQLITE_CORRUPT`: the file is no database, or a damaged one, or its key is no blob.
+    /// - `SQLITE_BUSY`: another connection has locked the file for 5 seconds.
+    /// - `SQLITE_INTERRUPT`: a statement ran for 5 seconds, for example because there are very many sessions to count.
+    /// - Any other code that SQLite reports, such as `SQLITE_READONLY` or `SQLITE_IOERR`.
     pub fn open(path: &Path, new_key: [u8; 32], limit: usize) -> Result<(SqliteSessions, Vec<u8>), SqlError> {
         make_private(path)?;
         let first = move |connection: &mut SqliteConnection| {

@@ -170,6 +170,15 @@ pub struct TopicStore {
 
 impl TopicStore {
     /// Opens or creates the file, and returns what it has.
+    ///
+    /// # Errors
+    ///
+    /// - `SQLITE_CANTOPEN`: the file cannot be opened or created.
+    /// - `SQLITE_NOTADB`, `SQLITE_CORRUPT`: the file is no database, or a damaged one.
+    /// - `SQLITE_BUSY`: another connection has locked the file for 5 seconds.
+    /// - `SQLITE_NOMEM`: no thread could start.
+    /// - Any other code that SQLite reports, such as `SQLITE_READONLY` or `SQLITE_IOERR`; `SQLITE_ERROR` for a stored
+    ///   value of the wrong type.
     pub fn open(path: &Path) -> Result<(TopicStore, StoredTopics), SqlError> {
         make_private(path)?;
         let connection = Connection::open(path)?;
