@@ -87,8 +87,7 @@ impl ScriptStore {
     /// # Errors
     ///
     /// - [`ScriptStoreError::Limit`]: the name has more than 1,024 bytes, the value more than 1 MiB, or all names and
-    ///   values of the space more than 64 MiB together. The last is checked for values of more than 4,096 bytes only,
-    ///   and counts characters, not bytes, of what is stored already.
+    ///   values of the space more than 64 MiB together. The last is checked for values of more than 4,096 bytes only.
     /// - [`ScriptStoreError::Sql`]: SQLite fails, for example with `SQLITE_BUSY` after another connection has locked
     ///   the file for 5 seconds.
     pub fn set(&self, space: &str, key: &str, value: &str) -> Done<()> {
@@ -105,8 +104,8 @@ impl ScriptStore {
             )));
         }
         let connection = self.connection();
-        let others =
-            "SELECT coalesce(sum(length(key) + length(value)), 0) FROM items WHERE space = ? AND key <> ?";
+        let others = "SELECT coalesce(sum(octet_length(key) + octet_length(value)), 0)
+            FROM items WHERE space = ? AND key <> ?";
         // Only large values are worth adding all of them up.
         if value.len() > 4096 {
             let held: i64 =
