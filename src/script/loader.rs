@@ -36,6 +36,8 @@ use liveline_compiler::first_await;
 use liveline_compiler::jsx::Jsx;
 #[cfg(feature = "node")]
 use liveline_compiler::node_half;
+#[cfg(feature = "node")]
+use liveline_compiler::require;
 use liveline_compiler::transpile;
 use liveline_compiler::{Diagnostic, Place};
 
@@ -440,6 +442,15 @@ impl Loader {
     fn compiled(&self, path: &Path, text: String) -> Result<Source, Diagnostic> {
         let text = environment::filled_in(path, self.with_own_url(path, text));
         let settings = self.modules.settings();
+        #[cfg(feature = "node")]
+        let text = match settings.is_for_workers.then(|| require::provided(path, &text)).flatten() {
+            // As wrangler's bundler resolves it.
+            Some(text) => {
+                self.demand_node()?;
+                text
+            }
+            None => text,
+        };
         let scope = settings.scope.as_ref().filter(|scope| scope.covers(path));
         let suffix = scope.map(|scope| scope.suffix(path, &text));
         let options = || {

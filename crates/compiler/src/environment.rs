@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use deno_ast::swc::ast::{Expr, Lit, ModuleItem, Program, Stmt};
-use deno_ast::{MediaType, ModuleSpecifier, ParseParams, SourceRangedForSpanned as _};
+use deno_ast::{MediaType, ModuleSpecifier, ParseParams, ParsedSource, SourceRangedForSpanned as _};
 
 /// The host's module whose default export is the environment.
 const ENVIRONMENT: &str = "liveline:env";
@@ -44,19 +44,11 @@ pub fn with_url(path: &Path, mut source: String, url: &str) -> String {
 }
 
 /// Where the first statement after directives and imports may begin.
-fn end_of_imports(path: &Path, source: &str) -> Option<usize> {
+pub(crate) fn end_of_imports(path: &Path, source: &str) -> Option<usize> {
     // The parser counts from behind the mark of the byte order.
     let text = source.trim_start_matches('\u{feff}');
     let mark = source.len() - text.len();
-    let parsed = deno_ast::parse_program(ParseParams {
-        specifier: ModuleSpecifier::from_file_path(path).ok()?,
-        text: text.into(),
-        media_type: MediaType::from_path(path),
-        capture_tokens: false,
-        scope_analysis: false,
-        maybe_syntax: None,
-    });
-    let parsed = parsed.ok()?;
+    let parsed = parsed(path, text)?;
     let start = parsed.text_info_lazy().range().start;
     let program = parsed.program();
     let Program::Module(module) = &*program else { return None };
@@ -70,6 +62,19 @@ fn end_of_imports(path: &Path, source: &str) -> Option<usize> {
         None => module.body.first()?.range().as_byte_range(start).start,
     };
     Some(mark + at)
+}
+
+/// The syntax tree of a module; `None` where the text does not parse.
+pub(crate) fn parsed(path: &Path, text: &str) -> Option<ParsedSource> {
+    let parsed = deno_ast::parse_program(ParseParams {
+        specifier: ModuleSpecifier::from_file_path(path).ok()?,
+        text: text.into(),
+        media_type: MediaType::from_path(path),
+        capture_tokens: false,
+        scope_analysis: false,
+        maybe_syntax: None,
+    });
+    parsed.ok()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 //! | [`classic`] | scripts that call functions which they do not import |
 //! | [`shape`] | the shape of a module: its default export, its classes, the globals that it uses |
 //! | [`parameters`] | what a handler's function can see of its arguments |
+//! | [`require`] | `require()` in ES modules |
 //! | [`rest`] | whether a handler asks for the rest of the path |
 //! | [`first_await`] | where a module waits before it has loaded |
 //! | [`builtin`] | the scripts of Deno's crates, as the executable embeds them |
@@ -31,6 +32,7 @@ pub mod jsx;
 mod live;
 pub mod node_half;
 pub mod parameters;
+pub mod require;
 pub mod rest;
 pub mod shape;
 pub mod transpile;

@@ -345,3 +345,16 @@ fn files_without_code_may_be_in_packages_above_the_project() {
         .serve();
     assert_eq!(host.get("/").text(), "from a package");
 }
+
+#[test]
+fn es_modules_may_require_as_for_a_bundler() {
+    let module = "const path = require('node:path');
+      const { value } = require('./common.cjs');
+      import { own } from './own.mjs';
+      export default { fetch: () => Response.json([path.basename('/a/b'), value, own]) };";
+    let host = worker("", module)
+        .file("common.cjs", "exports.value = 'common';")
+        .file("own.mjs", "const require = () => 'its own';\nexport const own = require('x');")
+        .serve();
+    assert_eq!(host.get("/").json(), json!(["b", "common", "its own"]));
+}
