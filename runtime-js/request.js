@@ -71,9 +71,13 @@ export function prepareRequests() {
   if (fromInnerRequest !== null) return;
   const script = core.loadExtScript("ext:deno_fetch/23_request.js");
   const { toInnerRequest } = script;
-  answerForIllBodies(script.RequestPrototype, (request) => {
-    const inner = request === null || typeof request !== "object" ? undefined : toInnerRequest(request);
-    return inner instanceof ReceivedRequest ? inner.takeText() : null;
+  const innerOf = (request) => request === null || typeof request !== "object" ? undefined : toInnerRequest(request);
+  answerForIllBodies(script.RequestPrototype, {
+    takeText(request) {
+      const inner = innerOf(request);
+      return inner instanceof ReceivedRequest ? inner.takeText() : null;
+    },
+    senderOf: (request) => innerOf(request)?.sender,
   });
   fromInnerRequest = script.fromInnerRequest;
 }
@@ -97,6 +101,11 @@ class ReceivedRequest {
   static read(target, name) {
     if (typeof name !== "string" || typeof target !== "object" || target === null) return undefined;
     return #exchange in target && !target.#isForClient ? op_request_header(target.#exchange.id, name) : undefined;
+  }
+
+  /** The number of the exchange whose client sent the request. Copies with the same body have it too. */
+  get sender() {
+    return this.#exchange.id;
   }
 
   get redirectMode() {
