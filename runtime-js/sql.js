@@ -211,6 +211,7 @@ async function follow(handle, sql, params, signal, exchange) {
   let stopped = false;
   const stop = () => {
     stopped = true;
+    exchange?.offEnd(stop);
     if (signal) EventTargetPrototypeRemoveEventListener(signal, "abort", stop);
     op_sql_close(follower);
   };

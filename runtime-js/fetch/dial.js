@@ -17,6 +17,7 @@ import {
   ArrayPrototypeFilter,
   ArrayPrototypeJoin,
   ArrayPrototypeMap,
+  EventTargetPrototypeAddEventListener,
   HeadersPrototypeGet,
   HeadersPrototypeGetSetCookie,
   HeadersPrototypeHas,
@@ -98,7 +99,10 @@ function openLine(response) {
   const isSameOrigin = StringPrototypeReplace(URLPrototypeGetOrigin(url), "ws", "http") === from;
   const identity = isSameOrigin ? identities.get(response) ?? ANYBODY : ANYBODY;
   const port = new RemotePort((receiver) => dial(URLPrototypeGetHref(url), identity, receiver));
-  exchange?.onEnd(() => port.close(1001, "the exchange that followed this line has ended"));
+  if (exchange === undefined) return port;
+  const close = () => port.close(1001, "the exchange that followed this line has ended");
+  exchange.onEnd(close);
+  EventTargetPrototypeAddEventListener(port, "close", () => exchange.offEnd(close), { once: true });
   return port;
 }
 

@@ -196,9 +196,11 @@ export function latestOf(name, ofCode, { begin, end, initial, read }) {
   let seen = 0;
   let isFirst = true;
   let isOver = false;
+  let exchange = undefined;
   const finish = () => {
     if (isOver) return;
     isOver = true;
+    exchange?.offEnd(finish);
     if (handle === -1) return;
     op_shared_close(handle);
     end?.();
@@ -206,7 +208,8 @@ export function latestOf(name, ofCode, { begin, end, initial, read }) {
   const open = () => {
     handle = op_shared_open(name, ofCode);
     begin?.();
-    currentExchange()?.onEnd(finish);
+    exchange = currentExchange();
+    exchange?.onEnd(finish);
   };
   return {
     __proto__: null,

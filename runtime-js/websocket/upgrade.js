@@ -76,10 +76,12 @@ export function openUpgrade(request) {
   const socket = op_socket_dial(URLPrototypeGetHref(url), writeHeaders(headers), MAX_UNSENT);
   const { 0: client, 1: server } = new WebSocketPair();
   let response = null;
-  (currentActor() ?? currentExchange())?.onEnd(() => {
+  const owner = currentActor() ?? currentExchange();
+  const abandon = () => {
     op_socket_close(socket, 1001, "the code that opened the socket has ended");
     if (response !== null) abandonSocket(response);
-  });
+  };
+  owner?.onEnd(abandon);
   return new Promise((resolve, reject) => {
     const aborted = () => {
       op_socket_close(socket, 1001, "the request was aborted");
@@ -107,6 +109,7 @@ export function openUpgrade(request) {
       binary: ({ data }) => sendOn(server, ArrayBufferViewPrototypeGetBuffer(data), data.byteLength),
       closed({ code, reason, wasClean }) {
         EventTargetPrototypeRemoveEventListener(signal, "abort", aborted);
+        owner?.offEnd(abandon);
         // This has no effect if the promise is settled.
         reject(new TypeError(`${address}: ${reason}`));
         // Nobody has the pair.

@@ -41,7 +41,10 @@ export function connect(address, options = {}) {
     ? node("tls").connect({ ...to, servername: serverName(hostname) })
     : node("net").connect(to);
   // It does not outlive what has opened it, as in Workers.
-  (currentActor() ?? currentExchange())?.onEnd(() => socket.destroy());
+  const owner = currentActor() ?? currentExchange();
+  const destroy = () => socket.destroy();
+  owner?.onEnd(destroy);
+  socket.once("close", () => owner?.offEnd(destroy));
   return new Socket(socket, secureTransport, hostname);
 }
 
