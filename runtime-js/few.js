@@ -2,7 +2,8 @@
 // lines keep theirs. Items are no arrays and no sets, and none is in a list twice. An array is replaced, never changed;
 // a longer list is a set, so that adding and removing takes the same time however many there are.
 
-import { ArrayIsArray, ArrayPrototypeFilter, ArrayPrototypeIncludes, SafeArrayIterator, SafeSet } from "./primordials.js";
+import { appended } from "./lists.js";
+import { ArrayIsArray, ArrayPrototypeFilter, ArrayPrototypeIncludes, SafeSet } from "./primordials.js";
 
 /** The most items of an array. */
 const MOST = 8;
@@ -17,7 +18,7 @@ export function withItem(few, item) {
   if (few === null) return item;
   if (few instanceof SafeSet) return few.add(item);
   const items = itemsOf(few);
-  return items.length < MOST ? [...new SafeArrayIterator(items), item] : new SafeSet(items).add(item);
+  return items.length < MOST ? appended(items, item) : new SafeSet(items).add(item);
 }
 
 /** The items as an array, not to be changed. */

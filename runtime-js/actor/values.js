@@ -6,9 +6,9 @@ import { domException } from "../errors/exceptions.js";
 import { RpcTarget } from "./classes.js";
 import { exportTarget, invoke, releaseFar, releaseWhenUnused } from "./mail.js";
 import { recordOf, stubOf } from "./stub.js";
+import { appended } from "../lists.js";
 import {
   ArrayIsArray,
-  ArrayPrototypeConcat,
   ArrayPrototypePush,
   ArrayPrototypeSlice,
   Error,
@@ -21,6 +21,8 @@ import {
   ObjectKeys,
   ObjectPrototype,
   ReadableStream,
+  ReadableStreamDefaultControllerPrototypeClose,
+  ReadableStreamDefaultControllerPrototypeEnqueue,
   ReadableStreamDefaultReaderPrototypeCancel,
   ReadableStreamDefaultReaderPrototypeRead,
   ReadableStreamPrototypeGetReader,
@@ -31,6 +33,11 @@ import {
   SafeSet,
   SetPrototypeForEach,
   TypeError,
+  WritableStream,
+  WritableStreamDefaultWriterPrototypeAbort,
+  WritableStreamDefaultWriterPrototypeClose,
+  WritableStreamDefaultWriterPrototypeWrite,
+  WritableStreamPrototypeGetWriter,
 } from "../primordials.js";
 import { decodeRequest, decodeResponse, encodeRequest, encodeResponse } from "./http.js";
 
@@ -75,7 +82,7 @@ function strip(value, path, references, seen) {
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i];
     const item = value[key];
-    const stripped = strip(item, ArrayPrototypeConcat(path, [key]), references, seen);
+    const stripped = strip(item, appended(path, key), references, seen);
     if (stripped === item) continue;
     if (copy === null) {
       copy = isArray ? ArrayPrototypeSlice(value) : { ...value };
@@ -96,7 +103,7 @@ function referenceOf(value) {
   if (value instanceof Request) return ["request", encodeRequest(value)];
   if (value instanceof Response) return ["response", encodeResponse(value)];
   if (value instanceof Headers) return ["headers", HeadersPrototypeEntries(value)];
-  if (value instanceof globalThis.WritableStream) return ["writable", exportWritable(value)];
+  if (value instanceof WritableStream) return ["writable", exportWritable(value)];
   return null;
 }
 
@@ -266,8 +273,8 @@ function importStream(isolate, number) {
   return new ReadableStream({
     async pull(controller) {
       const step = await invoke(isolate, number, ["next"], []);
-      if (step === null) controller.close();
-      else controller.enqueue(step.value);
+      if (step === null) ReadableStreamDefaultControllerPrototypeClose(controller);
+      else ReadableStreamDefaultControllerPrototypeEnqueue(controller, step.value);
     },
     async cancel(reason) {
       await invoke(isolate, number, ["cancel"], [reason]);
@@ -276,17 +283,17 @@ function importStream(isolate, number) {
 }
 
 function exportWritable(stream) {
-  const writer = stream.getWriter();
+  const writer = WritableStreamPrototypeGetWriter(stream);
   return exportTarget({
     __proto__: null,
-    write: (chunk) => writer.write(chunk),
-    close: () => writer.close(),
-    abort: (reason) => writer.abort(reason),
+    write: (chunk) => WritableStreamDefaultWriterPrototypeWrite(writer, chunk),
+    close: () => WritableStreamDefaultWriterPrototypeClose(writer),
+    abort: (reason) => WritableStreamDefaultWriterPrototypeAbort(writer, reason),
   });
 }
 
 function importWritable(isolate, number) {
-  return new globalThis.WritableStream({
+  return new WritableStream({
     write: async (chunk) => {
       await invoke(isolate, number, ["write"], [chunk]);
     },

@@ -25,8 +25,8 @@ import {
   AbortControllerPrototypeGetSignal,
   EventTargetPrototypeAddEventListener,
   Promise,
-  PromisePrototypeThen,
   PromisePrototypeCatch,
+  PromisePrototypeThen,
   PromiseReject,
   PromiseResolve,
   Request,
@@ -41,6 +41,7 @@ import {
   URLPrototypeGetOrigin,
   URLPrototypeGetPathname,
   URLPrototypeGetSearch,
+  URLSearchParamsPrototypeSet,
 } from "../primordials.js";
 
 /** For the host: the exchange behind the event. */
@@ -216,7 +217,7 @@ export class HttpEvent extends BaseEvent {
     const thread = event.thread.spawn();
     const values = { back: URLPrototypeGetPathname(event.url) + URLPrototypeGetSearch(event.url), ...data };
     await thread.appendEach(values);
-    target.searchParams.set(THREAD_PARAMETER, thread.threadID);
+    URLSearchParamsPrototypeSet(target.searchParams, THREAD_PARAMETER, thread.threadID);
     const path = URLPrototypeGetPathname(target) + URLPrototypeGetSearch(target) + URLPrototypeGetHash(target);
     return new Response(null, redirectTo(path, init));
   }

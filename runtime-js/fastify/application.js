@@ -4,7 +4,7 @@ import { core, primordials } from "ext:core/mod.js";
 import { op_log_error } from "ext:core/ops";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { runOnce } from "ext:liveline_fastify/hooks.js";
-import { BODYLESS, dispatch } from "ext:liveline_fastify/lifecycle.js";
+import { dispatch } from "ext:liveline_fastify/lifecycle.js";
 import { at, placeOf } from "ext:liveline_fastify/queue.js";
 import { Router } from "ext:liveline_fastify/router.js";
 import { kState, METHODS } from "ext:liveline_fastify/routes.js";
@@ -45,7 +45,7 @@ export class Application {
   hasSockets = false;
   socketServer = null;
   methods = ArrayPrototypeSlice(METHODS);
-  bodyless = [...BODYLESS.values()];
+  bodyless = new SafeSet(["GET", "HEAD", "TRACE"]);
   #requests = 0;
   #closing = null;
   #server = null;

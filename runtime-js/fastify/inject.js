@@ -1,7 +1,13 @@
 // Requests that an application makes to itself: `inject()`.
 
 import { core, primordials } from "ext:core/mod.js";
-import { Request as WebRequest, URL } from "ext:liveline/primordials.js";
+import {
+  HeadersPrototypeEntries,
+  Request as WebRequest,
+  ResponsePrototypeArrayBuffer,
+  ResponsePrototypeGetHeaders,
+  URL,
+} from "ext:liveline/primordials.js";
 import { STATUS_CODES } from "ext:liveline_fastify/reply.js";
 import { headersOf } from "ext:liveline_fastify/request.js";
 import { eachChunk, node, settleRaw, textOf, Transport } from "ext:liveline_fastify/transport.js";
@@ -21,7 +27,6 @@ const {
   ObjectKeys,
   Promise,
   PromisePrototypeThen,
-  ReflectApply,
   SafeArrayIterator,
   String,
   StringPrototypeIncludes,
@@ -105,9 +110,8 @@ class InjectTransport extends Transport {
 
   async settleWith(response) {
     if (this.isDone) return;
-    const list = [];
-    ReflectApply(response.headers.forEach, response.headers, [(value, name) => ArrayPrototypePush(list, [name, value])]);
-    const bytes = this.bytesOf(new primordials.Uint8Array(await ReflectApply(response.arrayBuffer, response, [])));
+    const list = HeadersPrototypeEntries(ResponsePrototypeGetHeaders(response));
+    const bytes = this.bytesOf(new primordials.Uint8Array(await ResponsePrototypeArrayBuffer(response)));
     this.#end(response.status, list, bytes, true);
   }
 

@@ -15,15 +15,11 @@ import { clearTimeout, setTimeout } from "ext:liveline/timers.js";
 const {
   FunctionPrototypeCall,
   JSONStringify,
-  SafeSet,
   StringPrototypeIncludes,
   StringPrototypeIndexOf,
   StringPrototypeSlice,
   URIError,
 } = primordials;
-
-/** Methods whose requests have no body that is parsed. */
-export const BODYLESS = new SafeSet(["GET", "HEAD", "TRACE"]);
 
 /** Answers a request of a transport. */
 export function dispatch(app, transport) {
@@ -175,7 +171,7 @@ function body(context, request, reply, payload) {
     request.body = parsed;
     beforeValidation(context, request, reply);
   };
-  if (BODYLESS.has(method) || context.isNotFound && !request[kTransport].hasBody) {
+  if (context.bodyless.has(method) || context.isNotFound && !request[kTransport].hasBody) {
     return beforeValidation(context, request, reply);
   }
   const type = request.header("content-type");

@@ -13,7 +13,6 @@ import { LINE_HEADERS, urlOf } from "../live_response/frame.js";
 import { hasPort, setPortOpener } from "../live_response/states.js";
 import { RemotePort } from "../port/remote_port.js";
 import {
-  ArrayPrototypeConcat,
   ArrayPrototypeFilter,
   ArrayPrototypeJoin,
   ArrayPrototypeMap,
@@ -82,7 +81,8 @@ function identityOf(response, headers, asked) {
   const jar = new SafeMap();
   const set = HeadersPrototypeGetSetCookie(ResponsePrototypeGetHeaders(response));
   const fresh = ArrayPrototypeMap(set, (line) => StringPrototypeSplit(line, ";")[0]);
-  for (const cookie of new SafeArrayIterator(ArrayPrototypeConcat(StringPrototypeSplit(given, ";"), fresh))) {
+  const cookies = StringPrototypeSplit(given, ";");
+  for (const cookie of new SafeArrayIterator([...new SafeArrayIterator(cookies), ...new SafeArrayIterator(fresh)])) {
     if (!StringPrototypeIncludes(cookie, "=")) continue;
     jar.set(StringPrototypeTrim(StringPrototypeSplit(cookie, "=")[0]), StringPrototypeTrim(cookie));
   }

@@ -5,6 +5,8 @@ import { flatten, nest, numberOf } from "../form/nested_keys.js";
 import {
   ArrayBuffer,
   ArrayBufferIsView,
+  ArrayBufferPrototypeGetByteLength,
+  ArrayBufferViewPrototypeGetByteLength,
   ArrayIsArray,
   ArrayPrototypeEvery,
   ArrayPrototypeFilter,
@@ -43,6 +45,8 @@ import {
   ObjectPrototype,
   ObjectSetPrototypeOf,
   ReadableStream,
+  ReadableStreamDefaultControllerPrototypeClose,
+  ReadableStreamDefaultControllerPrototypeEnqueue,
   RegExpPrototypeExec,
   RegExpPrototypeTest,
   Request,
@@ -355,7 +359,10 @@ function defineClasses() {
     }
     if (value instanceof Blob) return { body: value, type: value.type || "application/octet-stream", length: value.size };
     if (ArrayBufferIsView(value) || value instanceof ArrayBuffer) {
-      return { body: value, type: "application/octet-stream", length: value.byteLength };
+      const length = ArrayBufferIsView(value)
+        ? ArrayBufferViewPrototypeGetByteLength(value)
+        : ArrayBufferPrototypeGetByteLength(value);
+      return { body: value, type: "application/octet-stream", length };
     }
     if (value instanceof FormData || value instanceof URLSearchParams || value instanceof ReadableStream) {
       return { body: value };
@@ -408,7 +415,7 @@ function isJson(value) {
 }
 
 function lengthOf(text) {
-  return TextEncoderPrototypeEncode(new TextEncoder(), text).byteLength;
+  return ArrayBufferViewPrototypeGetByteLength(TextEncoderPrototypeEncode(new TextEncoder(), text));
 }
 
 /** What an iterator yields, as bytes: bytes and texts as they are, data as lines of JSON. */
@@ -416,12 +423,12 @@ function streamOf(iterator) {
   return new ReadableStream({
     async pull(controller) {
       const { value, done } = await IteratorPrototypeNext(iterator);
-      if (done) return controller.close();
+      if (done) return ReadableStreamDefaultControllerPrototypeClose(controller);
       if (value === undefined || value === null) return;
       const isText = typeof value === "string";
       const isBytes = ArrayBufferIsView(value);
       const text = isText ? value : isBytes ? "" : `${JSONStringify(value)}\n`;
-      controller.enqueue(isBytes ? value : TextEncoderPrototypeEncode(new TextEncoder(), text));
+      ReadableStreamDefaultControllerPrototypeEnqueue(controller, isBytes ? value : TextEncoderPrototypeEncode(new TextEncoder(), text));
     },
     async cancel() {
       if (typeof iterator.return === "function") await IteratorPrototypeReturn(iterator);

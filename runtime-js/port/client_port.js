@@ -16,6 +16,7 @@ import { inContextOf, kEnded } from "../exchange.js";
 import { follow } from "../answer/answer.js";
 import { encodeJson } from "../answer/values.js";
 import { Channels } from "../channel.js";
+import { appended } from "../lists.js";
 import {
   kClosed,
   kPassOn,
@@ -31,12 +32,11 @@ import {
 } from "./port.js";
 import {
   ArrayFrom,
-  ArrayPrototypeConcat,
   ArrayPrototypePush,
   EventPrototypeGetDefaultPrevented,
   EventTargetPrototypeAddEventListener,
-  FunctionPrototypeCall,
   EventTargetPrototypeDispatchEvent,
+  FunctionPrototypeCall,
   JSONParse,
   Promise,
   PromiseReject,
@@ -205,7 +205,7 @@ export class ClientPort extends Port {
     op_early_listen(exchange.id, name, scope);
     const rare = ClientPort.#some(port);
     const isFirst = rare.due === NOTHING;
-    rare.due = scope !== TYPE || rare.due === null ? null : ArrayPrototypeConcat(rare.due, name);
+    rare.due = scope !== TYPE || rare.due === null ? null : appended(rare.due, name);
     if (!isFirst) return;
     queueMicrotask(() => {
       const types = rare.due;

@@ -19,15 +19,14 @@ import {
   ObjectEntries,
   ObjectHasOwn,
   ObjectKeys,
-  PromiseResolve,
   PromisePrototypeThen,
+  PromiseResolve,
   RegExpPrototypeTest,
   SafeArrayIterator,
   String,
   TypeError,
   URL,
-  URLPrototypeGetSearch,
-  URLSearchParams,
+  URLSearchParamsPrototypeGet,
 } from "../primordials.js";
 
 /** The query parameter with the ID of a request's thread. */
@@ -58,7 +57,7 @@ export class Thread {
 
   /** The thread whose ID is in a request's URL, or a new one. */
   static of(exchange) {
-    const given = new URLSearchParams(URLPrototypeGetSearch(new URL(exchange.url))).get(THREAD_PARAMETER);
+    const given = URLSearchParamsPrototypeGet(new URL(exchange.url).searchParams, THREAD_PARAMETER);
     const isName = given !== null && RegExpPrototypeTest(/^[0-9a-f-]{36}$/, given);
     return new Thread(exchange, isName ? given : null);
   }

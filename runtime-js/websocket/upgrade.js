@@ -4,10 +4,11 @@ import { op_socket_close, op_socket_dial, op_socket_next, op_socket_send, op_soc
 import { currentActor } from "../actor/context.js";
 import { currentExchange } from "../exchange.js";
 import { writeHeaders } from "../request.js";
-import { hasSocketScheme } from "./client.js";
-import { abandonSocket, WebSocketPair, whenRoomFor } from "./pair.js";
+import { hasSocketScheme, readyStateOf, takesBuffers } from "./client.js";
+import { abandonSocket, acceptPaired, closePaired, sendPaired, WebSocketPair, whenRoomFor } from "./pair.js";
 import {
   ArrayBufferViewPrototypeGetBuffer,
+  ArrayBufferViewPrototypeGetByteLength,
   ArrayPrototypeFilter,
   EventTargetPrototypeAddEventListener,
   EventTargetPrototypeRemoveEventListener,
@@ -106,7 +107,8 @@ export function openUpgrade(request) {
       }),
       refused: ({ status, headers }) => settle(() => new Response(null, { status, headers: passedOn(headers, OF_BODY) })),
       text: ({ data }) => sendOn(server, data, 3 * data.length),
-      binary: ({ data }) => sendOn(server, ArrayBufferViewPrototypeGetBuffer(data), data.byteLength),
+      binary: ({ data }) =>
+        sendOn(server, ArrayBufferViewPrototypeGetBuffer(data), ArrayBufferViewPrototypeGetByteLength(data)),
       closed({ code, reason, wasClean }) {
         EventTargetPrototypeRemoveEventListener(signal, "abort", aborted);
         owner?.offEnd(abandon);
@@ -123,8 +125,8 @@ export function openUpgrade(request) {
 
 /** Passes on what comes from the near end of a pair to a socket of the host. */
 function join(server, socket) {
-  server.binaryType = "arraybuffer";
-  server.accept();
+  takesBuffers(server);
+  acceptPaired(server);
   EventTargetPrototypeAddEventListener(server, "message", ({ data }) => {
     try {
       if (typeof data === "string") op_socket_send(socket, data);
@@ -149,13 +151,13 @@ async function follow(socket, listeners) {
 async function sendOn(server, data, length) {
   await whenRoomFor(server, length);
   // Its client may have left.
-  if (server.readyState === 1) server.send(data);
+  if (readyStateOf(server) === 1) sendPaired(server, data);
 }
 
 function closeWith(server, code, reason) {
-  if (server.readyState >= 2) return;
-  if (isSent(code)) server.close(code, reason);
-  else server.close();
+  if (readyStateOf(server) >= 2) return;
+  if (isSent(code)) closePaired(server, code, reason);
+  else closePaired(server);
 }
 
 /** The headers that pass from one connection to another, without those of `more`. */

@@ -26,6 +26,7 @@ import {
   String,
   StringPrototypeSplit,
   StringPrototypeToLowerCase,
+  TransformStreamDefaultControllerPrototypeEnqueue,
   TypeError,
 } from "../primordials.js";
 
@@ -68,7 +69,7 @@ function streams() {
         transform(chunk, controller) {
           left -= chunk.byteLength;
           if (left < 0) throw new TypeError(`Attempt to write too many bytes through a FixedLengthStream of ${whole}.`);
-          controller.enqueue(chunk);
+          TransformStreamDefaultControllerPrototypeEnqueue(controller, chunk);
         },
         flush() {
           if (left > 0) throw new TypeError(`FixedLengthStream did not see all expected bytes before close(): ${left} of ${whole} are missing.`);

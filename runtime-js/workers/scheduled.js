@@ -14,6 +14,7 @@ import {
   SafeArrayIterator,
   SymbolToStringTag,
   URL,
+  URLSearchParamsPrototypeGet,
 } from "../primordials.js";
 
 /** The longest time that a timer takes, in milliseconds. */
@@ -85,9 +86,9 @@ export function isScheduledRequest(exchange) {
 export async function runScheduled(exchange, handler) {
   const { searchParams } = new URL(exchange.url);
   if (handler === null) return new Response("The Worker has no scheduled().\n", { status: 404 });
-  const time = Number(searchParams.get("time") ?? DateNow());
+  const time = Number(URLSearchParamsPrototypeGet(searchParams, "time") ?? DateNow());
   if (!NumberIsFinite(time)) return new Response("`time` is a number of milliseconds.\n", { status: 400 });
-  const cron = searchParams.get("cron") ?? "";
+  const cron = URLSearchParamsPrototypeGet(searchParams, "cron") ?? "";
   try {
     await handle(cron, handler, time);
   } catch (error) {

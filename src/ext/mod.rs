@@ -383,6 +383,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "globals.js",
         "keyval.js",
         "larc/larc.js",
+        "lists.js",
         "live/blocks.js",
         "live/live.js",
         "live_response/frame.js",

@@ -406,3 +406,39 @@ fn a_schema_may_allow_that_there_is_no_body() {
     assert_eq!(host.request("POST", "/").send().json(), json!([null]));
     assert_eq!(host.request("POST", "/needed").send().status, 400);
 }
+
+#[test]
+fn an_application_may_lie_below_a_folder_of_that_name() {
+    let other = plugin("fastify.get('/', async () => 'another project');");
+    let host = Site::new()
+        .file("routes/index.mjs", &other)
+        .file("routes/app/app.mjs", plugin("fastify.get('/', async () => 'this project');"))
+        .serving("routes/app")
+        .serve();
+
+    assert_eq!(host.get("/").text(), "this project");
+}
+
+#[test]
+fn methods_are_added_to_one_application() {
+    let host = application(
+        "fastify.addHttpMethod('PROPFIND');
+         fastify.addHttpMethod('MKCOL', { hasBody: true });
+         fastify.propfind('/', async (request) => ['propfind', request.body ?? null]);
+         fastify.mkcol('/', async (request) => ['mkcol', request.body ?? null]);
+         fastify.get('/other', async () => {
+           const other = (await import('fastify')).default();
+           const known = [typeof other.propfind, other.supportedMethods.includes('PROPFIND')];
+           other.addHttpMethod('PROPFIND', { hasBody: true });
+           other.route({ method: 'PROPFIND', url: '/', handler: async (request) => request.body });
+           const answer = await other.inject({ method: 'PROPFIND', url: '/', payload: { a: 1 } });
+           return [...known, answer.json()];
+         });",
+    )
+    .serve();
+    let send = |method: &str| host.request(method, "/").json(&json!({ "a": 1 })).send().json();
+
+    assert_eq!(send("PROPFIND"), json!(["propfind", null]));
+    assert_eq!(send("MKCOL"), json!(["mkcol", { "a": 1 }]));
+    assert_eq!(host.get("/other").json(), json!(["undefined", false, { "a": 1 }]));
+}
