@@ -14,7 +14,7 @@ import {
   op_request_url,
 } from "ext:core/ops";
 import { abort, domException, invalidState } from "./errors/exceptions.js";
-import { hasItem, itemsOf, withItem, withoutItem } from "./few.js";
+import { hasListener, listenersOf, withListener, withoutListener } from "./listeners.js";
 import { kClosed, LineLostError } from "./port/port.js";
 import {
   AbortController,
@@ -111,7 +111,7 @@ class Rare {
   abort = null;
   /** What waits for a ready state. */
   waiting = null;
-  /** @type {import("./few.js").Few<{ refresh(): void }>} */
+  /** @type {import("./listeners.js").Listeners<{ refresh(): void }>} */
   refreshers = null;
   drained = null;
   onLeave = null;
@@ -124,7 +124,7 @@ class Rare {
 
 /** One request. Events of the same request share it. */
 export class Exchange {
-  /** @type {import("./few.js").Few<(() => void) | { [kEnded](): void }>} */
+  /** @type {import("./listeners.js").Listeners<(() => void) | { [kEnded](): void }>} */
   #onEnd = null;
   /** @type {Rare | null} */
   #rare = null;
@@ -329,12 +329,12 @@ export class Exchange {
    */
   onEnd(listener) {
     if (!Exchange.#follow(this)) callAtEnd(listener);
-    else this.#onEnd = withItem(this.#onEnd, listener);
+    else this.#onEnd = withListener(this.#onEnd, listener);
   }
 
   /** Calls a listener of {@link onEnd} no more. */
   offEnd(listener) {
-    this.#onEnd = withoutItem(this.#onEnd, listener);
+    this.#onEnd = withoutListener(this.#onEnd, listener);
   }
 
   // -- a client that reads slowly ----------------------------------------------------------------------------------
@@ -345,12 +345,12 @@ export class Exchange {
    */
   onRefresh(listener) {
     const rare = Exchange.#some(this);
-    rare.refreshers = withItem(rare.refreshers, listener);
+    rare.refreshers = withListener(rare.refreshers, listener);
   }
 
   offRefresh(listener) {
     const rare = Exchange.#some(this);
-    rare.refreshers = withoutItem(rare.refreshers, listener);
+    rare.refreshers = withoutListener(rare.refreshers, listener);
   }
 
   /** Resolves when the client has received everything that was sent, or the exchange has ended. */
@@ -364,7 +364,7 @@ export class Exchange {
   drained(stale) {
     if (stale) {
       op_port_refresh(this.id);
-      for (const listener of new SafeArrayIterator(itemsOf(this.#rare?.refreshers ?? null))) {
+      for (const listener of new SafeArrayIterator(listenersOf(this.#rare?.refreshers ?? null))) {
         try {
           listener.refresh();
         } catch (error) {
@@ -504,9 +504,9 @@ export class Exchange {
     if (rare.abort !== null && !AbortSignalPrototypeGetAborted(AbortControllerPrototypeGetSignal(rare.abort))) {
       abort(rare.abort, rare.failure === null ? overError() : rare.failure.error);
     }
-    for (const listener of new SafeArrayIterator(itemsOf(this.#onEnd))) {
+    for (const listener of new SafeArrayIterator(listenersOf(this.#onEnd))) {
       // One that was called earlier may have removed it.
-      if (!hasItem(this.#onEnd, listener)) continue;
+      if (!hasListener(this.#onEnd, listener)) continue;
       this.offEnd(listener);
       callAtEndOf("an exchange", listener);
     }

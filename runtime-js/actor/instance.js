@@ -17,7 +17,7 @@ import {
   op_log_error,
 } from "ext:core/ops";
 import { callAtEndOf } from "../exchange.js";
-import { itemsOf, withItem, withoutItem } from "../few.js";
+import { listenersOf, withListener, withoutListener } from "../listeners.js";
 import { classNamed, envOf, supportsRpc } from "./classes.js";
 import { arrivalOf, inActor, inSection } from "./context.js";
 import { decodeRequest, encodeResponse } from "./http.js";
@@ -52,7 +52,7 @@ export class Instance {
   /** As of an exchange, for its timers. */
   ended = false;
   completed = true;
-  /** @type {import("../few.js").Few<(() => void) | { [kEnded](): void }>} */
+  /** @type {import("../listeners.js").Listeners<(() => void) | { [kEnded](): void }>} */
   #onEnd = null;
   /** Its sockets that it cannot hibernate with. @type {Set} */
   #sockets = new SafeSet();
@@ -248,19 +248,19 @@ export class Instance {
     this.#waiting.clear();
     const listeners = this.#onEnd;
     this.#onEnd = null;
-    for (const listener of new SafeArrayIterator(itemsOf(listeners))) callAtEndOf("an actor", listener);
+    for (const listener of new SafeArrayIterator(listenersOf(listeners))) callAtEndOf("an actor", listener);
     this.#object = null;
   }
 
   /** Calls `listener` when the object is no longer in use. */
   onEnd(listener) {
     if (this.ended) listener();
-    else this.#onEnd = withItem(this.#onEnd, listener);
+    else this.#onEnd = withListener(this.#onEnd, listener);
   }
 
   /** Calls a listener of {@link onEnd} no more. */
   offEnd(listener) {
-    this.#onEnd = withoutItem(this.#onEnd, listener);
+    this.#onEnd = withoutListener(this.#onEnd, listener);
   }
 }
 

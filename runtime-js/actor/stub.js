@@ -1,7 +1,6 @@
 // Stubs: objects whose methods are called elsewhere. A call returns a promise on which further calls can be made before
 // it has settled.
 
-import { appended } from "../lists.js";
 import {
   globalThis,
   ObjectHasOwn,
@@ -11,6 +10,7 @@ import {
   PromiseReject,
   Proxy,
   ReflectApply,
+  SafeArrayIterator,
   SafeWeakMap,
   TypeError,
 } from "../primordials.js";
@@ -87,7 +87,7 @@ function property(record, path) {
   const read = () => value ??= started(record, path, null);
   return new Proxy(function () {}, {
     __proto__: null,
-    get: (target, key) => promiseMember(key, read) ?? member(target, key, () => property(record, appended(path, key))),
+    get: (target, key) => promiseMember(key, read) ?? member(target, key, () => property(record, [...new SafeArrayIterator(path), key])),
     apply: (_target, _receiver, args) => resultOf(started(record, path, args)),
   });
 }

@@ -6,7 +6,6 @@ import { domException } from "../errors/exceptions.js";
 import { RpcTarget } from "./classes.js";
 import { exportTarget, invoke, releaseFar, releaseWhenUnused } from "./mail.js";
 import { recordOf, stubOf } from "./stub.js";
-import { appended } from "../lists.js";
 import {
   ArrayIsArray,
   ArrayPrototypePush,
@@ -82,7 +81,7 @@ function strip(value, path, references, seen) {
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i];
     const item = value[key];
-    const stripped = strip(item, appended(path, key), references, seen);
+    const stripped = strip(item, [...new SafeArrayIterator(path), key], references, seen);
     if (stripped === item) continue;
     if (copy === null) {
       copy = isArray ? ArrayPrototypeSlice(value) : { ...value };

@@ -34,7 +34,6 @@ import {
   set,
   setPrototypeOf,
 } from "./operations.js";
-import { appended } from "../lists.js";
 import {
   Array,
   ArrayBufferIsView,
@@ -310,7 +309,7 @@ function recordsWithPaths(node, record) {
   if (!walk.matches(node, record.key)) return [];
   const name = nameOf(record.key);
   if (walk.isLast(node)) {
-    return ArrayPrototypeMap(pathsTo(node), (path) => copyOf(record, { path: appended(path, name) }));
+    return ArrayPrototypeMap(pathsTo(node), (path) => copyOf(record, { path: [...new SafeArrayIterator(path), name] }));
   }
   // Nothing can be below what was not an object and is none, as an array's length.
   if (!isObject(record.value) && !isObject(record.oldValue)) return [];
@@ -329,7 +328,7 @@ function recordsWithPaths(node, record) {
 function placesBelow(pattern, position, value, keys) {
   if (position === pattern.length || pattern[position] === SUBTREE) return [[keys, value]];
   const segment = pattern[position];
-  const below = (key, value) => placesBelow(pattern, position + 1, value, appended(keys, key));
+  const below = (key, value) => placesBelow(pattern, position + 1, value, [...new SafeArrayIterator(keys), key]);
   if (segment !== Infinity) return below(segment, value?.[segment]);
   const own = isObject(value) ? ObjectKeys(value) : [];
   return ArrayPrototypeFlatMap(own, (key) => below(key, value[key]));
@@ -413,7 +412,7 @@ class PendingChanges {
         if (now === null) continue;
         for (let i = 0; i < paths.length; i++) {
           const path = paths[i];
-          ArrayPrototypePush(list, { ...now, path: appended(path, key) });
+          ArrayPrototypePush(list, { ...now, path: [...new SafeArrayIterator(path), key] });
         }
       }
     }

@@ -383,7 +383,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "globals.js",
         "keyval.js",
         "larc/larc.js",
-        "lists.js",
+        "listeners.js",
         "live/blocks.js",
         "live/live.js",
         "live_response/frame.js",

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { hasItem, itemsOf, withItem, withoutItem } from "../../runtime-js/few.js";
+import { itemsOf, withItem, withoutItem } from "../../runtime-js/few.js";
 
 test("items_keep_their_order_and_other_lists_stay_as_they_are", () => {
   const items = [() => {}, { ended: true }, () => {}];
@@ -36,14 +36,4 @@ test("what_is_patched_does_not_spread_items", () => {
   } finally {
     delete Object.prototype[Symbol.isConcatSpreadable];
   }
-});
-
-test("long_lists_take_one_more_or_less_at_once", () => {
-  const items = Array.from({ length: 200_000 }, (_, at) => ({ at }));
-  let few = null;
-  for (const item of items) few = withItem(few, item);
-  assert.deepEqual(itemsOf(few), items);
-  assert.ok(hasItem(few, items[7]) && !hasItem(few, {}));
-  for (const item of items.toReversed()) few = withoutItem(few, item);
-  assert.equal(few, null);
 });
