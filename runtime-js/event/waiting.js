@@ -1,6 +1,6 @@
 // event.waitUntil() with a time limit or a callback that decides when the wait is over.
 
-import { setTimeout } from "../timers.js";
+import { setLongTimeout } from "../timers.js";
 import { isPromise } from "../errors/exceptions.js";
 import {
   AbortSignalPrototypeGetAborted,
@@ -54,7 +54,7 @@ export function waited(event, promise, timeout, callback) {
     const failed = ending(reject);
     PromisePrototypeThen(PromiseResolve(promise), done, failed);
     if (typeof callback !== "function") {
-      setTimeout(done, timeout);
+      setLongTimeout(done, timeout);
       return;
     }
     const tell = (happened) => {
@@ -75,7 +75,7 @@ export function waited(event, promise, timeout, callback) {
       EventTargetPrototypeRemoveEventListener(signal, "abort", tell);
       unsubscribe();
     };
-    if (typeof timeout === "number") setTimeout(() => tell(new Event("timeout")), timeout);
+    if (typeof timeout === "number") setLongTimeout(() => tell(new Event("timeout")), timeout);
     if (AbortSignalPrototypeGetAborted(signal)) tell(new Event("abort"));
   });
 }

@@ -4,10 +4,9 @@ import { op_background, op_cron_next, op_log_error, op_trigger_begin, op_trigger
 import { ExecutionContext, Tasks } from "./context.js";
 import { currentUrl } from "./url.js";
 import { print, WARNING } from "../log.js";
-import { setTimeout } from "../timers.js";
+import { setLongTimeout } from "../timers.js";
 import {
   DateNow,
-  MathMin,
   Number,
   NumberIsFinite,
   Response,
@@ -17,8 +16,6 @@ import {
   URLSearchParamsPrototypeGet,
 } from "../primordials.js";
 
-/** The longest time that a timer takes, in milliseconds. */
-const LONGEST = 2 ** 31 - 1;
 /** Requests that call `scheduled()` in development, as `wrangler dev` has them. */
 const PATHS = ["/cdn-cgi/handler/scheduled", "/__scheduled"];
 
@@ -49,11 +46,11 @@ export function startCrons(crons, handler) {
 
 function wait(cron, handler, time) {
   if (time === 0) return;
-  setTimeout(() => {
+  setLongTimeout(() => {
     if (DateNow() < time) return wait(cron, handler, time);
     if (op_trigger_claim(cron, time)) void run(cron, handler, time);
     wait(cron, handler, op_cron_next(cron, DateNow()));
-  }, MathMin(LONGEST, time - DateNow() + 1));
+  }, time - DateNow() + 1);
 }
 
 async function run(cron, handler, time) {
