@@ -221,6 +221,43 @@ fn a_generator_becomes_a_live_response_and_back() {
 }
 
 #[test]
+fn a_generator_of_states_throws_what_the_source_threw() {
+    let told = evaluate(
+        r#"
+        const live = new LiveResponse(async function* () { yield 1; throw new RangeError("no more"); }());
+        const handle = live.toLiveProgramHandle();
+        const told = [];
+        try {
+          for await (const body of live.toGenerator()) told.push(body);
+        } catch (error) {
+          told.push(error.name);
+        }
+        return [...told, handle.value, handle.error?.message];"#,
+    );
+
+    assert_eq!(told, json!([1, "RangeError", 1, "no more"]));
+}
+
+#[test]
+fn signals_are_left_by_what_has_ended() {
+    let listeners = evaluate(
+        r#"
+        const { signal } = new AbortController();
+        let listeners = 0;
+        for (const [name, step] of [["addEventListener", 1], ["removeEventListener", -1]]) {
+          const method = EventTarget.prototype[name];
+          signal[name] = function (...args) { listeners += step; return method.apply(this, args); };
+        }
+        const live = new LiveResponse({ n: 1 });
+        for await (const body of live.toGenerator({ signal })) { /* to the end */ }
+        live.toLiveProgramHandle({ signal }).abort();
+        return [listeners];"#,
+    );
+
+    assert_eq!(listeners, json!([0]));
+}
+
+#[test]
 fn the_kinds_of_sources_are_distinguished() {
     let kinds = evaluate(
         r#"
