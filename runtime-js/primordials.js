@@ -403,7 +403,7 @@ export function giveOwnCall(ops) {
 // -- the web ---------------------------------------------------------------------------------------------------------
 
 // In the host these are loaded after this module, but before any handler.
-export let AbortController, Blob, CloseEvent, DOMException, ErrorEvent, Event, EventTarget, FormData, Headers;
+export let AbortController, AbortSignal, Blob, CloseEvent, DOMException, ErrorEvent, Event, EventTarget, FormData, Headers;
 export let MessageEvent, queueMicrotask, ReadableStream, Request, Response, TextEncoder, URL, URLSearchParams;
 
 /** The host's own `fetch()`. Elsewhere it is whatever is there when it is called. */
@@ -457,9 +457,8 @@ export function takeEvents() {
 
 /** Takes in all the rest, whose classes load each other. */
 export function takeWeb() {
-  ({ AbortController, Blob, DOMException, fetch, FormData, Headers, ReadableStream, Request } = theGlobal);
+  ({ AbortController, AbortSignal, Blob, DOMException, fetch, FormData, Headers, ReadableStream, Request } = theGlobal);
   ({ Response, TextEncoder, URL, URLSearchParams, WritableStream } = theGlobal);
-  const { AbortSignal } = theGlobal;
   AbortControllerPrototypeAbort = methodsOf(AbortController.prototype).abort;
   AbortControllerPrototypeGetSignal = getter(AbortController.prototype, "signal");
   AbortSignalPrototypeGetAborted = getter(AbortSignal.prototype, "aborted");

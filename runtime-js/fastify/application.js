@@ -15,6 +15,7 @@ const {
   ArrayPrototypePush,
   ArrayPrototypeSlice,
   ObjectAssign,
+  ObjectDefineProperty,
   SafeArrayIterator,
   SafeSet,
 } = primordials;
@@ -237,11 +238,8 @@ function rawLike(transport) {
 
 function makeServer(app) {
   const EventEmitter = core.createLazyLoader("node:events")().default;
-  return ObjectAssign(new EventEmitter(), {
+  const server = ObjectAssign(new EventEmitter(), {
     address: () => app.address(),
-    get listening() {
-      return app.isListening;
-    },
     close(callback) {
       callback?.();
       return this;
@@ -263,6 +261,13 @@ function makeServer(app) {
     headersTimeout: 60_000,
     maxRequestsPerSocket: 0,
   });
+  ObjectDefineProperty(server, "listening", {
+    __proto__: null,
+    configurable: true,
+    enumerable: true,
+    get: () => app.isListening,
+  });
+  return server;
 }
 
 export async function each(server, run) {

@@ -3,6 +3,7 @@
 import { op_socket_close, op_socket_dial, op_socket_next, op_socket_send, op_socket_send_bytes } from "ext:core/ops";
 import { currentActor } from "../actor/context.js";
 import { currentExchange } from "../exchange.js";
+import { BODY_HEADERS } from "../fetch/body_headers.js";
 import { writeHeaders } from "../request.js";
 import { hasSocketScheme, readyStateOf, takesBuffers } from "./client.js";
 import { abandonSocket, acceptPaired, closePaired, sendPaired, WebSocketPair, whenRoomFor } from "./pair.js";
@@ -48,8 +49,6 @@ const OF_CONNECTION = [
   "transfer-encoding",
   "upgrade",
 ];
-/** Headers of a body, which the Response for a refused upgrade does not have. */
-const OF_BODY = ["content-encoding", "content-type"];
 
 const TOO_SLOW = 1013;
 /** The close code of a proxy whose other connection was lost (IANA's registry of close codes). */
@@ -105,7 +104,7 @@ export function openUpgrade(request) {
         join(server, socket);
         return response;
       }),
-      refused: ({ status, headers }) => settle(() => new Response(null, { status, headers: passedOn(headers, OF_BODY) })),
+      refused: ({ status, headers }) => settle(() => new Response(null, { status, headers: passedOn(headers, BODY_HEADERS) })),
       text: ({ data }) => sendOn(server, data, 3 * data.length),
       binary: ({ data }) =>
         sendOn(server, ArrayBufferViewPrototypeGetBuffer(data), ArrayBufferViewPrototypeGetByteLength(data)),

@@ -373,6 +373,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "event/url.js",
         "event/waiting.js",
         "exchange.js",
+        "fetch/body_headers.js",
         "fetch/dial.js",
         "fetch/fetch_plus.js",
         "fetch/redirects.js",

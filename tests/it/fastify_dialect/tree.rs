@@ -442,3 +442,14 @@ fn methods_are_added_to_one_application() {
     assert_eq!(send("MKCOL"), json!(["mkcol", { "a": 1 }]));
     assert_eq!(host.get("/other").json(), json!(["undefined", false, { "a": 1 }]));
 }
+
+#[test]
+fn the_server_listens_once_requests_come() {
+    let host = application(
+        "const before = fastify.server.listening;
+         fastify.get('/', async () => [before, fastify.server.listening]);",
+    )
+    .serve();
+
+    assert_eq!(host.get("/").json(), json!([false, true]));
+}
