@@ -1,6 +1,7 @@
 // What all instances of an application share: its routes, its way from registration to requests, and its end.
 
 import { core, primordials } from "ext:core/mod.js";
+import { nodeHeaders } from "ext:liveline/request.js";
 import { op_log_error } from "ext:core/ops";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { runOnce } from "ext:liveline_fastify/hooks.js";
@@ -229,9 +230,7 @@ function rawLike(transport) {
     method: transport.method,
     url: transport.url,
     get headers() {
-      const headers = {};
-      for (const { 0: name, 1: value } of new SafeArrayIterator(transport.headerList())) headers[name] = value;
-      return headers;
+      return nodeHeaders(transport.headerList());
     },
   };
 }

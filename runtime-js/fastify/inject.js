@@ -1,6 +1,7 @@
 // Requests that an application makes to itself: `inject()`.
 
 import { core, primordials } from "ext:core/mod.js";
+import { nodeHeaders } from "ext:liveline/request.js";
 import {
   HeadersPrototypeEntries,
   Request as WebRequest,
@@ -9,7 +10,6 @@ import {
   URL,
 } from "ext:liveline/primordials.js";
 import { STATUS_CODES } from "ext:liveline_fastify/reply.js";
-import { headersOf } from "ext:liveline_fastify/request.js";
 import { eachChunk, node, settleRaw, textOf, Transport } from "ext:liveline_fastify/transport.js";
 
 const {
@@ -61,7 +61,7 @@ class InjectTransport extends Transport {
   }
 
   header(name) {
-    return headersOf(this.#list)[name];
+    return nodeHeaders(this.#list)[name];
   }
 
   headerList() {
@@ -122,7 +122,7 @@ class InjectTransport extends Transport {
   }
 
   #end(status, list, bytes, hasLength) {
-    const names = headersOf(list);
+    const names = nodeHeaders(list);
     if (hasLength && names["content-length"] === undefined && status >= 200 && status !== 204 && status !== 304) {
       ArrayPrototypePush(list, ["content-length", String(bytes.length)]);
     } else if (!hasLength && names["content-length"] === undefined && bytes.length > 0) {
@@ -138,7 +138,7 @@ class InjectTransport extends Transport {
 
 /** The answer, as tests read it. */
 function responseOf(status, list, bytes, transport) {
-  const headers = headersOf(list);
+  const headers = nodeHeaders(list);
   const text = textOf(bytes);
   return {
     get raw() {

@@ -1,6 +1,7 @@
 // The way of a request through an application: route, hooks, body, validation, handler, answer.
 
 import { primordials } from "ext:core/mod.js";
+import { nodeHeaders } from "ext:liveline/request.js";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { runHooks, runPayloadHooks, runQuietly } from "ext:liveline_fastify/hooks.js";
 import { parseBody } from "ext:liveline_fastify/parsers.js";
@@ -68,10 +69,7 @@ function rewritable(transport) {
     method: transport.method,
     url: transport.url,
     get headers() {
-      const headers = {};
-      const list = transport.headerList();
-      for (let i = 0; i < list.length; i++) headers[primordials.StringPrototypeToLowerCase(list[i][0])] = list[i][1];
-      return headers;
+      return nodeHeaders(transport.headerList());
     },
   };
 }

@@ -86,6 +86,14 @@ export function readFieldsBy(read) {
   readField = read;
 }
 
+/** Notes that a request has the body of another. */
+let passSender = (_from, _to) => {};
+
+/** For the host: `pass(from, to)` notes whose client sent the body. */
+export function passSendersBy(pass) {
+  passSender = pass;
+}
+
 let classes = null;
 
 /** The classes, made when they are first wanted: those that they extend are there by then. */
@@ -253,7 +261,9 @@ function defineClasses() {
         const headers = { "Content-Type": type };
         const again = () => {
           if (!isRequest) return new ResponsePlus(bytes, { headers });
-          return new RequestPlus(message.url, { method: "POST", body: bytes, headers });
+          const request = new RequestPlus(message.url, { method: "POST", body: bytes, headers });
+          passSender(message, request);
+          return request;
         };
         memory.set(wanted, await converted((reader) => again()[reader](), type, to));
       }

@@ -221,6 +221,19 @@ fn a_generator_becomes_a_live_response_and_back() {
 }
 
 #[test]
+fn a_form_is_read_like_a_query_and_bytes_stay_bytes() {
+    let bodies = evaluate(
+        r#"
+        const form = new Response("a=1&a=2&user[name]=Ann", { headers: { "content-type": "application/x-www-form-urlencoded" } });
+        const read = async (response) => (await new LiveResponse(response).now()).body;
+        const bytes = await read(new Response(new Uint8Array([255, 0, 254])));
+        return [await read(form), bytes instanceof Uint8Array, [...bytes], await read(new Response("text"))];"#,
+    );
+
+    assert_eq!(bodies, json!([{ "a": ["1", "2"], "user": { "name": "Ann" } }, true, [255, 0, 254], "text"]));
+}
+
+#[test]
 fn a_generator_of_states_throws_what_the_source_threw() {
     let told = evaluate(
         r#"

@@ -453,3 +453,34 @@ fn the_server_listens_once_requests_come() {
 
     assert_eq!(host.get("/").json(), json!([false, true]));
 }
+
+#[test]
+fn headers_are_joined_as_nodes_are() {
+    let host = application(
+        "const seen = [];
+         const free = (await import('fastify')).default({ rewriteUrl(request) {
+           seen.push(request.headers['x-a']);
+           return request.url;
+         } });
+         free.get('/', async () => 'free');
+         fastify.get('/', async ({ headers }) =>
+           [headers.constructor, headers['x-a'], headers.cookie, headers['user-agent'], headers.hasOwnProperty('x-a')]);
+         fastify.get('/free', async () => {
+           await free.inject({ url: '/', headers: { 'x-a': ['1', '2'] } });
+           return seen;
+         });",
+    )
+    .serve();
+
+    let answer = host
+        .request("GET", "/")
+        .header("Constructor", "mine")
+        .header("X-A", "1")
+        .header("x-a", "2")
+        .header("cookie", "a=1")
+        .header("cookie", "b=2")
+        .header("user-agent", "one")
+        .send();
+    assert_eq!(answer.json(), json!(["mine", "1, 2", "a=1; b=2", "one", true]));
+    assert_eq!(host.get("/free").json(), json!(["1, 2"]));
+}
