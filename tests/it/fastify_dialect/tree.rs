@@ -484,3 +484,54 @@ fn headers_are_joined_as_nodes_are() {
     assert_eq!(answer.json(), json!(["mine", "1, 2", "a=1; b=2", "one", true]));
     assert_eq!(host.get("/free").json(), json!(["1, 2"]));
 }
+
+#[test]
+fn errors_are_logged_with_all_that_they_have() {
+    let host = Site::new()
+        .file(
+            "app.mjs",
+            "const lines = [];
+             export const options = { logger: { stream: { write: (line) => lines.push(line) } } };
+             export default async function (fastify, opts) {
+               const shown = (error) => {
+                 fastify.log.error(error);
+                 return JSON.parse(lines.at(-1)).err;
+               };
+               fastify.get('/', async () => {
+                 const inner = new TypeError('inner');
+                 const error = new Error('outer', { cause: inner });
+                 Object.assign(error, { code: 'E', detail: { a: 1 }, other: new RangeError('other') });
+                 const { type, message, stack, code, detail, other } = shown(error);
+                 const several = shown(new AggregateError([inner, new Error('second')], 'several'));
+                 const circular = new Error('circular');
+                 circular.cause = circular.self = circular;
+                 return [
+                   type, message, stack.includes('caused by: TypeError: inner'), code, detail, other.type,
+                   several.aggregateErrors.map((it) => it.message), shown(circular).message,
+                 ];
+               });
+             }",
+        )
+        .serve();
+
+    assert_eq!(
+        host.get("/").json(),
+        json!(["Error", "outer: inner", true, "E", { "a": 1 }, "RangeError", ["inner", "second"], "circular"])
+    );
+}
+
+#[test]
+fn what_is_not_printed_of_routes_is_an_error() {
+    let host = application(
+        "fastify.get('/', async () => {
+           try {
+             return fastify.printRoutes({ includeHooks: true });
+           } catch (error) {
+             return error.message;
+           }
+         });",
+    )
+    .serve();
+
+    assert!(host.get("/").text().contains("includeHooks"), "{}", host.get("/").text());
+}
