@@ -78,15 +78,6 @@ export function setTimeout(callback, delay = 0, ...args) {
   return own(exchange, id, TIMEOUT);
 }
 
-/** The longest time that a timer takes, in milliseconds. */
-const LONGEST = 2 ** 31 - 1;
-
-/** Calls back after a time that may be longer than a timer's; never after `Infinity`. */
-export function setLongTimeout(callback, delay) {
-  if (delay <= LONGEST) setTimeout(callback, delay);
-  else if (delay !== Infinity) setTimeout(() => setLongTimeout(callback, delay - LONGEST), LONGEST);
-}
-
 /** Runs a timer's callback. An error is reported while the exchange is known whose code threw it. */
 function run(callback, args) {
   try {

@@ -2,7 +2,8 @@
 // time, one runs its handler.
 
 import { op_background, op_log_error, op_schedule_claim, op_schedule_clear, op_schedule_keep, op_schedule_set, op_trigger_begin } from "ext:core/ops";
-import { setLongTimeout } from "ext:liveline/timers.js";
+import { startLong } from "ext:liveline/event/wait.js";
+import { setTimeout } from "ext:liveline/timers.js";
 import {
   ArrayPrototypePush,
   Date,
@@ -93,7 +94,7 @@ const begin = (schedule) => wait(schedule, op_schedule_set(schedule.key, schedul
 
 function wait(schedule, time) {
   if (time === 0 || hasStopped) return;
-  setLongTimeout(() => {
+  startLong(setTimeout, () => {
     if (hasStopped || schedules.get(schedule.key) !== schedule) return;
     const now = DateNow();
     if (now < time) return wait(schedule, time);

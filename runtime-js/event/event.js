@@ -19,7 +19,8 @@ import { User } from "../session/user.js";
 import { answerTopic, isByLine, isTopic, statesOfTopic } from "../topic/answer.js";
 import { relay } from "../port/relay.js";
 import { Thread, THREAD_PARAMETER } from "../session/thread.js";
-import { checkWait, waited } from "./waiting.js";
+import { checkWait } from "./wait.js";
+import { waited } from "./waiting.js";
 import {
   AbortController,
   AbortControllerPrototypeGetSignal,

@@ -4,7 +4,8 @@ import { op_background, op_cron_next, op_log_error, op_trigger_begin, op_trigger
 import { ExecutionContext, Tasks } from "./context.js";
 import { currentUrl } from "./url.js";
 import { print, WARNING } from "../log.js";
-import { setLongTimeout } from "../timers.js";
+import { startLong } from "../event/wait.js";
+import { setTimeout } from "../timers.js";
 import {
   DateNow,
   Number,
@@ -46,7 +47,7 @@ export function startCrons(crons, handler) {
 
 function wait(cron, handler, time) {
   if (time === 0) return;
-  setLongTimeout(() => {
+  startLong(setTimeout, () => {
     if (DateNow() < time) return wait(cron, handler, time);
     if (op_trigger_claim(cron, time)) void run(cron, handler, time);
     wait(cron, handler, op_cron_next(cron, DateNow()));

@@ -371,6 +371,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "event/base.js",
         "event/event.js",
         "event/url.js",
+        "event/wait.js",
         "event/waiting.js",
         "exchange.js",
         "fetch/body_headers.js",
