@@ -435,7 +435,7 @@ export let ResponsePrototypeGetType, ResponsePrototypeGetUrl, ResponsePrototypeJ
 export let TextEncoderPrototypeEncode, TransformStreamDefaultControllerPrototypeEnqueue;
 export let URLCanParse, URLPrototypeGetHref, URLPrototypeGetOrigin, URLPrototypeGetPathname, URLPrototypeGetProtocol;
 export let URLPrototypeGetHash, URLPrototypeGetPort, URLPrototypeGetSearch, URLPrototypeSetProtocol;
-export let URLSearchParamsPrototypeEntries, URLSearchParamsPrototypeGet, URLSearchParamsPrototypeSet;
+export let URLSearchParamsPrototypeEntries, URLSearchParamsPrototypeGet;
 export let WritableStream, WritableStreamPrototypeGetWriter, WritableStreamDefaultWriterPrototypeAbort;
 export let WritableStreamDefaultWriterPrototypeClose, WritableStreamDefaultWriterPrototypeWrite;
 
@@ -525,7 +525,7 @@ export function takeWeb() {
   URLPrototypeGetSearch = getter(URL.prototype, "search");
   URLPrototypeSetProtocol = uncurryThis(getOwnPropertyDescriptor(URL.prototype, "protocol").set);
   URLSearchParamsPrototypeEntries = entriesOf(URLSearchParams);
-  ({ get: URLSearchParamsPrototypeGet, set: URLSearchParamsPrototypeSet } = methodsOf(URLSearchParams.prototype));
+  URLSearchParamsPrototypeGet = methodsOf(URLSearchParams.prototype).get;
   ({ getWriter: WritableStreamPrototypeGetWriter } = methodsOf(WritableStream.prototype));
   const writer = methodsOf(theGlobal.WritableStreamDefaultWriter.prototype);
   WritableStreamDefaultWriterPrototypeAbort = writer.abort;

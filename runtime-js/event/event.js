@@ -24,6 +24,9 @@ import { waited } from "./waiting.js";
 import {
   AbortController,
   AbortControllerPrototypeGetSignal,
+  ArrayPrototypeFilter,
+  ArrayPrototypeJoin,
+  ArrayPrototypePush,
   EventTargetPrototypeAddEventListener,
   Promise,
   PromisePrototypeCatch,
@@ -34,6 +37,9 @@ import {
   RequestPrototypeClone,
   RequestPrototypeGetUrl,
   Response,
+  StringPrototypeSlice,
+  StringPrototypeSplit,
+  StringPrototypeStartsWith,
   Symbol,
   TypeError,
   URL,
@@ -42,7 +48,6 @@ import {
   URLPrototypeGetOrigin,
   URLPrototypeGetPathname,
   URLPrototypeGetSearch,
-  URLSearchParamsPrototypeSet,
 } from "../primordials.js";
 
 /** For the host: the exchange behind the event. */
@@ -218,8 +223,12 @@ export class HttpEvent extends BaseEvent {
     const thread = event.thread.spawn();
     const values = { back: URLPrototypeGetPathname(event.url) + URLPrototypeGetSearch(event.url), ...data };
     await thread.appendEach(values);
-    URLSearchParamsPrototypeSet(target.searchParams, THREAD_PARAMETER, thread.threadID);
-    const path = URLPrototypeGetPathname(target) + URLPrototypeGetSearch(target) + URLPrototypeGetHash(target);
+    // Not by searchParams.set(), which calls a method that handlers may replace.
+    const given = StringPrototypeSplit(StringPrototypeSlice(URLPrototypeGetSearch(target), 1), "&");
+    const isOther = (pair) => pair !== "" && !StringPrototypeStartsWith(pair, `${THREAD_PARAMETER}=`);
+    const pairs = ArrayPrototypeFilter(given, isOther);
+    ArrayPrototypePush(pairs, `${THREAD_PARAMETER}=${thread.threadID}`);
+    const path = `${URLPrototypeGetPathname(target)}?${ArrayPrototypeJoin(pairs, "&")}${URLPrototypeGetHash(target)}`;
     return new Response(null, redirectTo(path, init));
   }
 

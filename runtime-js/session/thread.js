@@ -19,7 +19,6 @@ import {
   ObjectEntries,
   ObjectHasOwn,
   ObjectKeys,
-  PromisePrototypeThen,
   PromiseResolve,
   RegExpPrototypeTest,
   SafeArrayIterator,
@@ -172,7 +171,18 @@ export class Thread {
   }
 
   async #write(write) {
-    this.#written = PromisePrototypeThen(this.#written, write, write);
-    await this.#written;
+    const written = this.#writeAfter(this.#written, write);
+    this.#written = written;
+    await written;
+  }
+
+  // Not by a callback that returns a promise: the engine would ask that for its `then`.
+  async #writeAfter(earlier, write) {
+    try {
+      await earlier;
+    } catch {
+      // Who made that write has the error.
+    }
+    await write();
   }
 }

@@ -117,6 +117,8 @@ fn site() -> Site {
                 }), { headers });"#,
             ),
         )
+        .file("along/handler.js", handler(r#"export default (event) => event.redirectWith("/taken", { said: "hi" });"#))
+        .file("taken/handler.js", handler(r#"export default (event) => event.thread.consume("said");"#))
         .file("body/handler.js", handler("export const POST = async (event) => ({ got: await $.bodyOf(event.request) });"))
         .file("fail/handler.js", handler(r#"export default () => { throw new $.E("thrown after the patch"); };"#))
         .file("reject/handler.js", handler(r#"export default async () => { throw new $.E("rejected after the patch"); };"#))
@@ -239,6 +241,10 @@ fn steps_files_and_redirects_of_others_are_as_before() {
     assert_eq!(host.get("/nothing").status, 404);
     let redirect = host.get("/redirect");
     assert_eq!((redirect.status, redirect.header("location")), (302, Some("/text")));
+    let along = host.get("/along");
+    let taken = along.header("location").expect("a redirect");
+    let cookie = along.header("set-cookie").and_then(|cookie| cookie.split(';').next()).unwrap_or_default();
+    assert_eq!(host.request("GET", taken).header("cookie", cookie).send().text(), "hi");
     assert_eq!(host.request("DELETE", "/body").send().header("allow"), Some("POST"));
 }
 
