@@ -14,16 +14,14 @@ import {
   op_request_url,
 } from "ext:core/ops";
 import { abort, domException, invalidState } from "./errors/exceptions.js";
-import { itemsOf, withItem } from "./few.js";
+import { hasListener, listenersOf, withListener, withoutListener } from "./listeners.js";
 import { kClosed, LineLostError } from "./port/port.js";
 import {
   AbortController,
   AbortControllerPrototypeGetSignal,
   AbortSignalPrototypeGetAborted,
-  ArrayPrototypeConcat,
   ArrayPrototypeLastIndexOf,
   ArrayPrototypePush,
-  ArrayPrototypeSlice,
   ArrayPrototypeSplice,
   NumberPrototypeToString,
   Promise,
@@ -113,6 +111,7 @@ class Rare {
   abort = null;
   /** What waits for a ready state. */
   waiting = null;
+  /** @type {import("./listeners.js").Listeners<{ refresh(): void }>} */
   refreshers = null;
   drained = null;
   onLeave = null;
@@ -125,7 +124,7 @@ class Rare {
 
 /** One request. Events of the same request share it. */
 export class Exchange {
-  /** @type {import("./few.js").Few<(() => void) | { [kEnded](): void }>} */
+  /** @type {import("./listeners.js").Listeners<(() => void) | { [kEnded](): void }>} */
   #onEnd = null;
   /** @type {Rare | null} */
   #rare = null;
@@ -324,23 +323,34 @@ export class Exchange {
   }
 
   /**
-   * Calls `listener` when the exchange has ended; at once if it has.
+   * Calls `listener` when the exchange has ended; at once if it has. What ends earlier calls {@link offEnd}, so that a
+   * long exchange does not keep it.
    * @param {(() => void) | { [kEnded](): void }} listener an object that exists anyway costs less than a callback
    */
   onEnd(listener) {
     if (!Exchange.#follow(this)) callAtEnd(listener);
-    else this.#onEnd = withItem(this.#onEnd, listener);
+    else this.#onEnd = withListener(this.#onEnd, listener);
+  }
+
+  /** Calls a listener of {@link onEnd} no more. */
+  offEnd(listener) {
+    this.#onEnd = withoutListener(this.#onEnd, listener);
   }
 
   // -- a client that reads slowly ----------------------------------------------------------------------------------
 
   /**
-   * Calls `listener.refresh()` when the client needs the whole value that it follows.
+   * Calls `listener.refresh()` when the client needs the whole value that it follows, until {@link offRefresh}.
    * @param {{ refresh(): void }} listener
    */
   onRefresh(listener) {
     const rare = Exchange.#some(this);
-    rare.refreshers = rare.refreshers === null ? [listener] : ArrayPrototypeConcat(rare.refreshers, listener);
+    rare.refreshers = withListener(rare.refreshers, listener);
+  }
+
+  offRefresh(listener) {
+    const rare = Exchange.#some(this);
+    rare.refreshers = withoutListener(rare.refreshers, listener);
   }
 
   /** Resolves when the client has received everything that was sent, or the exchange has ended. */
@@ -354,7 +364,7 @@ export class Exchange {
   drained(stale) {
     if (stale) {
       op_port_refresh(this.id);
-      for (const listener of new SafeArrayIterator(this.#rare?.refreshers ?? [])) {
+      for (const listener of new SafeArrayIterator(listenersOf(this.#rare?.refreshers ?? null))) {
         try {
           listener.refresh();
         } catch (error) {
@@ -397,8 +407,11 @@ export class Exchange {
   /** Calls `listener` if the client leaves before it has the whole answer, or the exchange fails. */
   onLeave(listener) {
     const rare = Exchange.#some(this);
-    rare.onLeave = rare.onLeave === null ? [listener] : ArrayPrototypeConcat(rare.onLeave, listener);
-    if (rare.onLeave.length === 1) this.onEnd(() => this.#end === OVER && this.left());
+    if (rare.onLeave === null) {
+      rare.onLeave = [];
+      this.onEnd(() => this.#end === OVER && this.left());
+    }
+    ArrayPrototypePush(rare.onLeave, listener);
   }
 
   /** The client has left, and its answer is not complete. */
@@ -491,17 +504,22 @@ export class Exchange {
     if (rare.abort !== null && !AbortSignalPrototypeGetAborted(AbortControllerPrototypeGetSignal(rare.abort))) {
       abort(rare.abort, rare.failure === null ? overError() : rare.failure.error);
     }
-    while (this.#onEnd !== null) {
-      const listeners = itemsOf(this.#onEnd);
-      const listener = listeners[0];
-      this.#onEnd = listeners.length > 1 ? ArrayPrototypeSlice(listeners, 1) : null;
-      try {
-        callAtEnd(listener);
-      } catch (error) {
-        op_log_error("at the end of an exchange", error);
-      }
+    for (const listener of new SafeArrayIterator(listenersOf(this.#onEnd))) {
+      // One that was called earlier may have removed it.
+      if (!hasListener(this.#onEnd, listener)) continue;
+      this.offEnd(listener);
+      callAtEndOf("an exchange", listener);
     }
     ArrayPrototypeSplice(ending, ArrayPrototypeLastIndexOf(ending, this), 1);
+  }
+}
+
+/** Calls a listener of the end. One that throws does not keep others from being called. */
+export function callAtEndOf(what, listener) {
+  try {
+    callAtEnd(listener);
+  } catch (error) {
+    op_log_error(`at the end of ${what}`, error);
   }
 }
 

@@ -72,7 +72,11 @@ define("Observer", Observer);
 define(SymbolFor("liveline.live"), live);
 // Frozen, because compiled code of every handler calls its methods.
 for (let object = live; object !== ObjectPrototype; object = ObjectGetPrototypeOf(object)) ObjectFreeze(object);
-setProgramOwner((dispose) => currentExchange()?.onEnd(dispose));
+setProgramOwner((dispose) => {
+  const exchange = currentExchange();
+  exchange?.onEnd(dispose);
+  return () => exchange?.offEnd(dispose);
+});
 // Read by the module @webqit/fetch-plus; the classes are made together with the web's.
 define(SymbolFor("liveline:fetch-plus"), fetchPlusClasses);
 // Read by the statement that sets `import.meta.env` of a module.

@@ -117,7 +117,6 @@ export const PromiseWithResolvers = () => {
 
 export const {
   at: ArrayPrototypeAt,
-  concat: ArrayPrototypeConcat,
   every: ArrayPrototypeEvery,
   filter: ArrayPrototypeFilter,
   find: ArrayPrototypeFind,
@@ -405,7 +404,7 @@ export function giveOwnCall(ops) {
 // -- the web ---------------------------------------------------------------------------------------------------------
 
 // In the host these are loaded after this module, but before any handler.
-export let AbortController, Blob, CloseEvent, DOMException, ErrorEvent, Event, EventTarget, FormData, Headers;
+export let AbortController, AbortSignal, Blob, CloseEvent, DOMException, ErrorEvent, Event, EventTarget, FormData, Headers;
 export let MessageEvent, queueMicrotask, ReadableStream, Request, Response, TextEncoder, URL, URLSearchParams;
 
 /** The host's own `fetch()`. Elsewhere it is whatever is there when it is called. */
@@ -423,7 +422,9 @@ export let FormDataPrototypeEntries, HeadersPrototypeDelete, HeadersPrototypeEnt
 export let HeadersPrototypeAppend, HeadersPrototypeGetSetCookie;
 export let HeadersPrototypeHas, HeadersPrototypeSet;
 export let ReadableStreamPrototypeCancel, ReadableStreamPrototypeGetLocked, ReadableStreamPrototypeGetReader;
+export let ReadableStreamDefaultControllerPrototypeClose, ReadableStreamDefaultControllerPrototypeEnqueue;
 export let ReadableStreamDefaultReaderPrototypeCancel, ReadableStreamDefaultReaderPrototypeRead;
+export let ReadableStreamDefaultReaderPrototypeReleaseLock;
 export let ReadableByteStreamControllerPrototypeClose, ReadableByteStreamControllerPrototypeEnqueue;
 export let ReadableByteStreamControllerPrototypeGetByobRequest, ReadableStreamBYOBRequestPrototypeRespond;
 export let RequestPrototypeClone, RequestPrototypeGetBody, RequestPrototypeGetHeaders, RequestPrototypeGetMethod;
@@ -432,10 +433,12 @@ export let ResponseJson, ResponsePrototypeArrayBuffer, ResponsePrototypeBlob, Re
 export let ResponsePrototypeGetBody, ResponsePrototypeGetBodyUsed, ResponsePrototypeGetHeaders;
 export let ResponsePrototypeGetRedirected, ResponsePrototypeGetStatus, ResponsePrototypeGetStatusText;
 export let ResponsePrototypeGetType, ResponsePrototypeGetUrl, ResponsePrototypeJson, ResponsePrototypeText;
-export let TextEncoderPrototypeEncode;
+export let TextEncoderPrototypeEncode, TransformStreamDefaultControllerPrototypeEnqueue;
 export let URLCanParse, URLPrototypeGetHref, URLPrototypeGetOrigin, URLPrototypeGetPathname, URLPrototypeGetProtocol;
 export let URLPrototypeGetHash, URLPrototypeGetPort, URLPrototypeGetSearch, URLPrototypeSetProtocol;
-export let URLSearchParamsPrototypeEntries;
+export let URLSearchParamsPrototypeEntries, URLSearchParamsPrototypeGet;
+export let WritableStream, WritableStreamPrototypeGetWriter, WritableStreamDefaultWriterPrototypeAbort;
+export let WritableStreamDefaultWriterPrototypeClose, WritableStreamDefaultWriterPrototypeWrite;
 
 /** Takes in the events, which classes of this code extend. */
 export function takeEvents() {
@@ -455,9 +458,8 @@ export function takeEvents() {
 
 /** Takes in all the rest, whose classes load each other. */
 export function takeWeb() {
-  ({ AbortController, Blob, DOMException, fetch, FormData, Headers, ReadableStream, Request } = theGlobal);
-  ({ Response, TextEncoder, URL, URLSearchParams } = theGlobal);
-  const { AbortSignal } = theGlobal;
+  ({ AbortController, AbortSignal, Blob, DOMException, fetch, FormData, Headers, ReadableStream, Request } = theGlobal);
+  ({ Response, TextEncoder, URL, URLSearchParams, WritableStream } = theGlobal);
   AbortControllerPrototypeAbort = methodsOf(AbortController.prototype).abort;
   AbortControllerPrototypeGetSignal = getter(AbortController.prototype, "signal");
   AbortSignalPrototypeGetAborted = getter(AbortSignal.prototype, "aborted");
@@ -483,6 +485,9 @@ export function takeWeb() {
   const reader = methodsOf(theGlobal.ReadableStreamDefaultReader.prototype);
   ReadableStreamDefaultReaderPrototypeCancel = reader.cancel;
   ReadableStreamDefaultReaderPrototypeRead = reader.read;
+  ReadableStreamDefaultReaderPrototypeReleaseLock = reader.releaseLock;
+  ({ close: ReadableStreamDefaultControllerPrototypeClose, enqueue: ReadableStreamDefaultControllerPrototypeEnqueue } =
+    methodsOf(theGlobal.ReadableStreamDefaultController.prototype));
   const controller = theGlobal.ReadableByteStreamController.prototype;
   ReadableByteStreamControllerPrototypeClose = methodsOf(controller).close;
   ReadableByteStreamControllerPrototypeEnqueue = methodsOf(controller).enqueue;
@@ -509,6 +514,8 @@ export function takeWeb() {
   ResponsePrototypeGetType = getter(Response.prototype, "type");
   ResponsePrototypeGetUrl = getter(Response.prototype, "url");
   TextEncoderPrototypeEncode = methodsOf(TextEncoder.prototype).encode;
+  TransformStreamDefaultControllerPrototypeEnqueue =
+    methodsOf(theGlobal.TransformStreamDefaultController.prototype).enqueue;
   URLCanParse = bind.call(URL.canParse, URL);
   URLPrototypeGetHash = getter(URL.prototype, "hash");
   URLPrototypeGetPort = getter(URL.prototype, "port");
@@ -519,6 +526,12 @@ export function takeWeb() {
   URLPrototypeGetSearch = getter(URL.prototype, "search");
   URLPrototypeSetProtocol = uncurryThis(getOwnPropertyDescriptor(URL.prototype, "protocol").set);
   URLSearchParamsPrototypeEntries = entriesOf(URLSearchParams);
+  URLSearchParamsPrototypeGet = methodsOf(URLSearchParams.prototype).get;
+  ({ getWriter: WritableStreamPrototypeGetWriter } = methodsOf(WritableStream.prototype));
+  const writer = methodsOf(theGlobal.WritableStreamDefaultWriter.prototype);
+  WritableStreamDefaultWriterPrototypeAbort = writer.abort;
+  WritableStreamDefaultWriterPrototypeClose = writer.close;
+  WritableStreamDefaultWriterPrototypeWrite = writer.write;
 }
 
 /** The entries of a list of the web as an array, without its iterator's `next()`. */

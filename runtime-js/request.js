@@ -10,16 +10,19 @@ import {
   op_request_read,
   op_request_whole,
 } from "ext:core/ops";
-import { fetchPlusClasses, readFieldsBy } from "./fetch/fetch_plus.js";
+import { fetchPlusClasses, passSendersBy, readFieldsBy } from "./fetch/fetch_plus.js";
 import { answerForIllBodies } from "./form/form_data.js";
 import {
   ArrayPrototypePush,
+  ObjectHasOwn,
   ReadableByteStreamControllerPrototypeClose,
   ReadableByteStreamControllerPrototypeEnqueue,
   ReadableByteStreamControllerPrototypeGetByobRequest,
   ReadableStream,
   ReadableStreamBYOBRequestPrototypeRespond,
   Request,
+  SafeArrayIterator,
+  SafeSet,
   StringPrototypeSplit,
   StringPrototypeToLowerCase,
 } from "./primordials.js";
@@ -53,6 +56,8 @@ function prepareEvents() {
   const { HeadersPlus, RequestPlus } = fetchPlusClasses();
   const { headersOfPrototype, headerTargetKey } = core.loadExtScript("ext:deno_fetch/20_headers.js");
   const { requestsOfPrototype } = core.loadExtScript("ext:deno_fetch/23_request.js");
+  const { toInnerRequest } = core.loadExtScript("ext:deno_fetch/23_request.js");
+  passSendersBy((from, to) => toInnerRequest(to).sender = toInnerRequest(from).sender);
   readFieldsBy((headers, name) => ReceivedRequest.read(headers?.[headerTargetKey], name));
   HeadersOfEvent = headersOfPrototype(HeadersPlus.prototype);
   RequestOfEvent = requestsOfPrototype(RequestPlus.prototype);
@@ -71,9 +76,13 @@ export function prepareRequests() {
   if (fromInnerRequest !== null) return;
   const script = core.loadExtScript("ext:deno_fetch/23_request.js");
   const { toInnerRequest } = script;
-  answerForIllBodies(script.RequestPrototype, (request) => {
-    const inner = request === null || typeof request !== "object" ? undefined : toInnerRequest(request);
-    return inner instanceof ReceivedRequest ? inner.takeText() : null;
+  const innerOf = (request) => request === null || typeof request !== "object" ? undefined : toInnerRequest(request);
+  answerForIllBodies(script.RequestPrototype, {
+    takeText(request) {
+      const inner = innerOf(request);
+      return inner instanceof ReceivedRequest ? inner.takeText() : null;
+    },
+    senderOf: (request) => innerOf(request)?.sender,
   });
   fromInnerRequest = script.fromInnerRequest;
 }
@@ -97,6 +106,11 @@ class ReceivedRequest {
   static read(target, name) {
     if (typeof name !== "string" || typeof target !== "object" || target === null) return undefined;
     return #exchange in target && !target.#isForClient ? op_request_header(target.#exchange.id, name) : undefined;
+  }
+
+  /** The number of the exchange whose client sent the request. Copies with the same body have it too. */
+  get sender() {
+    return this.#exchange.id;
   }
 
   get redirectMode() {
@@ -296,4 +310,43 @@ export function writeHeaders(headers) {
     text += `${name}\n${value}\n`;
   }
   return text;
+}
+
+/** Headers of which Node takes only the first. */
+const SINGLE = new SafeSet([
+  "age",
+  "authorization",
+  "content-length",
+  "content-type",
+  "etag",
+  "expires",
+  "from",
+  "host",
+  "if-modified-since",
+  "if-unmodified-since",
+  "last-modified",
+  "location",
+  "max-forwards",
+  "proxy-authorization",
+  "referer",
+  "retry-after",
+  "server",
+  "user-agent",
+]);
+
+/**
+ * Headers as Node has them: an object by their names in lower case. Values of one name are joined, with "; " those of cookies. Those of
+ * `set-cookie` are a list. As under Node it is an object that inherits the usual methods, which no header is taken for.
+ * @param {[string, string][]} list
+ */
+export function nodeHeaders(list) {
+  const headers = {};
+  for (const { 0: given, 1: value } of new SafeArrayIterator(list)) {
+    const name = StringPrototypeToLowerCase(given);
+    const known = ObjectHasOwn(headers, name) ? headers[name] : undefined;
+    if (known === undefined) headers[name] = name === "set-cookie" ? [value] : value;
+    else if (name === "set-cookie") ArrayPrototypePush(known, value);
+    else if (!SINGLE.has(name)) headers[name] = `${known}${name === "cookie" ? "; " : ", "}${value}`;
+  }
+  return headers;
 }

@@ -12,10 +12,13 @@ import {
   op_sql_query,
 } from "ext:core/ops";
 import { SqlError } from "./errors/errors.js";
+import { checkOptions } from "./errors/options.js";
 import { currentExchange } from "./exchange.js";
 import { batch } from "./observer/delivery.js";
 import { set } from "./observer/operations.js";
+import { isPlain } from "./observer/reactive.js";
 import {
+  AbortSignal,
   AbortSignalPrototypeGetAborted,
   AbortSignalPrototypeThrowIfAborted,
   ArrayBuffer,
@@ -32,9 +35,9 @@ import {
   ObjectKeys,
   PromisePrototypeCatch,
   PromiseReject,
+  RegExpPrototypeTest,
   SafeArrayIterator,
   SafeMap,
-  SafeSet,
   String,
   TypeError,
   Uint8Array,
@@ -84,14 +87,9 @@ export class Client {
    * @returns {Promise<Result>}
    */
   async query(sql, params = undefined, options = undefined) {
-    if (options === undefined && isOptions(params)) {
-      options = params;
-      params = undefined;
-    }
-    const { live = false, signal } = options ?? { __proto__: null };
+    const { values, live, signal } = readArguments(sql, params, options);
     const exchange = currentExchange();
     if (signal) AbortSignalPrototypeThrowIfAborted(signal);
-    const values = bindable(params ?? options?.params);
     const handle = await this.#open();
     if (live) return await follow(handle, String(sql), values, signal, exchange);
     const result = await op_sql_query(handle, String(sql), values);
@@ -152,13 +150,10 @@ class Transaction {
 
   /** @see Client.query */
   async query(sql, params = undefined, options = undefined) {
-    if (options === undefined && isOptions(params)) {
-      options = params;
-      params = undefined;
-    }
-    if (options?.live) throw new TypeError("A query in a transaction cannot be live; ask the client.");
-    if (options?.signal) AbortSignalPrototypeThrowIfAborted(options.signal);
-    return await op_sql_query(this.#handle, String(sql), bindable(params ?? options?.params));
+    const { values, live, signal } = readArguments(sql, params, options);
+    if (live) throw new TypeError("A query in a transaction cannot be live; ask the client.");
+    if (signal) AbortSignalPrototypeThrowIfAborted(signal);
+    return await op_sql_query(this.#handle, String(sql), values);
   }
 
   /** @see Client.exec */
@@ -177,13 +172,38 @@ export async function openDatabase(path) {
   return opened;
 }
 
-const OPTIONS = new SafeSet(["live", "params", "signal"]);
+const OPTIONS = ["live", "params", "signal"];
 
-/** Whether the second argument of a query is its options rather than its parameters. */
-function isOptions(value) {
-  if (value === null || typeof value !== "object" || ArrayIsArray(value)) return false;
-  const keys = ObjectKeys(value);
-  return keys.length > 0 && ArrayPrototypeEvery(keys, (key) => OPTIONS.has(key));
+/** Whether a value can be that of an option. What can be a value of the database, too, is one if the statement names it. */
+function isOption(name, value, sql) {
+  if (value === undefined) return true;
+  switch (name) {
+    case "live":
+      return typeof value === "boolean" && !RegExpPrototypeTest(/[:@$]live(?![0-9A-Za-z_$])/, sql);
+    case "params":
+      return isPlain(value);
+    case "signal":
+      return value instanceof AbortSignal;
+    default:
+      return false;
+  }
+}
+
+/** The arguments of a query. The second one may be its options, where it has no parameters beside them. */
+function readArguments(sql, params, options) {
+  const keys = options === undefined && isPlain(params) && !ArrayIsArray(params) ? ObjectKeys(params) : [];
+  if (keys.length > 0 && ArrayPrototypeEvery(keys, (key) => isOption(key, params[key], String(sql)))) {
+    options = params;
+    params = undefined;
+  } else {
+    checkOptions("query()", options, OPTIONS);
+  }
+  const { live = false, signal } = options ?? { __proto__: null };
+  if (typeof live !== "boolean") throw new TypeError("query(): the option live is true or false.");
+  if (signal !== undefined && signal !== null && !(signal instanceof AbortSignal)) {
+    throw new TypeError("query(): the option signal is an AbortSignal.");
+  }
+  return { values: bindable(params ?? options?.params), live, signal };
 }
 
 /** Parameters as the host takes them. */
@@ -211,6 +231,7 @@ async function follow(handle, sql, params, signal, exchange) {
   let stopped = false;
   const stop = () => {
     stopped = true;
+    exchange?.offEnd(stop);
     if (signal) EventTargetPrototypeRemoveEventListener(signal, "abort", stop);
     op_sql_close(follower);
   };

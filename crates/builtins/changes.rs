@@ -220,6 +220,17 @@ function fromInnerRequest(",
         "  fromInnerRequest,\n",
         "  fromInnerRequest,\n  requestsOfPrototype,\n",
     ),
+    // A copy of a received request has the client's body too, unless it is given another.
+    (
+        "deno_fetch/23_request.js",
+        "    blobUrlEntry: request.blobUrlEntry,\n    url() {\n",
+        "    blobUrlEntry: request.blobUrlEntry,\n    sender: request.sender,\n    url() {\n",
+    ),
+    (
+        "deno_fetch/23_request.js",
+        "    request.body = finalBody;\n",
+        "    request.body = finalBody;\n    if (initBody !== null) request.sender = undefined;\n",
+    ),
     // Responses have no second, native form, which Deno's own server would send: where Node's half is loaded, each
     // Response with headers would be copied into one.
     (

@@ -16,7 +16,8 @@ import {
   op_actor_stopped,
   op_log_error,
 } from "ext:core/ops";
-import { kEnded } from "../exchange.js";
+import { callAtEndOf } from "../exchange.js";
+import { listenersOf, withListener, withoutListener } from "../listeners.js";
 import { classNamed, envOf, supportsRpc } from "./classes.js";
 import { arrivalOf, inActor, inSection } from "./context.js";
 import { decodeRequest, encodeResponse } from "./http.js";
@@ -27,7 +28,6 @@ import { receiveClose, receiveMessage } from "./sockets.js";
 import {
   AbortController,
   AbortControllerPrototypeGetSignal,
-  ArrayPrototypePush,
   Error,
   Promise,
   PromisePrototypeThen,
@@ -52,7 +52,8 @@ export class Instance {
   /** As of an exchange, for its timers. */
   ended = false;
   completed = true;
-  #onEnd = [];
+  /** @type {import("../listeners.js").Listeners<(() => void) | { [kEnded](): void }>} */
+  #onEnd = null;
   /** Its sockets that it cannot hibernate with. @type {Set} */
   #sockets = new SafeSet();
   /** The sockets that it may hibernate with and that it has used, by end. */
@@ -246,18 +247,20 @@ export class Instance {
     this.#sockets.clear();
     this.#waiting.clear();
     const listeners = this.#onEnd;
-    this.#onEnd = [];
-    for (const listener of new SafeArrayIterator(listeners)) {
-      if (typeof listener === "function") listener();
-      else listener[kEnded]();
-    }
+    this.#onEnd = null;
+    for (const listener of new SafeArrayIterator(listenersOf(listeners))) callAtEndOf("an actor", listener);
     this.#object = null;
   }
 
   /** Calls `listener` when the object is no longer in use. */
   onEnd(listener) {
     if (this.ended) listener();
-    else ArrayPrototypePush(this.#onEnd, listener);
+    else this.#onEnd = withListener(this.#onEnd, listener);
+  }
+
+  /** Calls a listener of {@link onEnd} no more. */
+  offEnd(listener) {
+    this.#onEnd = withoutListener(this.#onEnd, listener);
   }
 }
 

@@ -26,6 +26,7 @@ import {
   ArrayPrototypeIncludes,
   DateNow,
   EventTargetPrototypeAddEventListener,
+  EventTargetPrototypeRemoveEventListener,
   globalThis,
   ObjectGetPrototypeOf,
   ObjectHasOwn,
@@ -160,19 +161,30 @@ export function callActor(actor, kind, event, signal = null) {
   const { className, id, name = null } = actor;
   return new Promise((resolve, reject) => {
     const arrives = arrivalOf();
-    calls.set(number, { isolate: -1, isFetch: kind === FETCH, resolve, reject, arrives });
+    const call = { isolate: -1, isFetch: kind === FETCH, resolve, reject, arrives };
+    calls.set(number, call);
     if (signal !== null) {
       if (AbortSignalPrototypeGetAborted(signal)) {
         calls.delete(number);
         return reject(AbortSignalPrototypeGetReason(signal));
       }
-      EventTargetPrototypeAddEventListener(signal, "abort", () => {
+      const abort = () => {
         if (!calls.delete(number)) return;
         op_actor_post_owner(className, id, serialize([ABORT, number]));
         reject(AbortSignalPrototypeGetReason(signal));
-      }, { once: true });
+      };
+      const forget = () => EventTargetPrototypeRemoveEventListener(signal, "abort", abort);
+      EventTargetPrototypeAddEventListener(signal, "abort", abort, { once: true });
+      call.resolve = (value) => {
+        forget();
+        resolve(value);
+      };
+      call.reject = (error) => {
+        forget();
+        reject(error);
+      };
     }
-    const refused = (error) => settle(number, () => reject(error));
+    const refused = (error) => settle(number, () => call.reject(error));
     leave(() => {
       if (calls.has(number)) op_actor_call(className, id, name, number, data);
     }, refused);

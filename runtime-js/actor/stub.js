@@ -2,7 +2,6 @@
 // it has settled.
 
 import {
-  ArrayPrototypeConcat,
   globalThis,
   ObjectHasOwn,
   PromisePrototypeCatch,
@@ -11,6 +10,7 @@ import {
   PromiseReject,
   Proxy,
   ReflectApply,
+  SafeArrayIterator,
   SafeWeakMap,
   TypeError,
 } from "../primordials.js";
@@ -87,7 +87,7 @@ function property(record, path) {
   const read = () => value ??= started(record, path, null);
   return new Proxy(function () {}, {
     __proto__: null,
-    get: (target, key) => promiseMember(key, read) ?? member(target, key, () => property(record, ArrayPrototypeConcat(path, [key]))),
+    get: (target, key) => promiseMember(key, read) ?? member(target, key, () => property(record, [...new SafeArrayIterator(path), key])),
     apply: (_target, _receiver, args) => resultOf(started(record, path, args)),
   });
 }

@@ -8,7 +8,6 @@ import { exportTarget, invoke, releaseFar, releaseWhenUnused } from "./mail.js";
 import { recordOf, stubOf } from "./stub.js";
 import {
   ArrayIsArray,
-  ArrayPrototypeConcat,
   ArrayPrototypePush,
   ArrayPrototypeSlice,
   Error,
@@ -21,6 +20,8 @@ import {
   ObjectKeys,
   ObjectPrototype,
   ReadableStream,
+  ReadableStreamDefaultControllerPrototypeClose,
+  ReadableStreamDefaultControllerPrototypeEnqueue,
   ReadableStreamDefaultReaderPrototypeCancel,
   ReadableStreamDefaultReaderPrototypeRead,
   ReadableStreamPrototypeGetReader,
@@ -31,6 +32,11 @@ import {
   SafeSet,
   SetPrototypeForEach,
   TypeError,
+  WritableStream,
+  WritableStreamDefaultWriterPrototypeAbort,
+  WritableStreamDefaultWriterPrototypeClose,
+  WritableStreamDefaultWriterPrototypeWrite,
+  WritableStreamPrototypeGetWriter,
 } from "../primordials.js";
 import { decodeRequest, decodeResponse, encodeRequest, encodeResponse } from "./http.js";
 
@@ -75,7 +81,7 @@ function strip(value, path, references, seen) {
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i];
     const item = value[key];
-    const stripped = strip(item, ArrayPrototypeConcat(path, [key]), references, seen);
+    const stripped = strip(item, [...new SafeArrayIterator(path), key], references, seen);
     if (stripped === item) continue;
     if (copy === null) {
       copy = isArray ? ArrayPrototypeSlice(value) : { ...value };
@@ -96,7 +102,7 @@ function referenceOf(value) {
   if (value instanceof Request) return ["request", encodeRequest(value)];
   if (value instanceof Response) return ["response", encodeResponse(value)];
   if (value instanceof Headers) return ["headers", HeadersPrototypeEntries(value)];
-  if (value instanceof globalThis.WritableStream) return ["writable", exportWritable(value)];
+  if (value instanceof WritableStream) return ["writable", exportWritable(value)];
   return null;
 }
 
@@ -266,8 +272,8 @@ function importStream(isolate, number) {
   return new ReadableStream({
     async pull(controller) {
       const step = await invoke(isolate, number, ["next"], []);
-      if (step === null) controller.close();
-      else controller.enqueue(step.value);
+      if (step === null) ReadableStreamDefaultControllerPrototypeClose(controller);
+      else ReadableStreamDefaultControllerPrototypeEnqueue(controller, step.value);
     },
     async cancel(reason) {
       await invoke(isolate, number, ["cancel"], [reason]);
@@ -276,17 +282,17 @@ function importStream(isolate, number) {
 }
 
 function exportWritable(stream) {
-  const writer = stream.getWriter();
+  const writer = WritableStreamPrototypeGetWriter(stream);
   return exportTarget({
     __proto__: null,
-    write: (chunk) => writer.write(chunk),
-    close: () => writer.close(),
-    abort: (reason) => writer.abort(reason),
+    write: (chunk) => WritableStreamDefaultWriterPrototypeWrite(writer, chunk),
+    close: () => WritableStreamDefaultWriterPrototypeClose(writer),
+    abort: (reason) => WritableStreamDefaultWriterPrototypeAbort(writer, reason),
   });
 }
 
 function importWritable(isolate, number) {
-  return new globalThis.WritableStream({
+  return new WritableStream({
     write: async (chunk) => {
       await invoke(isolate, number, ["write"], [chunk]);
     },

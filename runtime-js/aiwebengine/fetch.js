@@ -9,29 +9,23 @@ import {
   JSONParse,
   JSONStringify,
   ObjectEntries,
-  RegExpPrototypeExec,
   SafeArrayIterator,
   SafeRegExp,
   String,
-  StringPrototypeIncludes,
   StringPrototypeReplace,
   TypeError,
 } from "ext:liveline/primordials.js";
 import { secretOf } from "ext:liveline_aiwebengine/storage.js";
 
-const SECRET = new SafeRegExp("\\{\\{secret:([^}]+)\\}\\}");
+const SECRET = new SafeRegExp("\\{\\{secret:([^}]+)\\}\\}", "g");
 
-/** A header with the values of the secrets that it names. */
+/** A header with the values of the secrets that it names. A value names none. */
 function withSecrets(text) {
-  let all = text;
-  while (StringPrototypeIncludes(all, "{{secret:")) {
-    const found = RegExpPrototypeExec(SECRET, all);
-    if (found === null) break;
-    const value = secretOf(found[1]);
-    if (value === null) throw new TypeError(`fetch(): there is no secret named "${found[1]}"; secretStorage.setSecret() or a variable of the environment sets it.`);
-    all = StringPrototypeReplace(all, found[0], () => value);
-  }
-  return all;
+  return StringPrototypeReplace(text, SECRET, (_, name) => {
+    const value = secretOf(name);
+    if (value === null) throw new TypeError(`fetch(): there is no secret named "${name}"; secretStorage.setSecret() or a variable of the environment sets it.`);
+    return value;
+  });
 }
 
 function headersOf(headers) {

@@ -10,6 +10,8 @@ import {
   PromisePrototypeCatch,
   PromisePrototypeThen,
   ReadableStream,
+  ReadableStreamDefaultControllerPrototypeClose,
+  ReadableStreamDefaultControllerPrototypeEnqueue,
   Response,
   SafeArrayIterator,
   StringPrototypeIncludes,
@@ -146,7 +148,7 @@ function stream(results, isDistinct) {
     __proto__: null,
     start(controller) {
       const send = (text) => {
-        if (!isOver) controller.enqueue(bytesOf(text));
+        if (!isOver) ReadableStreamDefaultControllerPrototypeEnqueue(controller, bytesOf(text));
       };
       send(":\n\n");
       const beat = () => {
@@ -159,7 +161,7 @@ function stream(results, isDistinct) {
         if (isOver) return;
         send(isDistinct ? END : "");
         isOver = true;
-        controller.close();
+        ReadableStreamDefaultControllerPrototypeClose(controller);
       };
       const pump = async () => {
         while (!isOver) {

@@ -2,7 +2,9 @@
 
 import { op_log_error, op_request_header } from "ext:core/ops";
 import { clearTimeout, setTimeout } from "ext:liveline/timers.js";
+import { acceptPaired, closePaired, sendPaired } from "ext:liveline/websocket/pair.js";
 import {
+  EventTargetPrototypeAddEventListener,
   JSONParse,
   JSONStringify,
   PromisePrototypeCatch,
@@ -30,7 +32,7 @@ export function answerGraphQLSocket(exchange) {
   }
   const { server, response } = socketAnswer({ "sec-websocket-protocol": PROTOCOL });
   const connection = new Connection(server, contextOf(exchange, undefined, "graphql"));
-  server.accept();
+  acceptPaired(server);
   connection.listen();
   return response;
 }
@@ -51,19 +53,18 @@ class Connection {
 
   listen() {
     this.#timer = setTimeout(() => this.#close(4408, "Connection initialisation timeout"), INIT_TIMEOUT);
-    this.#socket.onmessage = ({ data }) => this.#receive(data);
-    this.#socket.onclose = () => this.#end();
-    this.#socket.onerror = () => {};
+    EventTargetPrototypeAddEventListener(this.#socket, "message", ({ data }) => this.#receive(data));
+    EventTargetPrototypeAddEventListener(this.#socket, "close", () => this.#end());
   }
 
   #send(message) {
-    if (!this.#isOver) this.#socket.send(JSONStringify(message));
+    if (!this.#isOver) sendPaired(this.#socket, JSONStringify(message));
   }
 
   #close(code, reason) {
     if (this.#isOver) return;
     this.#end();
-    this.#socket.close(code, reason);
+    closePaired(this.#socket, code, reason);
   }
 
   #end() {

@@ -10,7 +10,7 @@ import {
   op_request_headers,
 } from "ext:core/ops";
 import { core } from "ext:core/mod.js";
-import { readHeaders } from "ext:liveline/request.js";
+import { nodeHeaders, readHeaders } from "ext:liveline/request.js";
 import {
   ArrayPrototypePush,
   Error,
@@ -112,7 +112,7 @@ export function contextOf(exchange, params, kind, bytes = null) {
   const request = lazily({ path: pathname, method: exchange.method, params: params ?? EMPTY_PARAMS }, {
     url: () => exchange.url,
     query: () => query === "" ? {} : objectOf(op_form_urlencoded(bytesOf(query))),
-    headers: () => headersOf(exchange),
+    headers: () => nodeHeaders(readHeaders(op_request_headers(exchange.id))),
     form: () => form().values,
     files: () => form().files,
     body: () => bytes === null ? "" : decode(bytes),
@@ -145,14 +145,6 @@ function makersOf(request) {
     makers[name] = () => request[name];
   }
   return makers;
-}
-
-function headersOf(exchange) {
-  const headers = {};
-  for (const { 0: name, 1: value } of new SafeArrayIterator(readHeaders(op_request_headers(exchange.id)))) {
-    headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
-  }
-  return headers;
 }
 
 /** The values and files of a form; empty for other bodies. */

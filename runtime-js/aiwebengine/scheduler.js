@@ -2,6 +2,7 @@
 // time, one runs its handler.
 
 import { op_background, op_log_error, op_schedule_claim, op_schedule_clear, op_schedule_keep, op_schedule_set, op_trigger_begin } from "ext:core/ops";
+import { startLong } from "ext:liveline/event/wait.js";
 import { setTimeout } from "ext:liveline/timers.js";
 import {
   ArrayPrototypePush,
@@ -10,7 +11,6 @@ import {
   DatePrototypeGetTime,
   DatePrototypeToISOString,
   MathMax,
-  MathMin,
   Number,
   NumberIsFinite,
   RangeError,
@@ -22,8 +22,6 @@ import {
 import { nameOf } from "ext:liveline_aiwebengine/registry.js";
 import { plainContext } from "ext:liveline_aiwebengine/request.js";
 
-/** The longest time that a timer takes, in milliseconds. */
-const LONGEST = 2 ** 31 - 1;
 /** The shortest interval, in milliseconds. */
 const SHORTEST = 100;
 
@@ -96,7 +94,7 @@ const begin = (schedule) => wait(schedule, op_schedule_set(schedule.key, schedul
 
 function wait(schedule, time) {
   if (time === 0 || hasStopped) return;
-  setTimeout(() => {
+  startLong(setTimeout, () => {
     if (hasStopped || schedules.get(schedule.key) !== schedule) return;
     const now = DateNow();
     if (now < time) return wait(schedule, time);
@@ -105,7 +103,7 @@ function wait(schedule, time) {
     const next = interval === 0 ? 0 : time + interval * MathMax(1, Number(((now - time) / interval + 1) | 0));
     if (op_schedule_claim(schedule.key, time, next)) void run(schedule, time);
     wait(schedule, next);
-  }, MathMax(0, MathMin(LONGEST, time - DateNow())));
+  }, MathMax(0, time - DateNow()));
 }
 
 async function run({ script, handler, name, interval }, time) {

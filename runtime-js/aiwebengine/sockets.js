@@ -2,6 +2,7 @@
 // WebSocket and the context.
 
 import { op_request_header } from "ext:core/ops";
+import { acceptPaired } from "ext:liveline/websocket/pair.js";
 import { globalThis, Response, SafeMap, StringPrototypeToLowerCase, TypeError } from "ext:liveline/primordials.js";
 import { checkPath } from "ext:liveline_aiwebengine/registry.js";
 import { contextOf } from "ext:liveline_aiwebengine/request.js";
@@ -41,7 +42,7 @@ export function socketAnswer(headers = undefined) {
 
 export function answerSocket(exchange, place) {
   const { server, response } = socketAnswer();
-  server.accept();
+  acceptPaired(server);
   place.script.resolve(place.handler, `the WebSocket ${place.path}`)(server, contextOf(exchange, undefined, "webSocket"));
   return response;
 }

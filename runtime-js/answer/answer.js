@@ -38,6 +38,7 @@ import {
   ArrayPrototypeMap,
   ArrayPrototypePush,
   EventTargetPrototypeAddEventListener,
+  EventTargetPrototypeRemoveEventListener,
   HeadersPrototypeEntries,
   JSONStringify,
   ObjectEntries,
@@ -278,22 +279,20 @@ export function sendDelta(exchange, source, records, prefix) {
 export function follow(exchange, eventID, data, signal = undefined) {
   if (signal && AbortSignalPrototypeGetAborted(signal)) return;
   const known = new SafeSet(ObjectKeys(data));
-  let isOver = false;
-  const stop = subscribe(data, (records) => {
+  const unsubscribe = subscribe(data, (records) => {
     noteKeys(known, records);
     sendDelta(exchange, eventID, records, null);
   });
+  const refresher = { refresh: () => sendDelta(exchange, eventID, wholeOf(data, known), null) };
+  const stop = () => {
+    unsubscribe();
+    exchange.offEnd(stop);
+    exchange.offRefresh(refresher);
+    if (signal) EventTargetPrototypeRemoveEventListener(signal, "abort", stop);
+  };
   exchange.onEnd(stop);
-  exchange.onRefresh({
-    refresh() {
-      if (!isOver) sendDelta(exchange, eventID, wholeOf(data, known), null);
-    },
-  });
-  if (!signal) return;
-  EventTargetPrototypeAddEventListener(signal, "abort", () => {
-    isOver = true;
-    stop();
-  }, { once: true });
+  exchange.onRefresh(refresher);
+  if (signal) EventTargetPrototypeAddEventListener(signal, "abort", stop, { once: true });
 }
 
 /** Remembers which properties of a root have changed. */

@@ -7,6 +7,9 @@
 import { op_crypto_uuid, op_request_header } from "ext:core/ops";
 import {
   ArrayBufferIsView,
+  ArrayBufferViewPrototypeGetBuffer,
+  ArrayBufferViewPrototypeGetByteLength,
+  ArrayBufferViewPrototypeGetByteOffset,
   ArrayPrototypeFilter,
   ArrayPrototypeFind,
   ArrayPrototypeIncludes,
@@ -20,6 +23,8 @@ import {
   MathMin,
   Number,
   ReadableStream,
+  ReadableStreamDefaultControllerPrototypeClose,
+  ReadableStreamDefaultControllerPrototypeEnqueue,
   ReadableStreamDefaultReaderPrototypeCancel,
   ReadableStreamDefaultReaderPrototypeRead,
   ReadableStreamPrototypeGetReader,
@@ -97,7 +102,7 @@ function contentOf({ streamOrStatic, source }, isAllowed, length) {
   if (ArrayBufferIsView(body) || (typeof body === "string" && isAllowed)) {
     const bytes = typeof body === "string" ? TextEncoderPrototypeEncode(new TextEncoder(), body) : body;
     const cut = (first, last) => TypedArrayPrototypeSubarray(bytes, first, last + 1);
-    return { total: bytes.byteLength, cut, blob: () => new Blob([bytes]) };
+    return { total: ArrayBufferViewPrototypeGetByteLength(bytes), cut, blob: () => new Blob([bytes]) };
   }
   if (!isAllowed || !RegExpPrototypeTest(/^[0-9]{1,15}$/, length ?? "")) return null;
   return { total: Number(length), cut: (first, last) => cutStream(streamOrStatic, first, last), blob: null };
@@ -152,6 +157,11 @@ function byteRanges(ranges, { total, blob }, type, headers) {
   return { status: 206, headers: all, body: BlobPrototypeStream(body) };
 }
 
+function bytesOf(view) {
+  const buffer = ArrayBufferViewPrototypeGetBuffer(view);
+  return new Uint8Array(buffer, ArrayBufferViewPrototypeGetByteOffset(view), ArrayBufferViewPrototypeGetByteLength(view));
+}
+
 /** The bytes of a stream from `first` to `last`. What comes after them is not read. */
 function cutStream(stream, first, last) {
   const reader = ReadableStreamPrototypeGetReader(stream);
@@ -160,16 +170,17 @@ function cutStream(stream, first, last) {
     async pull(controller) {
       while (true) {
         const { value, done } = await ReadableStreamDefaultReaderPrototypeRead(reader);
-        if (done) return controller.close();
+        if (done) return ReadableStreamDefaultControllerPrototypeClose(controller);
         const bytes = typeof value === "string" ? TextEncoderPrototypeEncode(new TextEncoder(), value) : value;
         const start = at;
-        at += bytes.byteLength;
+        at += ArrayBufferViewPrototypeGetByteLength(bytes);
         if (at <= first) continue;
-        const view = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-        controller.enqueue(TypedArrayPrototypeSubarray(view, MathMax(first - start, 0), last + 1 - start));
+        const view = bytes instanceof Uint8Array ? bytes : bytesOf(bytes);
+        const part = TypedArrayPrototypeSubarray(view, MathMax(first - start, 0), last + 1 - start);
+        ReadableStreamDefaultControllerPrototypeEnqueue(controller, part);
         if (at <= last) return;
         await ReadableStreamDefaultReaderPrototypeCancel(reader, undefined);
-        return controller.close();
+        return ReadableStreamDefaultControllerPrototypeClose(controller);
       }
     },
     cancel: (reason) => ReadableStreamDefaultReaderPrototypeCancel(reader, reason),

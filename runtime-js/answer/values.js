@@ -3,6 +3,7 @@
 import {
   ArrayBuffer,
   ArrayBufferIsView,
+  ArrayBufferPrototypeGetByteLength,
   ArrayIsArray,
   Blob,
   encodeURIComponent,
@@ -108,19 +109,22 @@ export function responseOf(body, { status, statusText, headers }) {
   return new Response(encodeJson(body, "The response's body"), { status, statusText, headers: all });
 }
 
-/** The value that a Response's body stands for. */
+/** How a form's names and values become an object. Pages without handlers do without the code that makes trees of names. */
+export const forms = { read: ObjectFromEntries };
+
+/** The value that a Response's body stands for. Bytes of an unknown type stay bytes. */
 export async function valueOf(response) {
   const given = HeadersPrototypeGet(ResponsePrototypeGetHeaders(response), "content-type") ?? "";
   const type = StringPrototypeToLowerCase(StringPrototypeTrim(StringPrototypeSplit(given, ";")[0]));
   if (ResponsePrototypeGetBody(response) === null) return null;
   if (type === "application/json" || StringPrototypeEndsWith(type, "+json")) return await ResponsePrototypeJson(response);
   if (type === "multipart/form-data" || type === "application/x-www-form-urlencoded") {
-    return ObjectFromEntries(FormDataPrototypeEntries(await ResponsePrototypeFormData(response)));
+    return forms.read(FormDataPrototypeEntries(await ResponsePrototypeFormData(response)));
   }
-  const isText = type === "" || StringPrototypeStartsWith(type, "text/");
-  if (isText || RegExpPrototypeTest(/xml$|javascript$/, type)) return await ResponsePrototypeText(response);
+  if (StringPrototypeStartsWith(type, "text/") || RegExpPrototypeTest(/xml$|javascript$/, type)) return await ResponsePrototypeText(response);
   if (RegExpPrototypeTest(/^(image|audio|video|application)\//, type)) return await ResponsePrototypeBlob(response);
-  return new Uint8Array(await ResponsePrototypeArrayBuffer(response));
+  const bytes = await ResponsePrototypeArrayBuffer(response);
+  return type === "" && ArrayBufferPrototypeGetByteLength(bytes) === 0 ? null : new Uint8Array(bytes);
 }
 
 /** The init of a response that leads to `url`, from a status or an init. */

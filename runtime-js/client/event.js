@@ -5,6 +5,7 @@ import { defineAbsent } from "../errors/absent.js";
 import { States } from "../live_response/states.js";
 import { fetchPlusClasses } from "../fetch/fetch_plus.js";
 import { BaseEvent, kKind } from "../event/base.js";
+import { checkWait, waitFor } from "../event/wait.js";
 import { PageCookies, TabSession } from "./storage.js";
 import { PageUser } from "./user.js";
 
@@ -115,15 +116,8 @@ export class ClientEvent extends BaseEvent {
    * only ends the wait for the result, and `callback` is called after the limit and when the user leaves.
    */
   waitUntil(promise, timeout = undefined, callback = undefined) {
-    if (typeof promise === "function" || (callback !== undefined && typeof callback !== "function")) {
-      throw new TypeError("waitUntil() takes a promise, milliseconds and a callback.");
-    }
-    const wait = new Promise((resolve, reject) => {
-      Promise.resolve(promise).then(resolve, reject);
-      const settle = (event) => callback === undefined ? resolve() : callback(event, resolve, reject);
-      if (typeof timeout === "number") setTimeout(() => settle(new Event("timeout")), timeout);
-      if (callback !== undefined) this.signal.addEventListener("abort", settle);
-    });
+    checkWait(promise, timeout, callback);
+    const wait = waitFor(promise, timeout, callback, this.signal, (end, delay) => setTimeout(end, delay));
     return wait.then(() => {}, (error) => this.#shared.report(error));
   }
 

@@ -1,7 +1,7 @@
 // app.background: all open lines of this page, as one port.
 
 import { invalidState } from "../errors/exceptions.js";
-import { kReach, Port } from "../port/port.js";
+import { kReach, Port, readRequestArguments } from "../port/port.js";
 
 /** Dispatches the messages of all its ports, and sends to all of them. */
 export class Hub extends Port {
@@ -43,10 +43,11 @@ export class Hub extends Port {
    * Sends a request on every line.
    * @returns {Promise<PortMessageEvent>} the first reply; rejects if none comes
    */
-  async postRequest(data, callback = undefined, options = callback) {
+  async postRequest(data, callback = undefined, options = undefined) {
     if (this.length === 0) throw invalidState("No line is open, so nobody can answer.");
+    ({ callback, options } = readRequestArguments(callback, options));
     const answer = await Promise.any([...this].map((port) => port.postRequest(data, options)));
-    if (typeof callback === "function") callback(answer);
+    callback?.(answer);
     return answer;
   }
 

@@ -11,7 +11,7 @@ export class PageCookies extends AsyncMap {
 
   /** Arguments as for `event.cookies.set()` of the server. */
   async set(name, value, options) {
-    if (typeof name !== "object" && value === undefined && options === undefined) await this.delete(name);
+    if (typeof name !== "object" && value === undefined) await this.delete(name, options);
     else document.cookie = textOf(cookieToSet(name, value, options));
   }
 

@@ -27,9 +27,9 @@ export class Cookies extends KeyVal {
     this.#jar = jar;
   }
 
-  /** `set(name, value)`, `set(name, options)`, `set(name, value, options)` or `set(options)`; undefined deletes. */
+  /** `set(name, value)`, `set(name, options)`, `set(name, value, options)` or `set(options)`; undefined as the value deletes. */
   async set(name, value, options) {
-    if (typeof name !== "object" && value === undefined && options === undefined) this.#jar.delete(name);
+    if (typeof name !== "object" && value === undefined) this.#jar.delete(name, options);
     else this.#jar.put(cookieToSet(name, value, options));
   }
 

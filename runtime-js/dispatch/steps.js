@@ -2,6 +2,7 @@
 // to go on to other routes.
 
 import { checkOptions } from "../errors/options.js";
+import { withoutBodyHeaders } from "../fetch/body_headers.js";
 import {
   ArrayPrototypeAt,
   ArrayPrototypeFilter,
@@ -53,7 +54,9 @@ export const MAX_REROUTES = 32;
 function inherited(request, init) {
   const method = typeof init?.method === "string" ? StringPrototypeToUpperCase(init.method) : undefined;
   // A request for something cannot carry the body that was meant for something else.
-  if (method === "GET" || method === "HEAD") return { headers: HeadersPrototypeEntries(RequestPrototypeGetHeaders(request)) };
+  if (method === "GET" || method === "HEAD") {
+    return { headers: withoutBodyHeaders(HeadersPrototypeEntries(RequestPrototypeGetHeaders(request))) };
+  }
   return RequestPrototypeClone(request);
 }
 

@@ -16,6 +16,7 @@ import {
   RegExpPrototypeExec,
   SafeArrayIterator,
   SafeRegExp,
+  SafeSet,
   StringPrototypeIncludes,
   StringPrototypeSlice,
   SymbolFor,
@@ -115,7 +116,10 @@ function refusal(text) {
 
 /** The error of a refused connection in place of another that quotes it or has it as a cause; any other as it is. */
 export function unwrapRefusal(error) {
-  for (let cause = error; typeof cause?.message === "string"; cause = cause.cause) {
+  // A cause may have itself as a cause.
+  const seen = new SafeSet();
+  for (let cause = error; typeof cause?.message === "string" && !seen.has(cause); cause = cause.cause) {
+    seen.add(cause);
     const found = RegExpPrototypeExec(REQUIRES, cause.message);
     if (found !== null) return new core.NotCapable(found[0]);
   }

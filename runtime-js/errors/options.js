@@ -6,7 +6,9 @@ import {
   ObjectGetPrototypeOf,
   ObjectKeys,
   ObjectPrototype,
+  PromiseReject,
   SafeArrayIterator,
+  String,
   TypeError,
 } from "../primordials.js";
 
@@ -26,4 +28,11 @@ export function checkOptions(call, options, known, absent = undefined) {
     if (ArrayPrototypeIncludes(known, name) || options[name] === undefined) continue;
     throw new TypeError(`${call} has no "${name}": ${absent?.[name] ?? `it takes ${ArrayPrototypeJoin(known, ", ")}.`}`);
   }
+}
+
+/** The rejection of a readyStateChange() for a state that there is not; null for one that there is. */
+export function wrongState(state, known) {
+  if (ArrayPrototypeIncludes(known, state)) return null;
+  const states = ArrayPrototypeJoin(known, ", ");
+  return PromiseReject(new TypeError(`readyStateChange() has no "${String(state)}": it takes ${states}.`));
 }

@@ -19,20 +19,27 @@ import { User } from "../session/user.js";
 import { answerTopic, isByLine, isTopic, statesOfTopic } from "../topic/answer.js";
 import { relay } from "../port/relay.js";
 import { Thread, THREAD_PARAMETER } from "../session/thread.js";
-import { checkWait, waited } from "./waiting.js";
+import { checkWait } from "./wait.js";
+import { waited } from "./waiting.js";
 import {
   AbortController,
   AbortControllerPrototypeGetSignal,
+  ArrayPrototypeFilter,
+  ArrayPrototypeJoin,
+  ArrayPrototypePush,
   EventTargetPrototypeAddEventListener,
   Promise,
-  PromisePrototypeThen,
   PromisePrototypeCatch,
+  PromisePrototypeThen,
   PromiseReject,
   PromiseResolve,
   Request,
   RequestPrototypeClone,
   RequestPrototypeGetUrl,
   Response,
+  StringPrototypeSlice,
+  StringPrototypeSplit,
+  StringPrototypeStartsWith,
   Symbol,
   TypeError,
   URL,
@@ -216,8 +223,12 @@ export class HttpEvent extends BaseEvent {
     const thread = event.thread.spawn();
     const values = { back: URLPrototypeGetPathname(event.url) + URLPrototypeGetSearch(event.url), ...data };
     await thread.appendEach(values);
-    target.searchParams.set(THREAD_PARAMETER, thread.threadID);
-    const path = URLPrototypeGetPathname(target) + URLPrototypeGetSearch(target) + URLPrototypeGetHash(target);
+    // Not by searchParams.set(), which calls a method that handlers may replace.
+    const given = StringPrototypeSplit(StringPrototypeSlice(URLPrototypeGetSearch(target), 1), "&");
+    const isOther = (pair) => pair !== "" && !StringPrototypeStartsWith(pair, `${THREAD_PARAMETER}=`);
+    const pairs = ArrayPrototypeFilter(given, isOther);
+    ArrayPrototypePush(pairs, `${THREAD_PARAMETER}=${thread.threadID}`);
+    const path = `${URLPrototypeGetPathname(target)}?${ArrayPrototypeJoin(pairs, "&")}${URLPrototypeGetHash(target)}`;
     return new Response(null, redirectTo(path, init));
   }
 

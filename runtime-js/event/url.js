@@ -1,5 +1,6 @@
 // event.url: a URL that can also be read as a list of segments and a tree of query parameters.
 
+import { forms } from "../answer/values.js";
 import { nest } from "../form/nested_keys.js";
 import {
   ArrayPrototypeAt,
@@ -14,6 +15,9 @@ import {
   URLSearchParams,
   URLSearchParamsPrototypeEntries,
 } from "../primordials.js";
+
+// Forms that are states are read like queries.
+forms.read = (entries) => nest(entries);
 
 let EventURL = null;
 

@@ -2,7 +2,7 @@
 // leads to the server that listened first.
 
 import { core, primordials } from "ext:core/mod.js";
-import { op_listening, op_request_peer } from "ext:core/ops";
+import { op_listening, op_request_header, op_request_peer } from "ext:core/ops";
 import { ANSWERED } from "ext:liveline/dispatch/dispatch.js";
 import { kExchange } from "ext:liveline/event/event.js";
 import { connect } from "ext:liveline_node/mount.js";
@@ -58,8 +58,8 @@ export function adopt(server, given) {
 
 /** Whether a request asks for another protocol. */
 function wantsUpgrade(event) {
-  const { headers } = event.request;
-  return event.request.method === "GET" && StringPrototypeToLowerCase(headers.get("upgrade") ?? "") === "websocket";
+  const { id, method } = event[kExchange];
+  return method === "GET" && StringPrototypeToLowerCase(op_request_header(id, "upgrade") ?? "") === "websocket";
 }
 
 /** Answers a request on a server of Node's kind. */

@@ -15,7 +15,6 @@ import { placed } from "ext:liveline_fastify/queue.js";
 import { HostTransport, targetOf } from "ext:liveline_fastify/transport.js";
 
 const {
-  ArrayPrototypeIncludes,
   ArrayPrototypePush,
   Error,
   ObjectAssign,
@@ -26,7 +25,6 @@ const {
   SafeSet,
   StringPrototypeIndexOf,
   StringPrototypeSlice,
-  StringPrototypeSplit,
   StringPrototypeToLowerCase,
 } = primordials;
 
@@ -40,9 +38,10 @@ function optionsOf(module) {
  * Runs the tree of an application file, or of a folder of plugins.
  * @param {object} module what the file exports
  * @param {string} file
+ * @param {string} folder whose folders of plugins and of routes the file stands for; empty where it is an application
  * @returns {Promise<object>} the functions of the handler
  */
-export async function boot(module, file) {
+export async function boot(module, file, folder) {
   const exported = module.default;
   const func = typeof exported === "function" ? exported : typeof exported?.default === "function" ? exported.default : undefined;
   isTree = false;
@@ -54,7 +53,7 @@ export async function boot(module, file) {
     return handlerOf(own);
   }
   if (func !== undefined && typeof func.handle === "function" && typeof func.use === "function") return mounted(func);
-  if (isFolder(file)) return bootFolder(file);
+  if (folder !== "") return bootFolder(folder);
   if (func === undefined) {
     throw new Error(
       `${file} exports no plugin, and does not listen within ${PATIENCE / 1000} s: export default async function ` +
@@ -140,19 +139,9 @@ function mounted(app) {
   return serverHandler(server);
 }
 
-/** Whether a file is one of a folder of plugins, and stands for all of them. */
-function isFolder(file) {
-  const path = core.createLazyLoader("node:path")().default;
-  return ArrayPrototypeIncludes(StringPrototypeSplit(file, path.sep), "routes");
-}
-
 /** Runs a folder of plugins and of routes that has no application file. */
-async function bootFolder(file) {
+async function bootFolder(root) {
   const path = core.createLazyLoader("node:path")().default, fs = core.createLazyLoader("node:fs")().default;
-  let root = path.dirname(file);
-  // The file is somewhere in the folder of routes.
-  while (path.basename(root) !== "routes" && path.dirname(root) !== root) root = path.dirname(root);
-  root = path.dirname(root);
   const server = fastify({ isInHost: true, loggerInstance: new Logger({ level: "info" }), disableRequestLogging: true });
   return bootTree(server, () => {
     for (const name of new SafeArrayIterator(["plugins", "routes"])) {

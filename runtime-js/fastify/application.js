@@ -1,10 +1,11 @@
 // What all instances of an application share: its routes, its way from registration to requests, and its end.
 
 import { core, primordials } from "ext:core/mod.js";
+import { nodeHeaders } from "ext:liveline/request.js";
 import { op_log_error } from "ext:core/ops";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { runOnce } from "ext:liveline_fastify/hooks.js";
-import { BODYLESS, dispatch } from "ext:liveline_fastify/lifecycle.js";
+import { dispatch } from "ext:liveline_fastify/lifecycle.js";
 import { at, placeOf } from "ext:liveline_fastify/queue.js";
 import { Router } from "ext:liveline_fastify/router.js";
 import { kState, METHODS } from "ext:liveline_fastify/routes.js";
@@ -15,6 +16,7 @@ const {
   ArrayPrototypePush,
   ArrayPrototypeSlice,
   ObjectAssign,
+  ObjectDefineProperty,
   SafeArrayIterator,
   SafeSet,
 } = primordials;
@@ -45,7 +47,7 @@ export class Application {
   hasSockets = false;
   socketServer = null;
   methods = ArrayPrototypeSlice(METHODS);
-  bodyless = [...BODYLESS.values()];
+  bodyless = new SafeSet(["GET", "HEAD", "TRACE"]);
   #requests = 0;
   #closing = null;
   #server = null;
@@ -228,20 +230,15 @@ function rawLike(transport) {
     method: transport.method,
     url: transport.url,
     get headers() {
-      const headers = {};
-      for (const { 0: name, 1: value } of new SafeArrayIterator(transport.headerList())) headers[name] = value;
-      return headers;
+      return nodeHeaders(transport.headerList());
     },
   };
 }
 
 function makeServer(app) {
   const EventEmitter = core.createLazyLoader("node:events")().default;
-  return ObjectAssign(new EventEmitter(), {
+  const server = ObjectAssign(new EventEmitter(), {
     address: () => app.address(),
-    get listening() {
-      return app.isListening;
-    },
     close(callback) {
       callback?.();
       return this;
@@ -263,6 +260,13 @@ function makeServer(app) {
     headersTimeout: 60_000,
     maxRequestsPerSocket: 0,
   });
+  ObjectDefineProperty(server, "listening", {
+    __proto__: null,
+    configurable: true,
+    enumerable: true,
+    get: () => app.isListening,
+  });
+  return server;
 }
 
 export async function each(server, run) {

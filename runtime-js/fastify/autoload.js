@@ -5,7 +5,6 @@ import { plugin } from "ext:liveline_fastify/plugin.js";
 
 const {
   ArrayIsArray,
-  ArrayPrototypeConcat,
   ArrayPrototypeFilter,
   ArrayPrototypeFind,
   ArrayPrototypeIncludes,
@@ -75,7 +74,7 @@ async function scan(fs, path, options, dir, prefix, depth, hooks) {
     const found = ArrayPrototypeFind(entries, (it) => RegExpPrototypeTest(autoHooksPattern, it.name));
     if (found !== undefined) {
       const own = { file: path.resolve(dir, found.name) };
-      inherited = cascadeHooks && !overwriteHooks ? ArrayPrototypeConcat(hooks, [own]) : [own];
+      inherited = cascadeHooks && !overwriteHooks ? [...new SafeArrayIterator(hooks), own] : [own];
     }
     group.hooks = inherited;
   }

@@ -1,9 +1,15 @@
 // Requests that an application makes to itself: `inject()`.
 
 import { core, primordials } from "ext:core/mod.js";
-import { Request as WebRequest, URL } from "ext:liveline/primordials.js";
+import { nodeHeaders } from "ext:liveline/request.js";
+import {
+  HeadersPrototypeEntries,
+  Request as WebRequest,
+  ResponsePrototypeArrayBuffer,
+  ResponsePrototypeGetHeaders,
+  URL,
+} from "ext:liveline/primordials.js";
 import { STATUS_CODES } from "ext:liveline_fastify/reply.js";
-import { headersOf } from "ext:liveline_fastify/request.js";
 import { eachChunk, node, settleRaw, textOf, Transport } from "ext:liveline_fastify/transport.js";
 
 const {
@@ -21,7 +27,6 @@ const {
   ObjectKeys,
   Promise,
   PromisePrototypeThen,
-  ReflectApply,
   SafeArrayIterator,
   String,
   StringPrototypeIncludes,
@@ -56,7 +61,7 @@ class InjectTransport extends Transport {
   }
 
   header(name) {
-    return headersOf(this.#list)[name];
+    return nodeHeaders(this.#list)[name];
   }
 
   headerList() {
@@ -105,9 +110,8 @@ class InjectTransport extends Transport {
 
   async settleWith(response) {
     if (this.isDone) return;
-    const list = [];
-    ReflectApply(response.headers.forEach, response.headers, [(value, name) => ArrayPrototypePush(list, [name, value])]);
-    const bytes = this.bytesOf(new primordials.Uint8Array(await ReflectApply(response.arrayBuffer, response, [])));
+    const list = HeadersPrototypeEntries(ResponsePrototypeGetHeaders(response));
+    const bytes = this.bytesOf(new primordials.Uint8Array(await ResponsePrototypeArrayBuffer(response)));
     this.#end(response.status, list, bytes, true);
   }
 
@@ -118,7 +122,7 @@ class InjectTransport extends Transport {
   }
 
   #end(status, list, bytes, hasLength) {
-    const names = headersOf(list);
+    const names = nodeHeaders(list);
     if (hasLength && names["content-length"] === undefined && status >= 200 && status !== 204 && status !== 304) {
       ArrayPrototypePush(list, ["content-length", String(bytes.length)]);
     } else if (!hasLength && names["content-length"] === undefined && bytes.length > 0) {
@@ -134,7 +138,7 @@ class InjectTransport extends Transport {
 
 /** The answer, as tests read it. */
 function responseOf(status, list, bytes, transport) {
-  const headers = headersOf(list);
+  const headers = nodeHeaders(list);
   const text = textOf(bytes);
   return {
     get raw() {

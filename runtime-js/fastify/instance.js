@@ -7,7 +7,7 @@ import { alreadyThere, checkDependencies, decorateClass, hasMember, placesOf, pu
 import { codes } from "ext:liveline_fastify/errors.js";
 import { checkHook, copyOf, emptyHooks, isInherited, runOnce } from "ext:liveline_fastify/hooks.js";
 import { chain, inject } from "ext:liveline_fastify/inject.js";
-import { answerNotFound, BODYLESS } from "ext:liveline_fastify/lifecycle.js";
+import { answerNotFound } from "ext:liveline_fastify/lifecycle.js";
 import { loggerOf, silent, useCore } from "ext:liveline_fastify/logger.js";
 import { checkOptions, initialConfigOf, trustOf } from "ext:liveline_fastify/options.js";
 import { jsonParser, Parsers, textParser } from "ext:liveline_fastify/parsers.js";
@@ -88,7 +88,8 @@ function derived(Parent) {
 
 const instance = { __proto__: null };
 
-function shortcut(name, method) {
+/** Gives an instance, and those below it, the method that declares a route of an HTTP method. */
+function shortcut(instance, name, method) {
   instance[name] = function (url, options, handler) {
     if (handler === undefined && typeof options === "function") {
       handler = options;
@@ -105,8 +106,8 @@ function shortcut(name, method) {
   };
 }
 
-for (const name of new SafeArrayIterator(METHODS)) shortcut(primordials.StringPrototypeToLowerCase(name), () => name);
-shortcut("all", (server) => server[kState].app.methods);
+for (const name of new SafeArrayIterator(METHODS)) shortcut(instance, primordials.StringPrototypeToLowerCase(name), () => name);
+shortcut(instance, "all", (server) => server[kState].app.methods);
 
 function closed(name) {
   return function (check) {
@@ -142,12 +143,10 @@ ObjectAssign(instance, {
     }
     const method = StringPrototypeToUpperCase(name);
     if (!ArrayPrototypeIncludes(app.methods, method)) ArrayPrototypePush(app.methods, method);
-    if (!hasBody) {
-      ArrayPrototypePush(app.bodyless, method);
-      BODYLESS.add(method);
-    }
+    if (hasBody) app.bodyless.delete(method);
+    else app.bodyless.add(method);
     const lower = primordials.StringPrototypeToLowerCase(method);
-    if (!ReflectHas(instance, lower)) shortcut(lower, () => method);
+    if (!ReflectHas(app.root, lower)) shortcut(app.root, lower, () => method);
     return this;
   },
 

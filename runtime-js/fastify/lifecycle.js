@@ -1,6 +1,7 @@
 // The way of a request through an application: route, hooks, body, validation, handler, answer.
 
 import { primordials } from "ext:core/mod.js";
+import { nodeHeaders } from "ext:liveline/request.js";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { runHooks, runPayloadHooks, runQuietly } from "ext:liveline_fastify/hooks.js";
 import { parseBody } from "ext:liveline_fastify/parsers.js";
@@ -15,15 +16,11 @@ import { clearTimeout, setTimeout } from "ext:liveline/timers.js";
 const {
   FunctionPrototypeCall,
   JSONStringify,
-  SafeSet,
   StringPrototypeIncludes,
   StringPrototypeIndexOf,
   StringPrototypeSlice,
   URIError,
 } = primordials;
-
-/** Methods whose requests have no body that is parsed. */
-export const BODYLESS = new SafeSet(["GET", "HEAD", "TRACE"]);
 
 /** Answers a request of a transport. */
 export function dispatch(app, transport) {
@@ -72,10 +69,7 @@ function rewritable(transport) {
     method: transport.method,
     url: transport.url,
     get headers() {
-      const headers = {};
-      const list = transport.headerList();
-      for (let i = 0; i < list.length; i++) headers[primordials.StringPrototypeToLowerCase(list[i][0])] = list[i][1];
-      return headers;
+      return nodeHeaders(transport.headerList());
     },
   };
 }
@@ -175,7 +169,7 @@ function body(context, request, reply, payload) {
     request.body = parsed;
     beforeValidation(context, request, reply);
   };
-  if (BODYLESS.has(method) || context.isNotFound && !request[kTransport].hasBody) {
+  if (context.bodyless.has(method) || context.isNotFound && !request[kTransport].hasBody) {
     return beforeValidation(context, request, reply);
   }
   const type = request.header("content-type");

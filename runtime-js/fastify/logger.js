@@ -26,6 +26,7 @@ const {
   RegExpPrototypeTest,
   SafeArrayIterator,
   SafeRegExp,
+  SafeSet,
   String,
   StringPrototypeEndsWith,
   StringPrototypeReplace,
@@ -55,14 +56,52 @@ export const SERIALIZERS = {
     remotePort: req.socket?.remotePort,
   }),
   res: (res) => res && ({ statusCode: res.statusCode }),
-  err: (error) => !isError(error) ? error : ({
-    type: error.constructor?.name ?? error.name,
-    message: error.message,
-    stack: error.stack,
-    code: error.code,
-    statusCode: error.statusCode,
-  }),
+  err: (error) => shownError(error, new SafeSet()),
 };
+
+/** An error as pino shows it: with its causes, and all that it has besides. @param {Set} around the errors around it */
+function shownError(error, around) {
+  if (!isError(error)) return error;
+  const shown = {
+    type: typeof error.constructor === "function" ? error.constructor.name : error.name,
+    message: withCauses(error, new SafeSet()),
+    stack: stackWithCauses(error, new SafeSet()),
+  };
+  around.add(error);
+  if (ArrayIsArray(error.errors)) {
+    shown.aggregateErrors = ArrayPrototypeMap(error.errors, (inner) => around.has(inner) ? undefined : shownError(inner, around));
+  }
+  for (const key of new SafeArrayIterator(ObjectKeys(error))) {
+    if (shown[key] !== undefined) continue;
+    const value = error[key];
+    // The message and the stack have the causes.
+    if (!isError(value)) shown[key] = value;
+    else if (key !== "cause" && !around.has(value)) shown[key] = shownError(value, around);
+  }
+  around.delete(error);
+  return shown;
+}
+
+/** The cause of an error, or what its method of that name returns. */
+function causeOf(error) {
+  const cause = typeof error.cause === "function" ? error.cause() : error.cause;
+  return isError(cause) ? cause : undefined;
+}
+
+function withCauses(error, seen) {
+  const cause = causeOf(error);
+  seen.add(error);
+  if (cause === undefined || seen.has(cause)) return error.message;
+  // Where the cause is a method, the message has it already.
+  return typeof error.cause === "function" ? error.message : `${error.message}: ${withCauses(cause, seen)}`;
+}
+
+function stackWithCauses(error, seen) {
+  const cause = causeOf(error);
+  if (seen.has(error)) return `${error.stack}\ncauses have become circular...`;
+  seen.add(error);
+  return cause === undefined ? error.stack : `${error.stack}\ncaused by: ${stackWithCauses(cause, seen)}`;
+}
 
 /** JSON of any value: what contains itself is shown as `[Circular]`, and what throws as a text that says so. */
 function json(value) {

@@ -11,6 +11,7 @@ const {
   StringPrototypeEndsWith,
   StringPrototypeIndexOf,
   StringPrototypeSlice,
+  TypeError,
 } = primordials;
 
 class Branch {
@@ -78,6 +79,7 @@ function drawn(branches, before, line) {
 
 /** The routes of a router. */
 export function printed(router, { method, commonPrefix = true, includeHooks = false, includeMeta = false } = {}) {
+  if (includeHooks || includeMeta) throw new TypeError("printRoutes() has no includeHooks and no includeMeta on this host.");
   const root = new Branch("");
   const order = [];
   for (const { method: verb, path, route } of new SafeArrayIterator(router.routes)) {
@@ -110,8 +112,6 @@ export function printed(router, { method, commonPrefix = true, includeHooks = fa
   }
   // A wildcard alone stands below no slash.
   const line = (branch) => branch.methods.length === 0 ? branch.text : `${branch.text} (${ArrayPrototypeJoin(branch.methods, ", ")})`;
-  void includeHooks;
-  void includeMeta;
   return drawn(root.children, "", line);
 }
 

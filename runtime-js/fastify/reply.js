@@ -1,7 +1,7 @@
 // The reply that hooks and handlers get: its head, what it sends, and what becomes of errors.
 
 import { primordials } from "ext:core/mod.js";
-import { globalThis } from "ext:liveline/primordials.js";
+import { globalThis, Headers, HeadersPrototypeEntries } from "ext:liveline/primordials.js";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { runPayloadHooks, runQuietly } from "ext:liveline_fastify/hooks.js";
 import { isThenable } from "ext:liveline_fastify/queue.js";
@@ -408,11 +408,17 @@ function stream(reply, source) {
   });
 }
 
-function headersOfResponse(response) {
+function headersOfResponse({ headers }) {
   const all = { __proto__: null };
-  primordials.ReflectApply(response.headers.forEach, response.headers, [(value, name) => {
+  const add = (value, name) => {
     all[name] = all[name] === undefined ? value : [...new SafeArrayIterator(ArrayIsArray(all[name]) ? all[name] : [all[name]]), value];
-  }]);
+  };
+  if (headers instanceof Headers) {
+    for (const { 0: name, 1: value } of new SafeArrayIterator(HeadersPrototypeEntries(headers))) add(value, name);
+  } else {
+    // The Response of a package.
+    primordials.ReflectApply(headers.forEach, headers, [add]);
+  }
   return all;
 }
 

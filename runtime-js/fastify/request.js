@@ -1,6 +1,7 @@
 // The request that hooks and handlers get. What they do not read is not made.
 
 import { primordials } from "ext:core/mod.js";
+import { nodeHeaders } from "ext:liveline/request.js";
 import { codes } from "ext:liveline_fastify/errors.js";
 import { eachChunk } from "ext:liveline_fastify/transport.js";
 import { rawOf } from "ext:liveline_fastify/raw.js";
@@ -63,24 +64,6 @@ export function parseQuery(text) {
   return query;
 }
 
-/** Headers of which only the first counts, and those that join with a semicolon. */
-const SINGLE = new primordials.SafeSet(["age", "authorization", "content-length", "content-type", "etag", "expires", "from",
-  "host", "if-modified-since", "if-unmodified-since", "last-modified", "location", "max-forwards",
-  "proxy-authorization", "referer", "retry-after", "server", "user-agent"]);
-
-/** The headers as Node has them: names in lower case, values of several joined. */
-export function headersOf(list) {
-  const headers = {};
-  for (const { 0: given, 1: value } of new SafeArrayIterator(list)) {
-    const name = StringPrototypeToLowerCase(given);
-    const known = headers[name];
-    if (name === "set-cookie") headers[name] = known === undefined ? [value] : [...new SafeArrayIterator(known), value];
-    else if (known === undefined) headers[name] = value;
-    else if (!SINGLE.has(name)) headers[name] = `${known}${name === "cookie" ? "; " : ", "}${value}`;
-  }
-  return headers;
-}
-
 export function Request(id, params, transport, query, context) {
   this.id = id;
   this[kContext] = context;
@@ -130,7 +113,7 @@ define("query", function () {
   this[kQuery] = value;
 });
 define("headers", function () {
-  this[kHeaders] ??= headersOf(this[kTransport].headerList());
+  this[kHeaders] ??= nodeHeaders(this[kTransport].headerList());
   return this[kHeaders];
 }, function (value) {
   this[kHeaders] = primordials.ObjectAssign({}, this.headers, value);

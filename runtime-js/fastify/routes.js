@@ -9,7 +9,6 @@ import { completeSchema, compileSchemas } from "ext:liveline_fastify/schemas.js"
 
 const {
   ArrayIsArray,
-  ArrayPrototypeConcat,
   ArrayPrototypeIncludes,
   ArrayPrototypeMap,
   ArrayPrototypePush,
@@ -75,12 +74,12 @@ export class Context {
     const state = server[kState];
     for (const name of new SafeArrayIterator(OF_REQUEST)) {
       const own = route[name];
-      const hooks = own === undefined || own === null
-        ? state.hooks[name]
-        : ArrayPrototypeConcat(state.hooks[name], own);
+      const more = own === undefined || own === null ? [] : ArrayIsArray(own) ? own : [own];
+      const hooks = [...new SafeArrayIterator(state.hooks[name]), ...new SafeArrayIterator(more)];
       this[name] = hooks.length === 0 ? null : hooks;
     }
     this.parsers = state.parsers;
+    this.bodyless = state.app.bodyless;
     this.Request = state.Request;
     this.Reply = state.Reply;
     this.errorHandler = route.errorHandler === undefined
@@ -151,7 +150,7 @@ export function addRoute(server, given, isAddedByHost = false) {
     throw new codes.FST_ERR_ROUTE_HANDLER_TIMEOUT_OPTION_NOT_INT(handlerTimeout);
   }
   for (const method of new SafeArrayIterator(methods)) {
-    if (ArrayPrototypeIncludes(app.bodyless, method) && options.schema?.body !== undefined && options.schema.body !== null) {
+    if (app.bodyless.has(method) && options.schema?.body !== undefined && options.schema.body !== null) {
       throw new codes.FST_ERR_ROUTE_BODY_VALIDATION_SCHEMA_NOT_SUPPORTED(method, path);
     }
   }

@@ -28,7 +28,14 @@ import {
 } from "ext:core/ops";
 import { pump } from "ext:liveline/answer/answer.js";
 import { kClosed } from "ext:liveline/port/port.js";
-import { ReadableStreamPrototypeGetReader } from "ext:liveline/primordials.js";
+import {
+  ReadableStreamDefaultReaderPrototypeCancel,
+  ReadableStreamDefaultReaderPrototypeRead,
+  ReadableStreamDefaultReaderPrototypeReleaseLock,
+  ReadableStreamPrototypeCancel,
+  ReadableStreamPrototypeGetLocked,
+  ReadableStreamPrototypeGetReader,
+} from "ext:liveline/primordials.js";
 import { readHeaders, writeHeaders } from "ext:liveline/request.js";
 import { kMessage } from "ext:liveline_fastify/socket.js";
 
@@ -234,25 +241,27 @@ export class HostTransport extends Transport {
     const exchange = this.#exchange;
     let reader = null, stream;
     exchange.onEnd(() => {
-      if (reader !== null) PromisePrototypeCatch(reader.cancel(), () => {});
+      if (reader !== null) PromisePrototypeCatch(ReadableStreamDefaultReaderPrototypeCancel(reader, undefined), () => {});
     });
     try {
       const first = ReadableStreamPrototypeGetReader(source);
       reader = first;
-      const { value, done } = await first.read();
+      const { value, done } = await ReadableStreamDefaultReaderPrototypeRead(first);
       reader = null;
-      first.releaseLock();
+      ReadableStreamDefaultReaderPrototypeReleaseLock(first);
       const bytes = done ? null : this.bytesOf(value);
       stream = begin();
       if (bytes !== null && await op_stream_write(stream, bytes)) {
         await pump(exchange, source, stream);
       } else {
         op_stream_end(stream, null);
-        if (!done) PromisePrototypeCatch(source.cancel(), () => {});
+        if (!done) PromisePrototypeCatch(ReadableStreamPrototypeCancel(source, undefined), () => {});
       }
     } catch (error) {
       reader = null;
-      if (!source.locked) PromisePrototypeCatch(source.cancel(error), () => {});
+      if (!ReadableStreamPrototypeGetLocked(source)) {
+        PromisePrototypeCatch(ReadableStreamPrototypeCancel(source, error), () => {});
+      }
       if (stream !== undefined) op_stream_end(stream, error);
       else if (exchange.ended) return;
       else return failed(error);

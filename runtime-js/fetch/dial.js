@@ -13,10 +13,10 @@ import { LINE_HEADERS, urlOf } from "../live_response/frame.js";
 import { hasPort, setPortOpener } from "../live_response/states.js";
 import { RemotePort } from "../port/remote_port.js";
 import {
-  ArrayPrototypeConcat,
   ArrayPrototypeFilter,
   ArrayPrototypeJoin,
   ArrayPrototypeMap,
+  EventTargetPrototypeAddEventListener,
   HeadersPrototypeGet,
   HeadersPrototypeGetSetCookie,
   HeadersPrototypeHas,
@@ -81,7 +81,8 @@ function identityOf(response, headers, asked) {
   const jar = new SafeMap();
   const set = HeadersPrototypeGetSetCookie(ResponsePrototypeGetHeaders(response));
   const fresh = ArrayPrototypeMap(set, (line) => StringPrototypeSplit(line, ";")[0]);
-  for (const cookie of new SafeArrayIterator(ArrayPrototypeConcat(StringPrototypeSplit(given, ";"), fresh))) {
+  const cookies = StringPrototypeSplit(given, ";");
+  for (const cookie of new SafeArrayIterator([...new SafeArrayIterator(cookies), ...new SafeArrayIterator(fresh)])) {
     if (!StringPrototypeIncludes(cookie, "=")) continue;
     jar.set(StringPrototypeTrim(StringPrototypeSplit(cookie, "=")[0]), StringPrototypeTrim(cookie));
   }
@@ -98,7 +99,10 @@ function openLine(response) {
   const isSameOrigin = StringPrototypeReplace(URLPrototypeGetOrigin(url), "ws", "http") === from;
   const identity = isSameOrigin ? identities.get(response) ?? ANYBODY : ANYBODY;
   const port = new RemotePort((receiver) => dial(URLPrototypeGetHref(url), identity, receiver));
-  exchange?.onEnd(() => port.close(1001, "the exchange that followed this line has ended"));
+  if (exchange === undefined) return port;
+  const close = () => port.close(1001, "the exchange that followed this line has ended");
+  exchange.onEnd(close);
+  EventTargetPrototypeAddEventListener(port, "close", () => exchange.offEnd(close), { once: true });
   return port;
 }
 

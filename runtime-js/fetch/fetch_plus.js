@@ -5,6 +5,8 @@ import { flatten, nest, numberOf } from "../form/nested_keys.js";
 import {
   ArrayBuffer,
   ArrayBufferIsView,
+  ArrayBufferPrototypeGetByteLength,
+  ArrayBufferViewPrototypeGetByteLength,
   ArrayIsArray,
   ArrayPrototypeEvery,
   ArrayPrototypeFilter,
@@ -43,6 +45,8 @@ import {
   ObjectPrototype,
   ObjectSetPrototypeOf,
   ReadableStream,
+  ReadableStreamDefaultControllerPrototypeClose,
+  ReadableStreamDefaultControllerPrototypeEnqueue,
   RegExpPrototypeExec,
   RegExpPrototypeTest,
   Request,
@@ -80,6 +84,14 @@ let readField = null;
 /** For the host: fields are read by `read(headers, name)` first, where they need not become a list for that. */
 export function readFieldsBy(read) {
   readField = read;
+}
+
+/** Notes that a request has the body of another. */
+let passSender = (_from, _to) => {};
+
+/** For the host: `pass(from, to)` notes whose client sent the body. */
+export function passSendersBy(pass) {
+  passSender = pass;
 }
 
 let classes = null;
@@ -249,7 +261,9 @@ function defineClasses() {
         const headers = { "Content-Type": type };
         const again = () => {
           if (!isRequest) return new ResponsePlus(bytes, { headers });
-          return new RequestPlus(message.url, { method: "POST", body: bytes, headers });
+          const request = new RequestPlus(message.url, { method: "POST", body: bytes, headers });
+          passSender(message, request);
+          return request;
         };
         memory.set(wanted, await converted((reader) => again()[reader](), type, to));
       }
@@ -355,7 +369,10 @@ function defineClasses() {
     }
     if (value instanceof Blob) return { body: value, type: value.type || "application/octet-stream", length: value.size };
     if (ArrayBufferIsView(value) || value instanceof ArrayBuffer) {
-      return { body: value, type: "application/octet-stream", length: value.byteLength };
+      const length = ArrayBufferIsView(value)
+        ? ArrayBufferViewPrototypeGetByteLength(value)
+        : ArrayBufferPrototypeGetByteLength(value);
+      return { body: value, type: "application/octet-stream", length };
     }
     if (value instanceof FormData || value instanceof URLSearchParams || value instanceof ReadableStream) {
       return { body: value };
@@ -408,7 +425,7 @@ function isJson(value) {
 }
 
 function lengthOf(text) {
-  return TextEncoderPrototypeEncode(new TextEncoder(), text).byteLength;
+  return ArrayBufferViewPrototypeGetByteLength(TextEncoderPrototypeEncode(new TextEncoder(), text));
 }
 
 /** What an iterator yields, as bytes: bytes and texts as they are, data as lines of JSON. */
@@ -416,12 +433,12 @@ function streamOf(iterator) {
   return new ReadableStream({
     async pull(controller) {
       const { value, done } = await IteratorPrototypeNext(iterator);
-      if (done) return controller.close();
+      if (done) return ReadableStreamDefaultControllerPrototypeClose(controller);
       if (value === undefined || value === null) return;
       const isText = typeof value === "string";
       const isBytes = ArrayBufferIsView(value);
       const text = isText ? value : isBytes ? "" : `${JSONStringify(value)}\n`;
-      controller.enqueue(isBytes ? value : TextEncoderPrototypeEncode(new TextEncoder(), text));
+      ReadableStreamDefaultControllerPrototypeEnqueue(controller, isBytes ? value : TextEncoderPrototypeEncode(new TextEncoder(), text));
     },
     async cancel() {
       if (typeof iterator.return === "function") await IteratorPrototypeReturn(iterator);

@@ -2,6 +2,7 @@
 
 import { core } from "ext:core/mod.js";
 import { isReceived } from "../request.js";
+import { BODY_HEADERS } from "./body_headers.js";
 import {
   ArrayPrototypePush,
   HeadersPrototypeDelete,
@@ -15,6 +16,7 @@ import {
   ResponsePrototypeGetBody,
   ResponsePrototypeGetHeaders,
   ResponsePrototypeGetStatus,
+  SafeArrayIterator,
   TypeError,
   URL,
   URLCanParse,
@@ -80,7 +82,9 @@ function isRedirect(status) {
 function requestTo(url, before, method, body) {
   const request = new Request(url, { method, headers: RequestPrototypeGetHeaders(before), body, signal: before.signal });
   const headers = RequestPrototypeGetHeaders(request);
-  if (method !== RequestPrototypeGetMethod(before)) HeadersPrototypeDelete(headers, "content-length");
+  if (method !== RequestPrototypeGetMethod(before)) {
+    for (const name of new SafeArrayIterator(BODY_HEADERS)) HeadersPrototypeDelete(headers, name);
+  }
   if (originOf(url) !== originOf(RequestPrototypeGetUrl(before))) HeadersPrototypeDelete(headers, "authorization");
   return request;
 }

@@ -46,11 +46,17 @@ core.loadExtScript("ext:deno_web/00_url.js").parseUrlEncoded = parseUrlEncoded;
 
 /**
  * A handler that does not handle a form or JSON that cannot be read answers what was wrong with it: that is no defect
- * of the handler.
+ * of the handler, if the client of its exchange sent the body.
  * @param {object} RequestPrototype
- * @param {(request: Request) => string | null} takeText the text of a body that is there already
+ * @param {object} received
+ * @param {(request: Request) => string | null} received.takeText the text of a body that is there already
+ * @param {(request: Request) => number | undefined} received.senderOf the number of the exchange whose client sent the body
  */
-export function answerForIllBodies(RequestPrototype, takeText) {
+export function answerForIllBodies(RequestPrototype, { takeText, senderOf }) {
+  const blame = (exchange, request, what, isTooLarge) => {
+    if (!exchange || senderOf(request) !== exchange.id) return;
+    op_request_ill_body(exchange.id, isTooLarge, `The request's ${what}.\n`);
+  };
   const { formData: readForm, json: readJson } = RequestPrototype;
   const readers = {
     async formData() {
@@ -61,7 +67,7 @@ export function answerForIllBodies(RequestPrototype, takeText) {
         const isTooLarge = error?.name === "QuotaExceededError";
         // The handler reads the body a second time.
         const isIll = error instanceof TypeError && error.message !== "Body already consumed";
-        if (isTooLarge || isIll) blameClient(exchange, `form could not be read: ${error.message}`, isTooLarge);
+        if (isTooLarge || isIll) blame(exchange, this, `form could not be read: ${error.message}`, isTooLarge);
         throw error;
       }
     },
@@ -72,7 +78,7 @@ export function answerForIllBodies(RequestPrototype, takeText) {
         if (text !== null) return JSONParse(text);
         return await FunctionPrototypeCall(readJson, this);
       } catch (error) {
-        if (error instanceof SyntaxError) blameClient(exchange, `body is not JSON: ${error.message}`, false);
+        if (error instanceof SyntaxError) blame(exchange, this, `body is not JSON: ${error.message}`, false);
         throw error;
       }
     },
@@ -81,8 +87,4 @@ export function answerForIllBodies(RequestPrototype, takeText) {
     const property = { configurable: true, enumerable: true, value: readers[name], writable: true };
     ObjectDefineProperty(RequestPrototype, name, property);
   }
-}
-
-function blameClient(exchange, what, isTooLarge) {
-  if (exchange) op_request_ill_body(exchange.id, isTooLarge, `The request's ${what}.\n`);
 }

@@ -2,7 +2,6 @@
 
 import {
   ArrayIsArray,
-  ArrayPrototypeConcat,
   ArrayPrototypePush,
   MathMax,
   Number,
@@ -104,14 +103,13 @@ function treeOf(node, mayBeList, isFrozen) {
  * @param {(value: object) => boolean} isBranch whether a value is a list or an object to go into
  * @returns {[string, unknown][]}
  */
-export function flatten(tree, isBranch, name = "") {
-  let entries = [];
+export function flatten(tree, isBranch, name = "", entries = []) {
   for (const key of new SafeArrayIterator(ObjectKeys(tree))) {
     const value = tree[key];
     const path = name === "" ? key : `${name}[${key}]`;
     if (value === undefined) continue;
     if (value !== null && typeof value === "object" && (ArrayIsArray(value) || isBranch(value))) {
-      entries = ArrayPrototypeConcat(entries, flatten(value, isBranch, path));
+      flatten(value, isBranch, path, entries);
     } else {
       ArrayPrototypePush(entries, [path, value]);
     }

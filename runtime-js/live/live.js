@@ -72,10 +72,10 @@ export function programsStopped() {
   }
 }
 
-/** Called with each new program: its owner disposes of it. */
+/** Called with each new program: its owner disposes of it. Returns what is called when the program ends earlier. */
 let adopt = () => {};
 
-/** For the host: `adopt(dispose)` is called for each program that begins on its own. */
+/** For the host: `adopt(dispose)` is called for each program that begins on its own, and returns what releases it. */
 export function setProgramOwner(adopter) {
   adopt = adopter;
 }
@@ -118,13 +118,14 @@ class Program {
   #running = false;
   #failures = [];
   #state = new State(this);
+  #release = undefined;
 
   constructor(closure, isAsync) {
     this.isAsync = isAsync;
     this.parent = ArrayPrototypeAt(active, -1) ?? null;
     this.depth = this.parent === null ? 0 : this.parent.program.depth + 1;
     this.root = new Effect(this, null, 0, closure);
-    if (this.parent === null) adopt(() => this.dispose());
+    if (this.parent === null) this.#release = adopt(() => this.dispose());
     else this.parent.onStop(() => this.dispose());
   }
 
@@ -233,6 +234,7 @@ class Program {
     if (this.disposed) return;
     this.disposed = true;
     this.#queue = [];
+    this.#release?.();
     this.root.dispose();
   }
 }

@@ -4,21 +4,20 @@ import { responseOf } from "../answer/values.js";
 import { Observer } from "../observer/observer.js";
 import { kRaw, LINE_HEADERS } from "./frame.js";
 import { attachPort, getPort, hasPort, kindOf, setResponseMaker, States } from "./states.js";
+import { wrongState } from "../errors/options.js";
 import {
   AbortSignalPrototypeGetAborted,
   ArrayPrototypePush,
   ArrayPrototypeShift,
   EventTarget,
   EventTargetPrototypeAddEventListener,
+  EventTargetPrototypeRemoveEventListener,
   Headers,
   Promise,
   PromisePrototypeThen,
-  PromiseReject,
   Response,
   SafeArrayIterator,
-  String,
   SymbolToStringTag,
-  TypeError,
 } from "../primordials.js";
 
 /** The states of the next response, where they were there before it. */
@@ -141,10 +140,7 @@ export class LiveResponse extends EventTarget {
    * @param {"live" | "now" | "done"} state
    */
   readyStateChange(state) {
-    if (state !== "live" && state !== "now" && state !== "done") {
-      return PromiseReject(new TypeError(`readyStateChange() takes "live" or "done", not ${String(state)}`));
-    }
-    return this.#states.reached(state);
+    return wrongState(state, ["live", "done", "now"]) ?? this.#states.reached(state);
   }
 
   /**
@@ -176,39 +172,54 @@ export class LiveResponse extends EventTarget {
     return raw ?? responseOf(body, { status, statusText, headers });
   }
 
-  /** Every state from the current one on. */
+  /** Every state from the current one on. Throws when the source of the states has failed. */
   async *toGenerator({ signal } = {}) {
-    const frames = [];
-    let isOver = false;
+    /** What each turn yields or throws; null at the end. */
+    const steps = [];
     let wake = null;
-    const end = () => {
-      isOver = true;
+    const add = (step) => {
+      ArrayPrototypePush(steps, step);
       wake?.();
     };
-    const frame = (frame) => {
-      ArrayPrototypePush(frames, frame);
-      wake?.();
+    const done = () => add(null);
+    const throwing = (error) => () => {
+      throw error;
     };
-    const stop = this.#states.follow({ frame, done: end, failed: end });
-    onAbort(signal, end);
+    const stop = this.#states.follow({
+      frame: ({ body }) => add(() => body),
+      done,
+      failed: (error) => add(throwing(error)),
+    });
+    const forget = onAbort(signal, done);
     try {
       while (true) {
-        while (frames.length > 0) yield ArrayPrototypeShift(frames).body;
-        if (isOver) return;
+        while (steps.length > 0) {
+          const step = ArrayPrototypeShift(steps);
+          if (step === null) return;
+          yield step();
+        }
         await new Promise((resolve) => wake = resolve);
       }
     } finally {
       stop();
+      forget();
     }
   }
 
-  /** The current state as a live program's handle: `value` follows the states. */
+  /** The current state as a live program's handle: `value` follows the states, `error` is why their source has failed. */
   toLiveProgramHandle({ signal } = {}) {
-    const handle = { [SymbolToStringTag]: "LiveProgramHandle", value: undefined, abort: () => stop() };
-    const ignore = () => {};
-    const frame = ({ body }) => Observer.set(handle, "value", body);
-    const stop = this.#states.follow({ frame, done: ignore, failed: ignore });
-    onAbort(signal, stop);
+    const handle = { [SymbolToStringTag]: "LiveProgramHandle", value: undefined, error: undefined, abort: () => end() };
+    const set = (name, value) => Observer.set(handle, name, value);
+    const stop = this.#states.follow({
+      frame: ({ body }) => set("value", body),
+      done() {},
+      failed: (error) => set("error", error),
+    });
+    const forget = onAbort(signal, stop);
+    const end = () => {
+      stop();
+      forget();
+    };
     return handle;
   }
 }
@@ -222,8 +233,10 @@ setResponseMaker((states) => {
   }
 });
 
+/** Calls back when a signal aborts, if there is one. Returns what ends that. */
 function onAbort(signal, callback) {
-  if (!signal) return;
+  if (!signal) return () => {};
   if (AbortSignalPrototypeGetAborted(signal)) callback();
   else EventTargetPrototypeAddEventListener(signal, "abort", callback);
+  return () => EventTargetPrototypeRemoveEventListener(signal, "abort", callback);
 }

@@ -39,7 +39,6 @@ import {
   ArrayBufferIsView,
   ArrayIsArray,
   ArrayPrototypeAt,
-  ArrayPrototypeConcat,
   ArrayPrototypeFlatMap,
   ArrayPrototypeMap,
   ArrayPrototypePop,
@@ -310,7 +309,7 @@ function recordsWithPaths(node, record) {
   if (!walk.matches(node, record.key)) return [];
   const name = nameOf(record.key);
   if (walk.isLast(node)) {
-    return ArrayPrototypeMap(pathsTo(node), (path) => copyOf(record, { path: ArrayPrototypeConcat(path, name) }));
+    return ArrayPrototypeMap(pathsTo(node), (path) => copyOf(record, { path: [...new SafeArrayIterator(path), name] }));
   }
   // Nothing can be below what was not an object and is none, as an array's length.
   if (!isObject(record.value) && !isObject(record.oldValue)) return [];
@@ -320,7 +319,7 @@ function recordsWithPaths(node, record) {
     const oldValue = ArrayPrototypeReduce(rest, (at, key) => at?.[key], record.oldValue);
     const key = rest.length > 0 ? ArrayPrototypeAt(rest, -1) : name;
     const told = new Descriptor("get", record.target, key, { ...record, value, oldValue });
-    const whole = ArrayPrototypeConcat(path, name, rest);
+    const whole = [...new SafeArrayIterator(path), name, ...new SafeArrayIterator(rest)];
     return ObjectAssign(told, { status: record.status, path: whole });
   }));
 }
@@ -329,7 +328,7 @@ function recordsWithPaths(node, record) {
 function placesBelow(pattern, position, value, keys) {
   if (position === pattern.length || pattern[position] === SUBTREE) return [[keys, value]];
   const segment = pattern[position];
-  const below = (key, value) => placesBelow(pattern, position + 1, value, ArrayPrototypeConcat(keys, key));
+  const below = (key, value) => placesBelow(pattern, position + 1, value, [...new SafeArrayIterator(keys), key]);
   if (segment !== Infinity) return below(segment, value?.[segment]);
   const own = isObject(value) ? ObjectKeys(value) : [];
   return ArrayPrototypeFlatMap(own, (key) => below(key, value[key]));
@@ -413,7 +412,7 @@ class PendingChanges {
         if (now === null) continue;
         for (let i = 0; i < paths.length; i++) {
           const path = paths[i];
-          ArrayPrototypePush(list, { ...now, path: ArrayPrototypeConcat(path, key) });
+          ArrayPrototypePush(list, { ...now, path: [...new SafeArrayIterator(path), key] });
         }
       }
     }
@@ -422,8 +421,8 @@ class PendingChanges {
       ArrayPrototypeSort(records, parentsFirst);
       ArrayPrototypeSort(lengths, parentsFirst);
     }
-    const all = lengths.length > 0 ? ArrayPrototypeConcat(records, lengths) : records;
-    if (all.length > 0) this.#callback(all);
+    for (let i = 0; i < lengths.length; i++) ArrayPrototypePush(records, lengths[i]);
+    if (records.length > 0) this.#callback(records);
   }
 
   close() {

@@ -31,12 +31,11 @@ import {
 } from "./port.js";
 import {
   ArrayFrom,
-  ArrayPrototypeConcat,
   ArrayPrototypePush,
   EventPrototypeGetDefaultPrevented,
   EventTargetPrototypeAddEventListener,
-  FunctionPrototypeCall,
   EventTargetPrototypeDispatchEvent,
+  FunctionPrototypeCall,
   JSONParse,
   Promise,
   PromiseReject,
@@ -205,7 +204,7 @@ export class ClientPort extends Port {
     op_early_listen(exchange.id, name, scope);
     const rare = ClientPort.#some(port);
     const isFirst = rare.due === NOTHING;
-    rare.due = scope !== TYPE || rare.due === null ? null : ArrayPrototypeConcat(rare.due, name);
+    rare.due = scope !== TYPE || rare.due === null ? null : [...new SafeArrayIterator(rare.due), name];
     if (!isFirst) return;
     queueMicrotask(() => {
       const types = rare.due;
@@ -247,7 +246,7 @@ export class ClientPort extends Port {
 
   /** As for every port; but a client that receives one answer never opens it, so this does not wait for that. */
   readyStateChange(state) {
-    if (state !== "close" && !this.#exchange.canJoin) return PromiseResolve(this);
+    if (state === "open" && !this.#exchange.canJoin) return PromiseResolve(this);
     return super.readyStateChange(state);
   }
 

@@ -3,7 +3,6 @@
 import { kHasHeaders } from "../live_response/frame.js";
 import { encodeJson } from "../answer/values.js";
 import {
-  ArrayPrototypeConcat,
   ArrayPrototypeJoin,
   ArrayPrototypeMap,
   HeadersPrototypeEntries,
@@ -46,7 +45,7 @@ export function encodeRecords(records, prefix) {
     value,
     isUpdate,
     operation: type === "delete" ? "deleteProperty" : "set",
-    path: prefix === null ? path : ArrayPrototypeConcat([prefix], path),
+    path: prefix === null ? path : [prefix, ...new SafeArrayIterator(path)],
   }));
   try {
     return JSONStringify(wire);

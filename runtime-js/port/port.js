@@ -1,7 +1,7 @@
 // The common part of both ends of a line: events, options, ready states, and requests that wait for replies.
 
 import { domException } from "../errors/exceptions.js";
-import { checkOptions } from "../errors/options.js";
+import { checkOptions, wrongState } from "../errors/options.js";
 import {
   AbortSignalPrototypeGetAborted,
   AbortSignalPrototypeGetReason,
@@ -156,11 +156,13 @@ export class Port extends EventTarget {
     return this.#readyState;
   }
 
-  /** Resolves when the port reaches `state`: `open` or `close`. */
+  /** Resolves when the port reaches `state`: `open` or `closed`, which `close` means, too. */
   readyStateChange(state) {
-    const isOpen = state !== "close" && this.#readyState === "open";
-    if (isOpen || this.#readyState === "closed") return PromiseResolve(this);
-    if (state === "close") return this.#closing ??= new Promise((resolve) => this.#close = resolve);
+    const wrong = wrongState(state, ["open", "closed", "close"]);
+    if (wrong !== null) return wrong;
+    const isOpen = state === "open";
+    if ((isOpen && this.#readyState === "open") || this.#readyState === "closed") return PromiseResolve(this);
+    if (!isOpen) return this.#closing ??= new Promise((resolve) => this.#close = resolve);
     return this.#opening ??= new Promise((resolve) => this.#open = resolve);
   }
 
@@ -168,7 +170,10 @@ export class Port extends EventTarget {
     this.#readyState = state;
     this.#open?.(this);
     this.#opening = this.#open = null;
-    if (state === "closed") this.#close?.(this);
+    if (state !== "closed") return;
+    this.#close?.(this);
+    // A hub opens again with its next line.
+    this.#closing = this.#close = null;
   }
 
   get onmessage() {

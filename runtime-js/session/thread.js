@@ -20,14 +20,12 @@ import {
   ObjectHasOwn,
   ObjectKeys,
   PromiseResolve,
-  PromisePrototypeThen,
   RegExpPrototypeTest,
   SafeArrayIterator,
   String,
   TypeError,
   URL,
-  URLPrototypeGetSearch,
-  URLSearchParams,
+  URLSearchParamsPrototypeGet,
 } from "../primordials.js";
 
 /** The query parameter with the ID of a request's thread. */
@@ -58,7 +56,7 @@ export class Thread {
 
   /** The thread whose ID is in a request's URL, or a new one. */
   static of(exchange) {
-    const given = new URLSearchParams(URLPrototypeGetSearch(new URL(exchange.url))).get(THREAD_PARAMETER);
+    const given = URLSearchParamsPrototypeGet(new URL(exchange.url).searchParams, THREAD_PARAMETER);
     const isName = given !== null && RegExpPrototypeTest(/^[0-9a-f-]{36}$/, given);
     return new Thread(exchange, isName ? given : null);
   }
@@ -173,7 +171,18 @@ export class Thread {
   }
 
   async #write(write) {
-    this.#written = PromisePrototypeThen(this.#written, write, write);
-    await this.#written;
+    const written = this.#writeAfter(this.#written, write);
+    this.#written = written;
+    await written;
+  }
+
+  // Not by a callback that returns a promise: the engine would ask that for its `then`.
+  async #writeAfter(earlier, write) {
+    try {
+      await earlier;
+    } catch {
+      // Who made that write has the error.
+    }
+    await write();
   }
 }

@@ -17,6 +17,7 @@ import { currentExchange } from "../exchange.js";
 import { clearTimeout, setTimeout } from "../timers.js";
 import { abort } from "../errors/exceptions.js";
 import { encodeJson } from "../answer/values.js";
+import { checkOptions } from "../errors/options.js";
 import {
   AbortController,
   AbortControllerPrototypeGetSignal,
@@ -49,6 +50,7 @@ const sources = new SafeMap();
  * @param {{ every?: number }} [options] milliseconds until `make` is called again, also after a generator failed
  */
 export function shared(name, make, options = undefined) {
+  checkOptions("shared()", options, ["every"]);
   const { every = EVERY } = options ?? { __proto__: null };
   if (typeof name !== "string" || name === "") throw new TypeError("shared(): the first argument is a name.");
   if (typeof make !== "function") throw new TypeError("shared(): the second argument makes the state, a function.");
@@ -196,9 +198,11 @@ export function latestOf(name, ofCode, { begin, end, initial, read }) {
   let seen = 0;
   let isFirst = true;
   let isOver = false;
+  let exchange = undefined;
   const finish = () => {
     if (isOver) return;
     isOver = true;
+    exchange?.offEnd(finish);
     if (handle === -1) return;
     op_shared_close(handle);
     end?.();
@@ -206,7 +210,8 @@ export function latestOf(name, ofCode, { begin, end, initial, read }) {
   const open = () => {
     handle = op_shared_open(name, ofCode);
     begin?.();
-    currentExchange()?.onEnd(finish);
+    exchange = currentExchange();
+    exchange?.onEnd(finish);
   };
   return {
     __proto__: null,

@@ -46,9 +46,12 @@ export function track(request, id) {
   let putAt = DateNow();
   let isOver = false;
   const put = (state) => op_shared_put(handle, JSONStringify({ state, received, total }));
+  const exchange = currentExchange();
+  const failed = () => finish("failed");
   const finish = (state) => {
     if (isOver) return;
     isOver = true;
+    exchange?.offEnd(failed);
     put(state);
     op_shared_close(handle);
   };
@@ -58,7 +61,7 @@ export function track(request, id) {
     return request;
   }
   // If the handler answers before it has read the whole body, the upload has failed.
-  currentExchange()?.onEnd(() => finish("failed"));
+  exchange?.onEnd(failed);
   const reader = ReadableStreamPrototypeGetReader(body);
   const read = async () => {
     try {

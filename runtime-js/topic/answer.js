@@ -38,11 +38,13 @@ export async function* statesOfTopic(exchange, value) {
   if (after !== undefined) following.after = after;
   const id = op_topic_forward(exchange.id, following);
   // The generator cannot end while it waits for the topic.
-  exchange.onEnd(() => op_topic_forward_stop(id));
+  const stop = () => op_topic_forward_stop(id);
+  exchange.onEnd(stop);
   try {
     yield latest === null ? null : messageOf(latest).data;
     await op_topic_ended(id);
   } finally {
-    op_topic_forward_stop(id);
+    exchange.offEnd(stop);
+    stop();
   }
 }

@@ -30,6 +30,7 @@ import {
   ArrayPrototypeJoin,
   ArrayPrototypeMap,
   EventTargetPrototypeAddEventListener,
+  EventTargetPrototypeRemoveEventListener,
   JSONParse,
   NumberIsInteger,
   ObjectEntries,
@@ -112,11 +113,15 @@ class Followed {
     let at = 0;
     let isOver = false;
     // What waits for the next message is woken by that.
+    const exchange = currentExchange();
     const close = () => {
+      if (isOver) return;
       isOver = true;
+      exchange?.offEnd(close);
+      if (signal !== undefined) EventTargetPrototypeRemoveEventListener(signal, "abort", close);
       op_topic_unsubscribe(id);
     };
-    currentExchange()?.onEnd(close);
+    exchange?.onEnd(close);
     if (signal !== undefined) {
       if (AbortSignalPrototypeGetAborted(signal)) close();
       else EventTargetPrototypeAddEventListener(signal, "abort", close, { once: true });
@@ -300,11 +305,16 @@ class Presence extends Followed {
    */
   enter(id, data = null) {
     const handle = op_topic_enter(this.#name, String(id), encodeJson(data, "The member's data"));
-    currentExchange()?.onEnd(() => op_topic_leave(handle, true));
+    const exchange = currentExchange();
+    const lost = () => op_topic_leave(handle, true);
+    exchange?.onEnd(lost);
     return ObjectFreeze({
       __proto__: null,
       alive: () => op_topic_alive(handle),
-      leave: () => op_topic_leave(handle, false),
+      leave() {
+        exchange?.offEnd(lost);
+        op_topic_leave(handle, false);
+      },
     });
   }
 }

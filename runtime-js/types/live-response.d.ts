@@ -51,6 +51,8 @@ export interface ReplaceEvent<Body = any> extends Event {
 /** The result of a live function: `value` is the current one, observable by the Observer. */
 export interface LiveProgramHandle<Value = any> {
   readonly value: Value;
+  /** What the source of a response's states has thrown, if `toLiveProgramHandle()` made it. */
+  readonly error?: unknown;
   /** Ends the live function. */
   abort(): void;
   /** The same, if a live function made it. */

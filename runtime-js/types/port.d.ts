@@ -70,8 +70,8 @@ type Options = boolean | AddEventListenerOptions;
 export interface Port extends EventTarget {
   /** `connecting` until the other end has connected, then `open`, and `closed` at the end. */
   readonly readyState: "connecting" | "open" | "closed";
-  /** Resolves when the port reaches the state. */
-  readyStateChange(state: "open" | "close"): Promise<this>;
+  /** Resolves when the port reaches the state; `close` is another name for `closed`. */
+  readyStateChange(state: "open" | "closed" | "close"): Promise<this>;
   onmessage: ((event: PortMessageEvent) => unknown) | null;
   /**
    * Sends a message. It waits until the line is open. If the client is far behind, a handler receives a promise that

@@ -46,6 +46,7 @@ import {
   ObjectDefineProperty,
   ObjectEntries,
   PromisePrototypeCatch,
+  PromisePrototypeThen,
   queueMicrotask,
   RegExpPrototypeTest,
   SafeArrayIterator,
@@ -145,13 +146,16 @@ export class WebSocket extends EventTarget {
     const headers = names === "" ? "" : `sec-websocket-protocol\n${names}\n`;
     const socket = op_socket_dial(address.href, headers, MAX_UNSENT);
     this.#carrier = new Dialled(socket);
-    listen(socket, {
+    const closed = listen(socket, {
       opened: ({ protocol }) => this.#opened(protocol),
       text: ({ data }) => this[kReceive](data),
       binary: ({ data }) => this[kReceive](ArrayBufferViewPrototypeGetBuffer(data)),
       closed: ({ code, reason, wasClean }) => this[kClosed](code, reason, wasClean),
     });
-    exchange?.onEnd(() => this.#abandon());
+    if (exchange === undefined) return;
+    const abandon = () => this.#abandon();
+    exchange.onEnd(abandon);
+    PromisePrototypeThen(closed, () => exchange.offEnd(abandon));
   }
 
   static {

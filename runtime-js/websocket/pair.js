@@ -689,6 +689,23 @@ export async function whenRoomFor(socket, bytes) {
   await endOf(socket).whenRoomFor(bytes);
 }
 
+const { close: closeOfPair, send: sendOfPair } = PairedSocket.prototype;
+
+/** For the host's code: accepts an end of a pair, whatever a handler has made of the method. */
+export function acceptPaired(socket) {
+  endFor(socket, "accept").accept();
+}
+
+/** The same for its `close()`. */
+export function closePaired(socket, code = undefined, reason = undefined) {
+  FunctionPrototypeCall(closeOfPair, socket, code, reason);
+}
+
+/** The same for its `send()`. */
+export function sendPaired(socket, data) {
+  FunctionPrototypeCall(sendOfPair, socket, data);
+}
+
 /** For an actor: accepts a socket, with which the actor may hibernate. */
 export function acceptSocket(instance, socket, tags) {
   const end = endOf(socket);

@@ -3,11 +3,13 @@
 import { op_socket_close, op_socket_dial, op_socket_next, op_socket_send, op_socket_send_bytes } from "ext:core/ops";
 import { currentActor } from "../actor/context.js";
 import { currentExchange } from "../exchange.js";
+import { BODY_HEADERS } from "../fetch/body_headers.js";
 import { writeHeaders } from "../request.js";
-import { hasSocketScheme } from "./client.js";
-import { abandonSocket, WebSocketPair, whenRoomFor } from "./pair.js";
+import { hasSocketScheme, readyStateOf, takesBuffers } from "./client.js";
+import { abandonSocket, acceptPaired, closePaired, sendPaired, WebSocketPair, whenRoomFor } from "./pair.js";
 import {
   ArrayBufferViewPrototypeGetBuffer,
+  ArrayBufferViewPrototypeGetByteLength,
   ArrayPrototypeFilter,
   EventTargetPrototypeAddEventListener,
   EventTargetPrototypeRemoveEventListener,
@@ -47,8 +49,6 @@ const OF_CONNECTION = [
   "transfer-encoding",
   "upgrade",
 ];
-/** Headers of a body, which the Response for a refused upgrade does not have. */
-const OF_BODY = ["content-encoding", "content-type"];
 
 const TOO_SLOW = 1013;
 /** The close code of a proxy whose other connection was lost (IANA's registry of close codes). */
@@ -76,10 +76,12 @@ export function openUpgrade(request) {
   const socket = op_socket_dial(URLPrototypeGetHref(url), writeHeaders(headers), MAX_UNSENT);
   const { 0: client, 1: server } = new WebSocketPair();
   let response = null;
-  (currentActor() ?? currentExchange())?.onEnd(() => {
+  const owner = currentActor() ?? currentExchange();
+  const abandon = () => {
     op_socket_close(socket, 1001, "the code that opened the socket has ended");
     if (response !== null) abandonSocket(response);
-  });
+  };
+  owner?.onEnd(abandon);
   return new Promise((resolve, reject) => {
     const aborted = () => {
       op_socket_close(socket, 1001, "the request was aborted");
@@ -102,11 +104,13 @@ export function openUpgrade(request) {
         join(server, socket);
         return response;
       }),
-      refused: ({ status, headers }) => settle(() => new Response(null, { status, headers: passedOn(headers, OF_BODY) })),
+      refused: ({ status, headers }) => settle(() => new Response(null, { status, headers: passedOn(headers, BODY_HEADERS) })),
       text: ({ data }) => sendOn(server, data, 3 * data.length),
-      binary: ({ data }) => sendOn(server, ArrayBufferViewPrototypeGetBuffer(data), data.byteLength),
+      binary: ({ data }) =>
+        sendOn(server, ArrayBufferViewPrototypeGetBuffer(data), ArrayBufferViewPrototypeGetByteLength(data)),
       closed({ code, reason, wasClean }) {
         EventTargetPrototypeRemoveEventListener(signal, "abort", aborted);
+        owner?.offEnd(abandon);
         // This has no effect if the promise is settled.
         reject(new TypeError(`${address}: ${reason}`));
         // Nobody has the pair.
@@ -120,8 +124,8 @@ export function openUpgrade(request) {
 
 /** Passes on what comes from the near end of a pair to a socket of the host. */
 function join(server, socket) {
-  server.binaryType = "arraybuffer";
-  server.accept();
+  takesBuffers(server);
+  acceptPaired(server);
   EventTargetPrototypeAddEventListener(server, "message", ({ data }) => {
     try {
       if (typeof data === "string") op_socket_send(socket, data);
@@ -146,13 +150,13 @@ async function follow(socket, listeners) {
 async function sendOn(server, data, length) {
   await whenRoomFor(server, length);
   // Its client may have left.
-  if (server.readyState === 1) server.send(data);
+  if (readyStateOf(server) === 1) sendPaired(server, data);
 }
 
 function closeWith(server, code, reason) {
-  if (server.readyState >= 2) return;
-  if (isSent(code)) server.close(code, reason);
-  else server.close();
+  if (readyStateOf(server) >= 2) return;
+  if (isSent(code)) closePaired(server, code, reason);
+  else closePaired(server);
 }
 
 /** The headers that pass from one connection to another, without those of `more`. */

@@ -8,11 +8,15 @@ import { currentUrl, partsOf } from "./url.js";
 import {
   ArrayIsArray,
   ArrayPrototypeIncludes,
+  ArrayPrototypeMap,
   ArrayPrototypePush,
   Error,
   HeadersPrototypeDelete,
+  HeadersPrototypeGet,
   HeadersPrototypeSet,
   ObjectAssign,
+  RegExpPrototypeExec,
+  RegExpPrototypeTest,
   Request,
   RequestPrototypeGetMethod,
   RequestPrototypeGetUrl,
@@ -22,17 +26,14 @@ import {
   ResponsePrototypeGetStatus,
   SafeArrayIterator,
   SafeRegExp,
-  RegExpPrototypeExec,
-  RegExpPrototypeTest,
+  SafeSet,
   StringPrototypeEndsWith,
   StringPrototypeIncludes,
   StringPrototypeLastIndexOf,
   StringPrototypeReplace,
   StringPrototypeSlice,
-  StringPrototypeSplit,
   StringPrototypeStartsWith,
-  ArrayPrototypeMap,
-  ArrayPrototypeJoin,
+  StringPrototypeToLowerCase,
   URL,
 } from "../primordials.js";
 import { op_request_header } from "ext:core/ops";
@@ -44,32 +45,55 @@ let prefersPages = false;
 
 /** Rules of the files `_headers` and `_redirects`. */
 let headerRules = [], redirectRules = [];
+/** The patterns of paths that the Worker answers first. @type {{ isException: boolean, fits: RegExp }[]} */
+let workerFirst = [];
 
 export function configureAssets({ assets, headers, redirects }, prefers) {
   settings = ObjectAssign({}, settings, assets);
-  headerRules = headers ?? [];
-  redirectRules = redirects ?? [];
+  headerRules = ArrayPrototypeMap(headers ?? [], ({ path, ...rule }) => ({ ...rule, pattern: new PathPattern(path) }));
+  redirectRules = ArrayPrototypeMap(redirects ?? [], ({ from, ...rule }) => ({ ...rule, pattern: new PathPattern(from) }));
+  const { runWorkerFirst } = settings;
+  workerFirst = !ArrayIsArray(runWorkerFirst) ? [] : ArrayPrototypeMap(runWorkerFirst, (pattern) => {
+    const isException = StringPrototypeStartsWith(pattern, "!");
+    return { isException, fits: wildcard(isException ? StringPrototypeSlice(pattern, 1) : pattern) };
+  });
   prefersPages = prefers;
 }
 
 /** Files that are about the others. */
 const OWN = ["/_headers", "/_redirects", "/_worker.js", "/_routes.json", "/.assetsignore"];
 
-/**
- * The parts of a path that a pattern names: `*` as `splat`, and `:name` one segment each; null if it does not fit.
- */
-function partsFor(pattern, pathname) {
-  const names = [];
-  const escaped = StringPrototypeReplace(pattern, new SafeRegExp("[.+?^${}()|[\\]\\\\]", "g"), "\\$&");
-  const source = StringPrototypeReplace(escaped, new SafeRegExp("\\*|:[A-Za-z]\\w*", "g"), (mark) => {
-    ArrayPrototypePush(names, mark === "*" ? "splat" : StringPrototypeSlice(mark, 1));
-    return mark === "*" ? "(.*)" : "([^/]+)";
-  });
-  const found = RegExpPrototypeExec(new SafeRegExp(`^${source}$`), pathname);
-  if (found === null) return null;
-  const parts = { __proto__: null };
-  for (let i = 0; i < names.length; i++) parts[names[i]] = found[i + 1];
-  return parts;
+/** A text as a regular expression has it, but for its stars. */
+function escaped(text) {
+  return StringPrototypeReplace(text, new SafeRegExp("[.+?^${}()|[\\]\\\\]", "g"), "\\$&");
+}
+
+/** What a path fits that has the form of a pattern, in which `*` stands for any text. */
+function wildcard(pattern) {
+  return new SafeRegExp(`^${StringPrototypeReplace(escaped(pattern), new SafeRegExp("\\*", "g"), ".*")}$`);
+}
+
+/** The form of paths that a rule is for: `*` is any text, named `splat`, and `:name` one segment. */
+class PathPattern {
+  #names = [];
+  #expression;
+
+  constructor(pattern) {
+    const source = StringPrototypeReplace(escaped(pattern), new SafeRegExp("\\*|:[A-Za-z]\\w*", "g"), (mark) => {
+      ArrayPrototypePush(this.#names, mark === "*" ? "splat" : StringPrototypeSlice(mark, 1));
+      return mark === "*" ? "(.*)" : "([^/]+)";
+    });
+    this.#expression = new SafeRegExp(`^${source}$`);
+  }
+
+  /** The parts of a path by name; null if it does not fit. */
+  partsOf(pathname) {
+    const found = RegExpPrototypeExec(this.#expression, pathname);
+    if (found === null) return null;
+    const parts = { __proto__: null };
+    for (let i = 0; i < this.#names.length; i++) parts[this.#names[i]] = found[i + 1];
+    return parts;
+  }
 }
 
 /** A text with the parts of a path in place of their names. */
@@ -79,8 +103,8 @@ function filledIn(text, parts) {
 
 /** Where `_redirects` leads from a path: `{ to, status }`, or null. */
 function redirectFor(pathname) {
-  for (const { from, to, status } of new SafeArrayIterator(redirectRules)) {
-    const parts = partsFor(from, pathname);
+  for (const { pattern, to, status } of new SafeArrayIterator(redirectRules)) {
+    const parts = pattern.partsOf(pathname);
     if (parts !== null) return { to: filledIn(to, parts), status };
   }
   return null;
@@ -92,14 +116,23 @@ function withHeaders(response, pathname) {
   return withRules(response, pathname);
 }
 
-/** Sets the headers that `_headers` has for a path. */
+/** Sets the headers that `_headers` has for a path. What several rules set is joined, as by Cloudflare. */
 function withRules(response, pathname) {
   const headers = ResponsePrototypeGetHeaders(response);
-  for (const { path, set, unset } of new SafeArrayIterator(headerRules)) {
-    const parts = partsFor(path, pathname);
+  const isSet = new SafeSet();
+  for (const { pattern, set, unset } of new SafeArrayIterator(headerRules)) {
+    const parts = pattern.partsOf(pathname);
     if (parts === null) continue;
-    for (const name of new SafeArrayIterator(unset)) HeadersPrototypeDelete(headers, name);
-    for (const { 0: name, 1: value } of new SafeArrayIterator(set)) HeadersPrototypeSet(headers, name, filledIn(value, parts));
+    for (const name of new SafeArrayIterator(unset)) {
+      HeadersPrototypeDelete(headers, name);
+      isSet.delete(StringPrototypeToLowerCase(name));
+    }
+    for (const { 0: name, 1: value } of new SafeArrayIterator(set)) {
+      const known = StringPrototypeToLowerCase(name);
+      const before = isSet.has(known) ? `${HeadersPrototypeGet(headers, name)}, ` : "";
+      HeadersPrototypeSet(headers, name, before + filledIn(value, parts));
+      isSet.add(known);
+    }
   }
   return response;
 }
@@ -118,22 +151,12 @@ export function isAssetFirst(exchange) {
   if (!ArrayIsArray(runWorkerFirst)) return runWorkerFirst !== true;
   const { pathname } = currentUrl(exchange);
   let isWorkerFirst = false;
-  for (const pattern of new SafeArrayIterator(runWorkerFirst)) {
-    const isException = StringPrototypeStartsWith(pattern, "!");
-    if (!fits(isException ? StringPrototypeSlice(pattern, 1) : pattern, pathname)) continue;
+  for (const { isException, fits } of new SafeArrayIterator(workerFirst)) {
+    if (!RegExpPrototypeTest(fits, pathname)) continue;
     if (isException) return true;
     isWorkerFirst = true;
   }
   return !isWorkerFirst;
-}
-
-/** Whether a path has the form of a pattern, in which `*` stands for any text. */
-function fits(pattern, pathname) {
-  const escaped = ArrayPrototypeMap(
-    StringPrototypeSplit(pattern, "*"),
-    (part) => StringPrototypeReplace(part, new SafeRegExp("[.+?^${}()|[\\]\\\\]", "g"), "\\$&"),
-  );
-  return RegExpPrototypeTest(new SafeRegExp(`^${ArrayPrototypeJoin(escaped, ".*")}$`), pathname);
 }
 
 /** As {@link resolve}; a path with several slashes in a row has another form. */

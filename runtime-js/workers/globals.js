@@ -30,6 +30,7 @@ import {
   StringPrototypeSplit,
   StringPrototypeToLowerCase,
   SymbolHasInstance,
+  TransformStreamDefaultControllerPrototypeEnqueue,
   TypeError,
 } from "../primordials.js";
 
@@ -72,7 +73,7 @@ function streams() {
         transform(chunk, controller) {
           left -= chunk.byteLength;
           if (left < 0) throw new TypeError(`Attempt to write too many bytes through a FixedLengthStream of ${whole}.`);
-          controller.enqueue(chunk);
+          TransformStreamDefaultControllerPrototypeEnqueue(controller, chunk);
         },
         flush() {
           if (left > 0) throw new TypeError(`FixedLengthStream did not see all expected bytes before close(): ${left} of ${whole} are missing.`);

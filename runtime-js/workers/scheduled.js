@@ -4,20 +4,19 @@ import { op_background, op_cron_next, op_log_error, op_trigger_begin, op_trigger
 import { ExecutionContext, Tasks } from "./context.js";
 import { currentUrl } from "./url.js";
 import { print, WARNING } from "../log.js";
+import { startLong } from "../event/wait.js";
 import { setTimeout } from "../timers.js";
 import {
   DateNow,
-  MathMin,
   Number,
   NumberIsFinite,
   Response,
   SafeArrayIterator,
   SymbolToStringTag,
   URL,
+  URLSearchParamsPrototypeGet,
 } from "../primordials.js";
 
-/** The longest time that a timer takes, in milliseconds. */
-const LONGEST = 2 ** 31 - 1;
 /** Requests that call `scheduled()` in development, as `wrangler dev` has them. */
 const PATHS = ["/cdn-cgi/handler/scheduled", "/__scheduled"];
 
@@ -48,11 +47,11 @@ export function startCrons(crons, handler) {
 
 function wait(cron, handler, time) {
   if (time === 0) return;
-  setTimeout(() => {
+  startLong(setTimeout, () => {
     if (DateNow() < time) return wait(cron, handler, time);
     if (op_trigger_claim(cron, time)) void run(cron, handler, time);
     wait(cron, handler, op_cron_next(cron, DateNow()));
-  }, MathMin(LONGEST, time - DateNow() + 1));
+  }, time - DateNow() + 1);
 }
 
 async function run(cron, handler, time) {
@@ -85,9 +84,9 @@ export function isScheduledRequest(exchange) {
 export async function runScheduled(exchange, handler) {
   const { searchParams } = new URL(exchange.url);
   if (handler === null) return new Response("The Worker has no scheduled().\n", { status: 404 });
-  const time = Number(searchParams.get("time") ?? DateNow());
+  const time = Number(URLSearchParamsPrototypeGet(searchParams, "time") ?? DateNow());
   if (!NumberIsFinite(time)) return new Response("`time` is a number of milliseconds.\n", { status: 400 });
-  const cron = searchParams.get("cron") ?? "";
+  const cron = URLSearchParamsPrototypeGet(searchParams, "cron") ?? "";
   try {
     await handle(cron, handler, time);
   } catch (error) {

@@ -4,11 +4,17 @@ import { core } from "ext:core/mod.js";
 import { currentActor } from "../actor/context.js";
 import { currentExchange } from "../exchange.js";
 import {
+  ArrayBufferIsView,
+  ArrayBufferViewPrototypeGetBuffer,
+  ArrayBufferViewPrototypeGetByteLength,
+  ArrayBufferViewPrototypeGetByteOffset,
   EventTargetPrototypeAddEventListener,
   Number,
   NumberIsInteger,
   Promise,
   PromisePrototypeCatch,
+  ReadableByteStreamControllerPrototypeClose,
+  ReadableByteStreamControllerPrototypeEnqueue,
   ReadableByteStreamControllerPrototypeGetByobRequest,
   ReadableStream,
   ReadableStreamBYOBRequestPrototypeRespond,
@@ -17,10 +23,6 @@ import {
   StringPrototypeStartsWith,
   TypeError,
   Uint8Array,
-  ArrayBufferIsView,
-  ArrayBufferViewPrototypeGetBuffer,
-  ArrayBufferViewPrototypeGetByteLength,
-  ArrayBufferViewPrototypeGetByteOffset,
 } from "../primordials.js";
 
 const node = (name) => core.createLazyLoader(`node:${name}`)();
@@ -41,7 +43,10 @@ export function connect(address, options = {}) {
     ? node("tls").connect({ ...to, servername: serverName(hostname) })
     : node("net").connect(to);
   // It does not outlive what has opened it, as in Workers.
-  (currentActor() ?? currentExchange())?.onEnd(() => socket.destroy());
+  const owner = currentActor() ?? currentExchange();
+  const destroy = () => socket.destroy();
+  owner?.onEnd(destroy);
+  socket.once("close", () => owner?.offEnd(destroy));
   return new Socket(socket, secureTransport, hostname);
 }
 
@@ -168,12 +173,12 @@ function readableOf(socket, failure) {
       for (;;) {
         const chunk = socket.read();
         if (chunk !== null) {
-          controller.enqueue(new Uint8Array(chunk));
+          ReadableByteStreamControllerPrototypeEnqueue(controller, new Uint8Array(chunk));
           return;
         }
         if (failure() !== undefined) throw failure();
         if (socket.readableEnded || socket.destroyed) {
-          controller.close();
+          ReadableByteStreamControllerPrototypeClose(controller);
           const request = ReadableByteStreamControllerPrototypeGetByobRequest(controller);
           if (request !== null) ReadableStreamBYOBRequestPrototypeRespond(request, 0);
           return;

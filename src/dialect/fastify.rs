@@ -47,8 +47,16 @@ impl Dialect for Fastify {
         application(&layout.root).or_else(|| folder_of_plugins(&layout.root)).map(claim).unwrap_or_default()
     }
 
-    fn settings(&self, _: &Layout, claims: &[Claim]) -> Result<Settings, Vec<Diagnostic>> {
-        Ok(Settings { is_application: !claims.is_empty(), ..Settings::default() })
+    fn settings(&self, layout: &Layout, claims: &[Claim]) -> Result<Settings, Vec<Diagnostic>> {
+        // The folder whose `plugins/` and `routes/` one of their files stands for; none for an application file.
+        let is_plugin =
+            |claim: &Claim| layout.entry.is_none() && claim.file.starts_with(layout.root.join("routes"));
+        let folder = claims.iter().any(is_plugin).then(|| layout.root.to_string_lossy().into_owned());
+        Ok(Settings {
+            is_application: !claims.is_empty(),
+            scripts: vec![(self.name(), folder.unwrap_or_default())],
+            ..Settings::default()
+        })
     }
 
     fn is_private(&self, _: &Path) -> bool {

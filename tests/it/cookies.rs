@@ -354,3 +354,18 @@ fn a_cookie_set_before_a_message_is_in_the_202() {
     assert_eq!(answer.status, 202);
     assert!(answer.all("set-cookie").iter().any(|cookie| cookie.starts_with("a=1;")), "{answer:?}");
 }
+
+#[test]
+fn undefined_as_the_value_deletes_also_with_options() {
+    let host = serve(
+        "export default async ({ cookies }) => {
+           await cookies.set('a', undefined, { path: '/x' });
+           return [await cookies.has('a')];
+         };",
+    );
+
+    let answer = host.request("GET", "/").header("cookie", "a=1").send();
+
+    assert_eq!(answer.header("set-cookie"), Some("a=; SameSite=Lax; Path=/x; Max-Age=0"));
+    assert_eq!(answer.json(), json!([false]));
+}

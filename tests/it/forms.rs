@@ -126,6 +126,25 @@ fn what_a_client_sends_as_no_json_is_the_clients_mistake() {
 }
 
 #[test]
+fn a_body_that_the_handler_made_is_the_handlers_mistake() {
+    let host = serve(
+        r#"export default async ({ request }, next) => {
+          const made = (type, body) => new Request("http://x/", { method: "POST", headers: { "content-type": type }, body });
+          switch (next.stepname) {
+            case "json": return await made("application/json", "{bad").json();
+            case "form": return await made("multipart/form-data; boundary=b", "bad").formData();
+            case "changed": return await new Request(request, { body: "{bad" }).json();
+            case "passed": return await new Request(new Request(request)).clone().json();
+          }
+        };"#,
+    );
+    for (path, status) in [("/json", 500), ("/form", 500), ("/changed", 500), ("/passed", 400)] {
+        let answer = send(&host, path, "application/json", "{also bad");
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+    }
+}
+
+#[test]
 fn a_form_that_the_handler_reads_twice_is_the_handlers_mistake() {
     let host = serve(HANDLER);
     assert_eq!(send(&host, "/twice", URLENCODED, "a=1").status, 500);

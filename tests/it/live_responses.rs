@@ -221,6 +221,56 @@ fn a_generator_becomes_a_live_response_and_back() {
 }
 
 #[test]
+fn a_form_is_read_like_a_query_and_bytes_stay_bytes() {
+    let bodies = evaluate(
+        r#"
+        const form = new Response("a=1&a=2&user[name]=Ann", { headers: { "content-type": "application/x-www-form-urlencoded" } });
+        const read = async (response) => (await new LiveResponse(response).now()).body;
+        const bytes = await read(new Response(new Uint8Array([255, 0, 254])));
+        return [await read(form), bytes instanceof Uint8Array, [...bytes], await read(new Response("text"))];"#,
+    );
+
+    assert_eq!(bodies, json!([{ "a": ["1", "2"], "user": { "name": "Ann" } }, true, [255, 0, 254], "text"]));
+}
+
+#[test]
+fn a_generator_of_states_throws_what_the_source_threw() {
+    let told = evaluate(
+        r#"
+        const live = new LiveResponse(async function* () { yield 1; throw new RangeError("no more"); }());
+        const handle = live.toLiveProgramHandle();
+        const told = [];
+        try {
+          for await (const body of live.toGenerator()) told.push(body);
+        } catch (error) {
+          told.push(error.name);
+        }
+        return [...told, handle.value, handle.error?.message];"#,
+    );
+
+    assert_eq!(told, json!([1, "RangeError", 1, "no more"]));
+}
+
+#[test]
+fn signals_are_left_by_what_has_ended() {
+    let listeners = evaluate(
+        r#"
+        const { signal } = new AbortController();
+        let listeners = 0;
+        for (const [name, step] of [["addEventListener", 1], ["removeEventListener", -1]]) {
+          const method = EventTarget.prototype[name];
+          signal[name] = function (...args) { listeners += step; return method.apply(this, args); };
+        }
+        const live = new LiveResponse({ n: 1 });
+        for await (const body of live.toGenerator({ signal })) { /* to the end */ }
+        live.toLiveProgramHandle({ signal }).abort();
+        return [listeners];"#,
+    );
+
+    assert_eq!(listeners, json!([0]));
+}
+
+#[test]
 fn the_kinds_of_sources_are_distinguished() {
     let kinds = evaluate(
         r#"

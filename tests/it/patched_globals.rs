@@ -105,6 +105,20 @@ fn site() -> Site {
                 }));"#,
             ),
         )
+        .file(
+            "part/handler.js",
+            handler(
+                r#"const bytes = new TextEncoder().encode("0123456789");
+                const Controller = ReadableStreamDefaultController.prototype;
+                const [enqueue, close] = [$.take(Controller.enqueue), $.take(Controller.close)];
+                const headers = { "accept-ranges": "bytes", "content-length": "10" };
+                export default () => new $.R(new $.Stream({
+                  start(controller) { enqueue(controller, bytes); close(controller); },
+                }), { headers });"#,
+            ),
+        )
+        .file("along/handler.js", handler(r#"export default (event) => event.redirectWith("/taken", { said: "hi" });"#))
+        .file("taken/handler.js", handler(r#"export default (event) => event.thread.consume("said");"#))
         .file("body/handler.js", handler("export const POST = async (event) => ({ got: await $.bodyOf(event.request) });"))
         .file("fail/handler.js", handler(r#"export default () => { throw new $.E("thrown after the patch"); };"#))
         .file("reject/handler.js", handler(r#"export default async () => { throw new $.E("rejected after the patch"); };"#))
@@ -211,6 +225,8 @@ fn plain_answers_of_others_are_as_before() {
     let made = host.get("/response");
     assert_eq!((made.status, made.text(), made.header("x-made")), (201, "made", Some("yes")));
     assert_eq!(host.get("/stream").text(), "\0\0\0");
+    let part = host.request("GET", "/part").header("range", "bytes=2-5").send();
+    assert_eq!((part.status, part.text()), (206, "2345"));
     let posted = host.request("POST", "/body").json(&json!({ "a": 1 })).send();
     assert_eq!(posted.json(), json!({ "got": { "a": 1 } }));
 }
@@ -225,6 +241,10 @@ fn steps_files_and_redirects_of_others_are_as_before() {
     assert_eq!(host.get("/nothing").status, 404);
     let redirect = host.get("/redirect");
     assert_eq!((redirect.status, redirect.header("location")), (302, Some("/text")));
+    let along = host.get("/along");
+    let taken = along.header("location").expect("a redirect");
+    let cookie = along.header("set-cookie").and_then(|cookie| cookie.split(';').next()).unwrap_or_default();
+    assert_eq!(host.request("GET", taken).header("cookie", cookie).send().text(), "hi");
     assert_eq!(host.request("DELETE", "/body").send().header("allow"), Some("POST"));
 }
 
@@ -316,6 +336,50 @@ fn sockets_of_others_are_as_before() {
     socket.send(Message::text("hello")).expect("it takes a message");
 
     assert_eq!(socket.read().expect("it answers"), Message::text("echo hello"));
+}
+
+#[test]
+fn sockets_to_other_servers_are_as_before() {
+    let upstream = site().serve();
+    let dial = format!(
+        r#"const fetched = fetch, headers = {{ upgrade: "websocket" }};
+        export default () => fetched("http://{}/socket", {{ headers }});"#,
+        upstream.address()
+    );
+    let host = site().file("far/handler.js", &dial).serve();
+    host.get("/patch");
+    let (mut socket, _) = host.dial("/far").upgrade().expect("it opens");
+    socket.send(Message::text("hello")).expect("it takes a message");
+
+    assert_eq!(socket.read().expect("it answers"), Message::text("echo hello"));
+}
+
+/// `concat()` takes an array as one item, or takes another object apart, if the object says so.
+#[test]
+fn lists_are_joined_whatever_is_spreadable() {
+    let host = site()
+        .file(
+            "spread/handler.js",
+            "export default () => { Array.prototype[Symbol.isConcatSpreadable] = false; return 'done'; };",
+        )
+        .file(
+            "deep/handler.js",
+            r#"export default (event) => event.respondWith({ a: { b: [1] } }, async (state) => {
+              await new Promise((resolve) => event.client.addEventListener("go", resolve));
+              state.a.b[0] = 2;
+              return { done: true };
+            }, { done: false });"#,
+        )
+        .serve();
+    host.get("/spread");
+
+    let (answer, mut line) = host.open("/deep");
+    assert_eq!(answer.json(), json!({ "a": { "b": [1] } }));
+    line.send("go", Value::Null);
+
+    let change = line.next_frame();
+    assert!(change.kind.ends_with(".mutate"), "{change:?}");
+    assert_eq!(change.message[0]["path"], json!(["a", "b", "0"]), "{change:?}");
 }
 
 #[test]

@@ -287,6 +287,22 @@ fn a_reroute_may_be_a_request() {
     assert_eq!(site.serve().get("/a").text(), "carried");
 }
 
+#[test]
+fn a_reroute_without_the_body_is_without_its_headers() {
+    let site = Site::new()
+        .file("a/handler.js", "export const POST = (event, next) => next('/b', { method: 'GET' });")
+        .file(
+            "b/handler.js",
+            "export const GET = ({ request: { headers } }) =>
+               ['content-type', 'content-length', 'content-language', 'x-other'].map((name) => headers.has(name));",
+        );
+    let host = site.serve();
+
+    let post =
+        host.request("POST", "/a").header("content-language", "en").header("x-other", "1").json(&json!({}));
+    assert_eq!(post.send().json(), json!([false, false, false, true]));
+}
+
 // -- handlers that do not ask for the rest of the path -----------------------------------------------------------------
 
 /// Files of `public/`, and a handler at the root.

@@ -199,6 +199,7 @@ fn names_and_functions_are_checked() {
         (r#"shared("", () => 1)"#, "name"),
         (r#"shared("a", 1)"#, "function"),
         (r#"shared("a", () => 1, { every: 0 })"#, "every"),
+        (r#"shared("a", () => 1, { evry: 5 })"#, "evry"),
         (r#"shared("a", () => 1); shared("a", () => 2)"#, "already"),
     ] {
         let site = Site::new().file(

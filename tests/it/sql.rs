@@ -101,6 +101,54 @@ fn a_query_returns_rows_columns_and_changes() {
 }
 
 #[test]
+fn parameters_may_have_the_names_of_options() {
+    let got = answer_of(
+        r#"
+        const calls = [
+          ["SELECT :signal AS a", { signal: "x" }],
+          ["SELECT :live AS a", { live: true }],
+          ["SELECT $live AS a", { $live: 0 }],
+          ["SELECT :params AS a", { params: 2 }],
+          ["SELECT :a AS a", { params: { a: 3 } }],
+          ["SELECT ? AS a", { params: [4], signal: event.signal, live: false }],
+          ["SELECT ? AS a", [5], { signal: event.signal, live: undefined }],
+          ["SELECT 1 AS a", { live: 0 }],
+          ["SELECT 1 AS a", { lives: true }],
+          ["SELECT 1 AS a", [], { lives: true }],
+          ["SELECT 1 AS a", [], { live: 1 }],
+          ["SELECT 1 AS a", [], { signal: "x" }],
+        ];
+        const got = [];
+        for (const call of calls) {
+          try {
+            got.push((await client.query(...call)).rows[0].a);
+          } catch (error) {
+            got.push(error.code ?? error.message);
+          }
+        }
+        return got;"#,
+    );
+
+    assert_eq!(
+        got,
+        json!([
+            "x",
+            1,
+            0,
+            2,
+            3,
+            4,
+            5,
+            "SQLITE_RANGE",
+            "SQLITE_RANGE",
+            "query() has no \"lives\": it takes live, params, signal.",
+            "query(): the option live is true or false.",
+            "query(): the option signal is an AbortSignal."
+        ])
+    );
+}
+
+#[test]
 fn parameters_are_values_and_never_sql() {
     let host = posts();
     let hostile = "x'); DROP TABLE posts; --";

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Host, apply, on_go, serve};
+use crate::support::{Host, apply, handler, on_go, serve};
 
 // -- Live responses, promises and messages ------------------------------------------------------------
 
@@ -43,6 +43,23 @@ fn live_response_from_works_with_and_without_await() {
         assert_eq!(answer.text(), r#"{"step":1}"#);
         assert_eq!(line.expect_body(), json!({ "step": 2 }), "{keyword}");
         line.done();
+    }
+}
+
+#[test]
+fn wait_until_takes_times_that_are_longer_than_a_timers() {
+    for time in ["Infinity", "2 ** 31", "2 ** 40"] {
+        let host = serve(&handler(&format!(
+            r#"
+            event.waitUntil(new Promise(() => {{}}), {time});
+            event.client.addEventListener("ask", () => event.client.postMessage("here", {{ type: "answer" }}));
+            return {{ a: 1 }};"#
+        )));
+
+        let (_, mut line) = host.open("/");
+        line.send("ask", Value::Null);
+
+        assert_eq!(line.expect("answer"), "here", "{time}");
     }
 }
 

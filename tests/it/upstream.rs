@@ -321,6 +321,17 @@ fn an_upstream_whose_handler_throws_ends_the_line_with_4003() {
 }
 
 #[test]
+fn an_error_that_is_its_own_cause_ends_the_fetch() {
+    let host = serve(&handler(
+        r#"const error = new Error("circular");
+        error.cause = error;
+        return await fetch(event.url, { signal: AbortSignal.abort(error) }).catch(({ message }) => message);"#,
+    ));
+
+    assert_eq!(host.get("/").text(), "circular");
+}
+
+#[test]
 fn an_upstream_that_is_lost_before_its_first_state_is_a_502() {
     let upstream = serve(&on_go(
         r#"event.client.postMessage("ready?", { type: "ready" });

@@ -53,6 +53,38 @@ describe("parts of a page", () => {
   });
 });
 
+describe("waits", () => {
+  const event = (controller) =>
+    new ClientEvent(new Request(ORIGIN), { detail: {}, controller, report: () => {}, openClient: () => null });
+
+  test("a_callback_is_called_no_more_after_the_promise_has_settled", async () => {
+    const controller = new AbortController();
+    const told = [];
+    await event(controller).waitUntil(Promise.resolve(1), 1, ({ type }) => told.push(type));
+    controller.abort();
+    assert.deepEqual(told, []);
+  });
+
+  test("a_callback_is_told_of_the_end_and_ends_the_wait", async () => {
+    const controller = new AbortController();
+    const told = [];
+    const wait = event(controller).waitUntil(new Promise(() => {}), Infinity, ({ type }, resolve) => {
+      told.push(type);
+      resolve();
+    });
+    controller.abort();
+    controller.signal.dispatchEvent(new Event("abort"));
+    await wait;
+    assert.deepEqual(told, ["abort"]);
+  });
+
+  test("times_that_mean_nothing_are_errors", () => {
+    for (const timeout of [NaN, -1, "1"]) {
+      assert.throws(() => event(new AbortController()).waitUntil(Promise.resolve(), timeout), { name: "TypeError" });
+    }
+  });
+});
+
 describe("the steps of a path", () => {
   test("every_folder_answers_and_all_are_asked_in_order", () => {
     assert.deepEqual(asked(["/", "/products", "/products/-"], "/products/7"), ["/ 0", "/products 1", "/products/- 2"]);

@@ -468,4 +468,31 @@ describe("app.background", () => {
     assert.equal(answer.data, "second: you?");
     assert.deepEqual(told, ["second: you?"]);
   });
+
+  test("calls_the_callback_of_a_request_once", async () => {
+    const hub = new Hub();
+    const [near, far] = portPair();
+    hub.add(far);
+    near.addRequestListener("message", ({ data }) => `to ${data}`);
+    const told = [];
+    await hub.postRequest("one", ({ data }) => told.push(data));
+    await hub.postRequest("two", ({ data }) => told.push(data));
+    assert.deepEqual(told, ["to one", "to two"]);
+  });
+
+  test("waits_for_each_of_its_ends", async () => {
+    const hub = new Hub();
+    for (const state of ["closed", "close"]) {
+      const [near, far] = portPair();
+      hub.add(far);
+      let isClosed = false;
+      const closed = hub.readyStateChange(state).then(() => isClosed = true);
+      await hub.readyStateChange("open");
+      assert.equal(isClosed, false);
+      near.close();
+      await closed;
+      assert.equal(hub.readyState, "closed");
+    }
+    await assert.rejects(hub.readyStateChange("opened"), { name: "TypeError", message: /has no "opened": it takes open, closed/ });
+  });
 });

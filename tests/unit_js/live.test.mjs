@@ -143,12 +143,16 @@ test("writes fail as the language's do", () => {
 
 test("programs that begin on their own are given to an owner", () => {
   const owned = [];
-  setProgramOwner((dispose) => owned.push(dispose));
+  let released = 0;
+  setProgramOwner((dispose) => {
+    owned.push(dispose);
+    return () => released += 1;
+  });
   const cell = live.cell();
   live.run(($) => $.block([($) => { $.read(cell); }]));
   setProgramOwner(() => {});
   owned.forEach((dispose) => dispose());
-  assert.deepEqual([owned.length, cell.tasks.size], [1, 0]);
+  assert.deepEqual([owned.length, released, cell.tasks.size], [1, 1, 0]);
 });
 
 test("each of many followers runs once for each write", () => {

@@ -73,6 +73,8 @@ class Rewriting {
   /** What the imported names stand for. */
   #meanings = new Map();
   #replacements = [];
+  /** The name of the method of a class in which the code is; null outside of any. */
+  #overriding = null;
 
   constructor(code, file) {
     this.#code = code;
@@ -115,6 +117,7 @@ class Rewriting {
   }
 
   #visit(node) {
+    if (node.type === "MethodDefinition") return this.#definition(node);
     if (node.type === "CallExpression" && this.#call(node)) return;
     if (node.type === "NewExpression" && this.#construction(node)) return;
     if (node.type === "ObjectPattern" && this.#pattern(node)) return;
@@ -126,6 +129,15 @@ class Rewriting {
       if (Array.isArray(child)) child.forEach((item) => item?.type !== undefined && this.#visit(item));
       else if (child?.type !== undefined) this.#visit(child);
     }
+  }
+
+  /** A method of a class: calls of the built-in that it overrides are to find that, and not the method. */
+  #definition({ key, computed, value }) {
+    const outer = this.#overriding;
+    if (computed) this.#visit(key);
+    this.#overriding = computed ? null : key.name ?? null;
+    this.#visit(value);
+    this.#overriding = outer;
   }
 
   #name(node) {
@@ -141,7 +153,11 @@ class Rewriting {
     if (method === undefined && getter === undefined) return false;
     const [receiver, first] = items;
     const isTight = TIGHT.includes(receiver.type);
-    this.#replace(start, receiver.start, isTight ? "" : "(");
+    if (receiver.type === "ThisExpression" && this.#overriding === (method ?? getter)) {
+      this.#replace(start, receiver.end, "super");
+    } else {
+      this.#replace(start, receiver.start, isTight ? "" : "(");
+    }
     items.forEach((item) => this.#visit(item));
     const member = `${isTight ? "" : ")"}.${method ?? getter}`;
     if (getter !== undefined) this.#replace(receiver.end, end, member);

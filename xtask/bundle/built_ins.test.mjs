@@ -50,6 +50,15 @@ test("built-ins are plain", () => {
   for (const [code, expected] of pairs) assert.equal(plain(code), expected);
 });
 
+test("a method that overrides a built-in calls that, and not itself", () => {
+  const pairs = [
+    ["class A extends B { trim() { StringPrototypeTrim(this); } }", "class A extends B { trim() { super.trim(); } }"],
+    ["class A extends B { push(a) { ArrayPrototypePush(this, a); } }", "class A extends B { push(a) { super.push(a); } }"],
+    ["class A extends B { add(a) { ArrayPrototypePush(this, a); } }", "class A extends B { add(a) { this.push(a); } }"],
+  ];
+  for (const [code, expected] of pairs) assert.equal(plain(code), expected);
+});
+
 test("a function that is not called has no plain form", () => {
   assert.throws(() => plain("f(ArrayPrototypePush)"), /test\.js uses ArrayPrototypePush without calling it/);
 });

@@ -43,11 +43,20 @@ const CONSTANTS: [&str; 4] = ["Infinity", "NaN", "arguments", "undefined"];
 /// Methods of built-ins. Maps, sets and weak ones are not here: those of this code have methods of their own.
 const METHODS: &str = "addEventListener apply arrayBuffer at bind blob call catch charCodeAt codePointAt concat \
     copyWithin decode dispatchEvent encode endsWith every exec fill filter finally find findIndex findLast flat \
-    flatMap forEach formData getReader getSetCookie includes indexOf join lastIndexOf localeCompare map match \
-    matchAll normalize padEnd padStart pop preventDefault push reduce reduceRight removeEventListener repeat \
+    flatMap forEach formData getReader getSetCookie getWriter includes indexOf join lastIndexOf localeCompare map match \
+    matchAll normalize padEnd padStart pop preventDefault push reduce reduceRight releaseLock removeEventListener repeat \
     replace replaceAll respond reverse search shift slice some sort splice split startsWith stopPropagation \
     subarray substring test then throwIfAborted toFixed toISOString toLowerCase toPrecision toReversed toSorted \
     toSpliced toString toUTCString toUpperCase trim trimEnd trimStart unshift withResolvers";
+
+/// Methods that classes of this code have too, by the names that this code has for the built-in objects.
+const METHODS_OF: [(&str, &str); 5] = [
+    ("controller", "close enqueue error"),
+    ("headers", "append delete entries forEach get has keys set values"),
+    ("reader", "cancel read releaseLock"),
+    ("searchParams", "append delete entries forEach get getAll has keys set values"),
+    ("writer", "abort close releaseLock write"),
+];
 
 /// Code that looks like the use of a built-in and is none, or that is the handler's own doing.
 const ALLOWED: [(&str, &str); 8] = [
@@ -164,9 +173,7 @@ impl Visit for Lint<'_> {
             }
             _ => None,
         };
-        if let Some(MemberExpr { prop: MemberProp::Ident(name), .. }) = member
-            && METHODS.split_whitespace().any(|method| method == &*name.sym)
-        {
+        if member.is_some_and(is_method) {
             self.complain(callee.span_lo(), callee.span_hi(), "use the function of primordials.js");
         }
     }
@@ -179,9 +186,7 @@ impl Visit for Lint<'_> {
             Expr::OptChain(chain) => chain.base.as_member(),
             _ => None,
         };
-        if let Some(MemberExpr { prop: MemberProp::Ident(name), .. }) = member
-            && METHODS.split_whitespace().any(|method| method == &*name.sym)
-        {
+        if member.is_some_and(is_method) {
             self.complain(call.callee.span_lo(), call.callee.span_hi(), "use the function of primordials.js");
         }
     }
@@ -224,6 +229,18 @@ impl Visit for Lint<'_> {
     }
 }
 
+/// Whether a member has the name of a method of built-ins.
+fn is_method(member: &MemberExpr) -> bool {
+    let MemberProp::Ident(name) = &member.prop else { return false };
+    let has = |methods: &str| methods.split_whitespace().any(|method| method == &*name.sym);
+    let object = match &*member.obj {
+        Expr::Ident(object) => &*object.sym,
+        Expr::Member(MemberExpr { prop: MemberProp::Ident(object), .. }) => &*object.sym,
+        _ => "",
+    };
+    has(METHODS) || METHODS_OF.iter().any(|(of, methods)| *of == object && has(methods))
+}
+
 fn starts_a_word(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_uppercase())
 }
@@ -263,9 +280,12 @@ fn uses_of_what_handlers_can_replace_are_found() {
         "super_();",
         "StringPrototypeReplace(g(), /h/, 1);",
         "[...i()];",
+        "list.searchParams.get('a');",
+        "controller.close();",
+        "text.reader?.read();",
     ];
     let text = format!(
-        "import {{ Promise, StringPrototypeReplace }} from './x.js'; let list, text, b, d, f, e, g, i, super_;\n{}",
+        "import {{ Promise, StringPrototypeReplace }} from './x.js'; let list, text, controller, b, d, f, e, g, i, super_;\n{}",
         lines.join("\n")
     );
     std::fs::write(script.path(), text).expect("a written file");

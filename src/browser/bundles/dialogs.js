@@ -1,2 +1,2 @@
-export default(e,t,n,r,i,a,o,s,c,l,u,d,f,p,m,h,g,_,v,y,b,x,S,C,w,T,E,D,O,k,A,j)=>{let M,N={alert:e=>globalThis.alert(e),confirm:e=>globalThis.confirm(e),prompt:(e,{value:t})=>globalThis.prompt(e,t)};function P(e,t=N){let n=typeof e.data==`string`?{message:e.data}:e.data??{};e.respondWith(t[e.type](F(n),n)??null)}function F({message:e,details:t}){return[e,t].filter(e=>e!=null&&e!==``).join(`\r
-`)}return M={answerDialog:P},M}
+export default(e,t,n,r,i,a,o,s,c,l,u,d,f,p,m,h,g,_,v,y,b,x,S,C,w,T,E,D,O,k,A,j,M)=>{let N,P={alert:e=>globalThis.alert(e),confirm:e=>globalThis.confirm(e),prompt:(e,{value:t})=>globalThis.prompt(e,t)};function F(e,t=P){let n=typeof e.data==`string`?{message:e.data}:e.data??{};e.respondWith(t[e.type](I(n),n)??null)}function I({message:e,details:t}){return[e,t].filter(e=>e!=null&&e!==``).join(`\r
+`)}return N={answerDialog:F},N}

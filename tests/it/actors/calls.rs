@@ -39,16 +39,32 @@ fn redirects_of_an_object_are_for_whom_the_request_is() {
         r#"import { Actor, actors } from "liveline:actors";
         const rooms = actors("Room", class extends Actor {
           async fetch(request) {
-            if (request.url.endsWith("/end")) return new Response(`${request.method} ${await request.text()}`);
-            return new Response(null, { status: 307, headers: { location: "/end" } });
+            if (request.url.endsWith("/end")) {
+              const names = ["content-type", "content-language", "content-encoding", "content-location", "x-other"];
+              const kept = names.filter((name) => request.headers.has(name));
+              return new Response(`${request.method} ${await request.text()} ${kept}`);
+            }
+            return new Response(null, { status: Number(request.url.slice(-3)), headers: { location: "/end" } });
           }
         });
-        export default async () => {
-          const response = await rooms.getByName("a").fetch("http://x/begin", { method: "PUT", body: "sent" });
+        const headers = {
+          "content-type": "text/a", "content-language": "en", "content-encoding": "a", "content-location": "/", "x-other": "1",
+        };
+        export default async ({ url }) => {
+          const { method, status } = url.query;
+          const init = { method, body: "sent", headers };
+          const response = await rooms.getByName("a").fetch(`http://x/${status}`, init);
           return [response.redirected, response.url, await response.text()];
         };"#,
     );
-    assert_eq!(site.serve().get("/").json(), json!([true, "http://x/end", "PUT sent"]));
+    let host = site.serve();
+    let all = "content-type,content-language,content-encoding,content-location,x-other";
+    for (method, status, end) in
+        [("PUT", 307, format!("PUT sent {all}")), ("POST", 302, "GET  x-other".to_owned())]
+    {
+        let answer = host.get(&format!("/?method={method}&status={status}"));
+        assert_eq!(answer.json(), json!([true, "http://x/end", end]));
+    }
 }
 
 #[test]

@@ -177,6 +177,11 @@ fn fetch_returns_a_string_where_a_script_uses_it_so() {
             "scripts/old.js",
             format!(
                 "secretStorage.setSecret('KEY', 'k1');
+                 secretStorage.setSecret('SELF', 'a {{{{secret:SELF}}}}');
+                 register('/self', () => {{
+                   const options = {{ method: 'POST', headers: {{ 'x-key': '{{{{secret:SELF}}}} {{{{secret:KEY}}}}' }}, body: 'b' }};
+                   return JSON.parse(fetch('{origin}/data', JSON.stringify(options))).body;
+                 }});
                  register('/old', () => {{
                    const options = {{ method: 'POST', headers: {{ 'x-key': 'Bearer {{{{secret:KEY}}}}' }}, body: 'b' }};
                    const answer = JSON.parse(fetch('{origin}/data', JSON.stringify(options)));
@@ -196,6 +201,7 @@ fn fetch_returns_a_string_where_a_script_uses_it_so() {
     assert_eq!((&answer["status"], &answer["ok"]), (&json!(200), &json!(true)));
     assert_eq!(answer["body"], json!({ "key": "Bearer k1", "body": "b", "method": "POST" }));
     assert_eq!(answer["headers"]["content-type"], "application/json");
+    assert_eq!(host.get("/self").json()["key"], "a {{secret:SELF}} k1");
     assert_eq!(host.get("/moved").text(), "plain");
     assert!(host.get("/bad").text().contains("no address of http"), "{}", host.get("/bad").text());
     assert_eq!(host.get("/secret").text(), "true,false");

@@ -406,3 +406,132 @@ fn a_schema_may_allow_that_there_is_no_body() {
     assert_eq!(host.request("POST", "/").send().json(), json!([null]));
     assert_eq!(host.request("POST", "/needed").send().status, 400);
 }
+
+#[test]
+fn an_application_may_lie_below_a_folder_of_that_name() {
+    let other = plugin("fastify.get('/', async () => 'another project');");
+    let host = Site::new()
+        .file("routes/index.mjs", &other)
+        .file("routes/app/app.mjs", plugin("fastify.get('/', async () => 'this project');"))
+        .serving("routes/app")
+        .serve();
+
+    assert_eq!(host.get("/").text(), "this project");
+}
+
+#[test]
+fn methods_are_added_to_one_application() {
+    let host = application(
+        "fastify.addHttpMethod('PROPFIND');
+         fastify.addHttpMethod('MKCOL', { hasBody: true });
+         fastify.propfind('/', async (request) => ['propfind', request.body ?? null]);
+         fastify.mkcol('/', async (request) => ['mkcol', request.body ?? null]);
+         fastify.get('/other', async () => {
+           const other = (await import('fastify')).default();
+           const known = [typeof other.propfind, other.supportedMethods.includes('PROPFIND')];
+           other.addHttpMethod('PROPFIND', { hasBody: true });
+           other.route({ method: 'PROPFIND', url: '/', handler: async (request) => request.body });
+           const answer = await other.inject({ method: 'PROPFIND', url: '/', payload: { a: 1 } });
+           return [...known, answer.json()];
+         });",
+    )
+    .serve();
+    let send = |method: &str| host.request(method, "/").json(&json!({ "a": 1 })).send().json();
+
+    assert_eq!(send("PROPFIND"), json!(["propfind", null]));
+    assert_eq!(send("MKCOL"), json!(["mkcol", { "a": 1 }]));
+    assert_eq!(host.get("/other").json(), json!(["undefined", false, { "a": 1 }]));
+}
+
+#[test]
+fn the_server_listens_once_requests_come() {
+    let host = application(
+        "const before = fastify.server.listening;
+         fastify.get('/', async () => [before, fastify.server.listening]);",
+    )
+    .serve();
+
+    assert_eq!(host.get("/").json(), json!([false, true]));
+}
+
+#[test]
+fn headers_are_joined_as_nodes_are() {
+    let host = application(
+        "const seen = [];
+         const free = (await import('fastify')).default({ rewriteUrl(request) {
+           seen.push(request.headers['x-a']);
+           return request.url;
+         } });
+         free.get('/', async () => 'free');
+         fastify.get('/', async ({ headers }) =>
+           [headers.constructor, headers['x-a'], headers.cookie, headers['user-agent'], headers.hasOwnProperty('x-a')]);
+         fastify.get('/free', async () => {
+           await free.inject({ url: '/', headers: { 'x-a': ['1', '2'] } });
+           return seen;
+         });",
+    )
+    .serve();
+
+    let answer = host
+        .request("GET", "/")
+        .header("Constructor", "mine")
+        .header("X-A", "1")
+        .header("x-a", "2")
+        .header("cookie", "a=1")
+        .header("cookie", "b=2")
+        .header("user-agent", "one")
+        .send();
+    assert_eq!(answer.json(), json!(["mine", "1, 2", "a=1; b=2", "one", true]));
+    assert_eq!(host.get("/free").json(), json!(["1, 2"]));
+}
+
+#[test]
+fn errors_are_logged_with_all_that_they_have() {
+    let host = Site::new()
+        .file(
+            "app.mjs",
+            "const lines = [];
+             export const options = { logger: { stream: { write: (line) => lines.push(line) } } };
+             export default async function (fastify, opts) {
+               const shown = (error) => {
+                 fastify.log.error(error);
+                 return JSON.parse(lines.at(-1)).err;
+               };
+               fastify.get('/', async () => {
+                 const inner = new TypeError('inner');
+                 const error = new Error('outer', { cause: inner });
+                 Object.assign(error, { code: 'E', detail: { a: 1 }, other: new RangeError('other') });
+                 const { type, message, stack, code, detail, other } = shown(error);
+                 const several = shown(new AggregateError([inner, new Error('second')], 'several'));
+                 const circular = new Error('circular');
+                 circular.cause = circular.self = circular;
+                 return [
+                   type, message, stack.includes('caused by: TypeError: inner'), code, detail, other.type,
+                   several.aggregateErrors.map((it) => it.message), shown(circular).message,
+                 ];
+               });
+             }",
+        )
+        .serve();
+
+    assert_eq!(
+        host.get("/").json(),
+        json!(["Error", "outer: inner", true, "E", { "a": 1 }, "RangeError", ["inner", "second"], "circular"])
+    );
+}
+
+#[test]
+fn what_is_not_printed_of_routes_is_an_error() {
+    let host = application(
+        "fastify.get('/', async () => {
+           try {
+             return fastify.printRoutes({ includeHooks: true });
+           } catch (error) {
+             return error.message;
+           }
+         });",
+    )
+    .serve();
+
+    assert!(host.get("/").text().contains("includeHooks"), "{}", host.get("/").text());
+}

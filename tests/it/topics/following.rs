@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{self, Message};
 
+use crate::support::serve;
+
 use super::{all_leave, follow, next, publish, site};
 
 const NEWS: &str = r#"export default (event, next) => next.stepname ? next() : topic("/news");"#;
@@ -276,4 +278,19 @@ fn a_closed_topic_ends_its_clients_for_good() {
     let again =
         host.request("GET", "/").header("accept", "text/event-stream").header("last-event-id", &close.id);
     assert_eq!(again.send().status, 204);
+}
+
+/// A long exchange keeps nothing of followers that have ended: one more costs the same as the first.
+#[test]
+fn one_exchange_may_follow_a_topic_very_often() {
+    let host = serve(
+        r#"import { topic } from "liveline:topics";
+        export default async () => {
+          let ended = 0;
+          for (let i = 0; i < 20_000; i++) if ((await topic("t").messages().return()).done) ended += 1;
+          return { ended };
+        };"#,
+    );
+
+    assert_eq!(host.get("/").json(), json!({ "ended": 20_000 }));
 }

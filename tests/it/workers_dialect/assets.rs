@@ -51,6 +51,18 @@ fn the_worker_comes_first_where_it_is_asked_for() {
 }
 
 #[test]
+fn what_several_rules_set_of_one_header_is_joined() {
+    let rules = "/*\n  X-A: all\n  Cache-Control: private\n/docs/*\n  x-a: docs :splat\n/style.css\n  ! X-A\n  X-A: own\n";
+    let host = site("").file("dist/_headers", rules).serve();
+
+    for (path, value) in [("/", "all"), ("/docs/", "all, docs "), ("/style.css", "own")] {
+        let answer = host.get(path);
+        assert_eq!(answer.header("x-a").map(str::trim_end), Some(value.trim_end()), "{path}: {answer:?}");
+        assert_eq!(answer.header("cache-control"), Some("private"), "{path}");
+    }
+}
+
+#[test]
 fn pages_of_an_application_are_its_first_page() {
     let host = site("not_found_handling = \"single-page-application\"\n").serve();
     let navigation = host.request("GET", "/any/route").header("sec-fetch-mode", "navigate").send();

@@ -3,6 +3,7 @@
 export class SSEClient {
   #source = null;
   #handlers = new Map();
+  #pause = 0;
 
   constructor(config) {
     this.config = { url: "/api/events", withCredentials: true, reconnectDelay: 3000, ...config };
@@ -15,12 +16,13 @@ export class SSEClient {
     source.onerror = () => {
       this.#emit("disconnected");
       // The browser itself connects again, unless it has given up.
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => this.connect(), reconnectDelay);
+      if (source.readyState === EventSource.CLOSED) this.#pause = setTimeout(() => this.connect(), reconnectDelay);
     };
     for (const name of this.#handlers.keys()) this.#listen(name);
   }
 
   disconnect() {
+    clearTimeout(this.#pause);
     this.#source?.close();
     this.#source = null;
   }

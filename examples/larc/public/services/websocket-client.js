@@ -7,6 +7,7 @@ export class WebSocketClient {
   #handlers = new Map();
   #attempts = 0;
   #heartbeat = 0;
+  #pause = 0;
   #closed = false;
 
   constructor(config) {
@@ -49,6 +50,7 @@ export class WebSocketClient {
 
   disconnect() {
     this.#closed = true;
+    clearTimeout(this.#pause);
     this.#socket?.close(1000);
   }
 
@@ -76,7 +78,7 @@ export class WebSocketClient {
     if (this.#attempts >= this.config.maxReconnectAttempts) return this.#emit("reconnect-failed");
     this.#attempts += 1;
     const pause = Math.min(this.config.reconnectInterval * this.#attempts, 30000);
-    setTimeout(() => this.connect().catch(() => {}), pause);
+    this.#pause = setTimeout(() => this.connect().catch(() => {}), pause);
   }
 }
 
