@@ -321,7 +321,7 @@ const NOTHING = { ...PLAIN, body: null, [kRaw]: undefined, concurrent: false };
 
 function answerValue(exchange, body, head, last) {
   const kind = plainKind(body);
-  if (kind === -1) return answerResponse(exchange, responseOf(body, head), last);
+  if (kind === -1) return answerResponse(exchange, responseOf(body, { ...head, headers: head.headers ?? undefined }), last);
   const text = textOf(kind, body);
   const isInPage = exchange.show !== AS_DATA;
   if (!isInPage && head.status === 200 && !head[kHasHeaders] && head.statusText === "") {

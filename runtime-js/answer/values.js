@@ -98,19 +98,23 @@ export function isPlain(value) {
     value instanceof ReadableStream || value instanceof FormData || value instanceof URLSearchParams);
 }
 
-/** A Response that carries `body`. Without headers of its own `headers` is null. */
+/** A Response that carries `body`. */
 export function responseOf(body, { status, statusText, headers }) {
   const kind = plainKind(body);
-  const given = headers ?? undefined;
-  if (kind === EMPTY) return new Response(null, { status, statusText, headers: given });
-  if (kind !== JSON_BODY) return new Response(body, { status, statusText, headers: given });
-  const all = new Headers(given);
+  if (kind === EMPTY) return new Response(null, { status, statusText, headers });
+  if (kind !== JSON_BODY) return new Response(body, { status, statusText, headers });
+  const all = new Headers(headers);
   if (!HeadersPrototypeHas(all, "content-type")) HeadersPrototypeSet(all, "content-type", "application/json");
   return new Response(encodeJson(body, "The response's body"), { status, statusText, headers: all });
 }
 
 /** How a form's names and values become an object. Pages without handlers do without the code that makes trees of names. */
-export const forms = { read: ObjectFromEntries };
+let readForm = ObjectFromEntries;
+
+/** From now on forms are read by another function. @param {(entries: Iterable<[string, unknown]>) => object} read */
+export function readFormsBy(read) {
+  readForm = read;
+}
 
 /** The value that a Response's body stands for. Bytes of an unknown type stay bytes. */
 export async function valueOf(response) {
@@ -119,7 +123,7 @@ export async function valueOf(response) {
   if (ResponsePrototypeGetBody(response) === null) return null;
   if (type === "application/json" || StringPrototypeEndsWith(type, "+json")) return await ResponsePrototypeJson(response);
   if (type === "multipart/form-data" || type === "application/x-www-form-urlencoded") {
-    return forms.read(FormDataPrototypeEntries(await ResponsePrototypeFormData(response)));
+    return readForm(FormDataPrototypeEntries(await ResponsePrototypeFormData(response)));
   }
   if (StringPrototypeStartsWith(type, "text/") || RegExpPrototypeTest(/xml$|javascript$/, type)) return await ResponsePrototypeText(response);
   if (RegExpPrototypeTest(/^(image|audio|video|application)\//, type)) return await ResponsePrototypeBlob(response);

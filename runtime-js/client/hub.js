@@ -44,7 +44,7 @@ export class Hub extends Port {
    * @returns {Promise<PortMessageEvent>} the first reply; rejects if none comes
    */
   async postRequest(data, callback = undefined, options = undefined) {
-    if (this.length === 0) throw invalidState("No line is open, so nobody can answer.");
+    if (this.length === 0) throw invalidState("The line is closed, so nobody can answer.");
     ({ callback, options } = readRequestArguments(callback, options));
     const answer = await Promise.any([...this].map((port) => port.postRequest(data, options)));
     callback?.(answer);

@@ -16,7 +16,7 @@ const HOST_PATH = "/.liveline/";
 /** The URL of a page. Throws for a `javascript:` address, which is code. */
 export function pageAt(address, base) {
   const url = new URL(address, base);
-  if (url.protocol === "javascript:") throw new TypeError(`No page is at ${url.href}: it is code.`);
+  if (url.protocol === "javascript:") throw new TypeError(`${url.href} is code.`);
   return url;
 }
 

@@ -8,7 +8,6 @@ import {
   ObjectPrototype,
   PromiseReject,
   SafeArrayIterator,
-  String,
   TypeError,
 } from "../primordials.js";
 
@@ -34,5 +33,5 @@ export function checkOptions(call, options, known, absent = undefined) {
 export function wrongState(state, known) {
   if (ArrayPrototypeIncludes(known, state)) return null;
   const states = ArrayPrototypeJoin(known, ", ");
-  return PromiseReject(new TypeError(`readyStateChange() has no "${String(state)}": it takes ${states}.`));
+  return PromiseReject(new TypeError(`readyStateChange() takes ${states}`));
 }

@@ -1,6 +1,6 @@
 // event.url: a URL that can also be read as a list of segments and a tree of query parameters.
 
-import { forms } from "../answer/values.js";
+import { readFormsBy } from "../answer/values.js";
 import { nest } from "../form/nested_keys.js";
 import {
   ArrayPrototypeAt,
@@ -17,7 +17,7 @@ import {
 } from "../primordials.js";
 
 // Forms that are states are read like queries.
-forms.read = (entries) => nest(entries);
+readFormsBy((entries) => nest(entries));
 
 let EventURL = null;
 

@@ -174,30 +174,26 @@ export class LiveResponse extends EventTarget {
 
   /** Every state from the current one on. Throws when the source of the states has failed. */
   async *toGenerator({ signal } = {}) {
-    /** What each turn yields or throws; null at the end. */
-    const steps = [];
+    const frames = [];
+    /** Why there are no more states; null: because they were all. */
+    let failure;
     let wake = null;
-    const add = (step) => {
-      ArrayPrototypePush(steps, step);
+    const end = (reason) => {
+      failure = reason;
       wake?.();
     };
-    const done = () => add(null);
-    const throwing = (error) => () => {
-      throw error;
+    const frame = (frame) => {
+      ArrayPrototypePush(frames, frame);
+      wake?.();
     };
-    const stop = this.#states.follow({
-      frame: ({ body }) => add(() => body),
-      done,
-      failed: (error) => add(throwing(error)),
-    });
+    const done = () => end(null);
+    const stop = this.#states.follow({ frame, done, failed: (error) => end({ error }) });
     const forget = onAbort(signal, done);
     try {
       while (true) {
-        while (steps.length > 0) {
-          const step = ArrayPrototypeShift(steps);
-          if (step === null) return;
-          yield step();
-        }
+        while (frames.length > 0) yield ArrayPrototypeShift(frames).body;
+        if (failure === null) return;
+        if (failure !== undefined) throw failure.error;
         await new Promise((resolve) => wake = resolve);
       }
     } finally {
@@ -209,12 +205,9 @@ export class LiveResponse extends EventTarget {
   /** The current state as a live program's handle: `value` follows the states, `error` is why their source has failed. */
   toLiveProgramHandle({ signal } = {}) {
     const handle = { [SymbolToStringTag]: "LiveProgramHandle", value: undefined, error: undefined, abort: () => end() };
-    const set = (name, value) => Observer.set(handle, name, value);
-    const stop = this.#states.follow({
-      frame: ({ body }) => set("value", body),
-      done() {},
-      failed: (error) => set("error", error),
-    });
+    const frame = ({ body }) => Observer.set(handle, "value", body);
+    const failed = (error) => Observer.set(handle, "error", error);
+    const stop = this.#states.follow({ frame, done() {}, failed });
     const forget = onAbort(signal, stop);
     const end = () => {
       stop();

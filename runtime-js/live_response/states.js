@@ -321,7 +321,7 @@ export class States {
     if (isTrackable(body)) this.#comesWith(backgrounds.get(body) ?? null);
     const kind = kindOf(body);
     if (callback !== undefined && kind !== "Default") {
-      throw new TypeError(`A callback goes with plain data, not with a ${kind}: it gets a reactive copy of the data.`);
+      throw new TypeError(`A callback needs plain data, not a ${kind}.`);
     }
     switch (kind) {
       case "LiveResponse":
@@ -596,7 +596,7 @@ function readArguments(args) {
   const leads = () => headers !== undefined && HeadersPrototypeHas(new Headers(headers), "location");
   const status = init.status ?? (leads() ? 302 : 200);
   if (!NumberIsInteger(status) || status < 200 || status > 599) {
-    throw new RangeError(`A status is a number from 200 to 599, not ${String(status)}`);
+    throw new RangeError(`A status is from 200 to 599, not ${String(status)}`);
   }
   return [body, callback, { status, statusText, headers, done, concurrent, type, redirected, url, nested: false }];
 }

@@ -130,10 +130,10 @@ export class Observation {
 
   /** @param {boolean} single whether the callback takes one record at a time */
   constructor(target, callback, single, options) {
-    if (typeof callback !== "function") throw new TypeError("Observer.observe() takes a callback after the keys.");
+    if (typeof callback !== "function") throw new TypeError("Observer.observe() takes keys, then a callback.");
     if (!ArrayPrototypeIncludes(RECURSIONS, options.recursions)) {
       const known = ArrayPrototypeJoin(ArrayPrototypeSlice(RECURSIONS, 1), ", ");
-      throw new TypeError(`Unknown recursions "${options.recursions}"; there are ${known}.`);
+      throw new TypeError(`recursions is one of ${known}`);
     }
     this.mutedBy = scope ?? states.get(target)?.hold ?? null;
     this.#callback = callback;

@@ -81,8 +81,8 @@ const paths = new SafeWeakSet();
 /** A path of keys to observe or reduce; `any()` stands for every key, and `subtree()` at its end for all below. */
 export function path(...keys) {
   const early = ArrayPrototypeIndexOf(keys, SUBTREE);
-  if (keys.length === 0) throw new TypeError("Observer.path() takes at least one key.");
-  if (early !== -1 && early < keys.length - 1) throw new TypeError("In Observer.path(), subtree() comes last or not.");
+  if (keys.length === 0) throw new TypeError("Observer.path() takes keys.");
+  if (early !== -1 && early < keys.length - 1) throw new TypeError("Observer.path() takes subtree() last.");
   const list = ObjectFreeze(ArrayPrototypeMap(keys, (key) => key === SUBTREE || key === Infinity ? key : nameOf(key)));
   paths.add(list);
   return list;
@@ -120,7 +120,7 @@ export function observe(target, keys, callback, options) {
     });
   }
   if (ArrayIsArray(keys) && ArrayPrototypeSome(keys, (key) => isObject(key) || key === SUBTREE)) {
-    throw new TypeError("Observer.observe() takes a list of keys, or one path.");
+    throw new TypeError("Observer.observe() takes keys, or one path.");
   }
   const names = keys === Infinity ? null : new SafeSet(ArrayPrototypeMap(ArrayPrototypeFlat([keys]), nameOf));
   const collect = names === null

@@ -35,12 +35,12 @@ const OPTIONS = ["type", "eventID", "live", "bubbles", "signal"];
 export function readOptions(options) {
   const { wqEventOptions, transfer, ...flat } = ArrayIsArray(options) ? { transfer: options } : options ?? {};
   if (transfer?.length > 0) {
-    throw new TypeError("Ports are not transferred: use postRequest(), which gets replies.");
+    throw new TypeError("Ports are not transferred: use postRequest().");
   }
   checkOptions("postMessage()", flat, OPTIONS);
   checkOptions("postMessage()", wqEventOptions, OPTIONS);
   const { type = "message", eventID, live = false, bubbles = false, signal } = wqEventOptions ?? flat;
-  if (typeof type !== "string" || type === "") throw new TypeError("The type of a message is a non-empty string.");
+  if (typeof type !== "string" || type === "") throw new TypeError("A message has a non-empty type.");
   return { type, eventID, live, bubbles, signal };
 }
 
@@ -234,7 +234,7 @@ export class Requests {
       const onAbort = () => settle(reject, AbortSignalPrototypeGetReason(signal));
       this.#waiting.set(address, {
         receive: (event) => settle(resolve, event),
-        close: () => settle(reject, domException("AbortError", "The line closed before the other end answered.")),
+        close: () => settle(reject, domException("AbortError", "The line is closed, so nobody can answer.")),
       });
       if (!signal) return;
       if (AbortSignalPrototypeGetAborted(signal)) onAbort();

@@ -8,7 +8,7 @@ use flate2::read::GzDecoder;
 use crate::support::{Answer, Host, Site};
 
 /// The size that the app's script must stay below, compressed.
-const BUDGET: usize = 20_150;
+const BUDGET: usize = 20_000;
 
 fn gunzipped(answer: &Answer) -> String {
     let mut text = String::new();
