@@ -133,7 +133,7 @@ export class Observation {
     if (typeof callback !== "function") throw new TypeError("Observer.observe() takes keys, then a callback.");
     if (!ArrayPrototypeIncludes(RECURSIONS, options.recursions)) {
       const known = ArrayPrototypeJoin(ArrayPrototypeSlice(RECURSIONS, 1), ", ");
-      throw new TypeError(`recursions is one of ${known}`);
+      throw new TypeError(`recursions "${options.recursions}": there are ${known}`);
     }
     this.mutedBy = scope ?? states.get(target)?.hold ?? null;
     this.#callback = callback;

@@ -493,6 +493,6 @@ describe("app.background", () => {
       await closed;
       assert.equal(hub.readyState, "closed");
     }
-    await assert.rejects(hub.readyStateChange("opened"), { name: "TypeError", message: /has no "opened": it takes open, closed/ });
+    await assert.rejects(hub.readyStateChange("opened"), { name: "TypeError", message: /takes open, closed/ });
   });
 });
