@@ -23,12 +23,14 @@ export function startLong(start, callback, delay) {
 
 /** Fails for arguments of waitUntil() that mean nothing. */
 export function checkWait(promise, timeout, callback) {
-  const isGiven = (value) => value !== undefined && value !== null;
-  const isTime = typeof timeout === "number" && timeout >= 0;
-  if (
-    typeof promise === "function" || (isGiven(timeout) && !isTime) || (isGiven(callback) && typeof callback !== "function")
-  ) {
-    throw new TypeError("waitUntil() takes a promise (of a function, what it returns), milliseconds and a callback.");
+  if (typeof promise === "function") {
+    throw new TypeError("waitUntil() takes a promise; call the function and give what it returns.");
+  }
+  if (timeout !== undefined && timeout !== null && !(typeof timeout === "number" && timeout >= 0)) {
+    throw new TypeError("waitUntil(promise, timeout, callback): the timeout is a number of milliseconds.");
+  }
+  if (callback !== undefined && callback !== null && typeof callback !== "function") {
+    throw new TypeError("waitUntil(promise, timeout, callback): the callback is a function.");
   }
 }
 
