@@ -224,7 +224,7 @@ impl Line {
         self.flow.outbox.waiting()
     }
 
-    /// Bytes of its frames that are not in the queues of other lines, too, those that may have arrived included.
+    /// Bytes of its frames without channels' messages, those that may have arrived included.
     pub(crate) fn own_bytes(&self) -> usize {
         self.flow.outbox.own_bytes()
     }

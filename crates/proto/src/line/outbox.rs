@@ -65,9 +65,9 @@ impl QueuedFrame {
         FRAME_COST + self.frame.len()
     }
 
-    /// Of these, the bytes that it does not share with the queues of other lines.
+    /// Of these, the bytes that no channel's budget has counted.
     pub(crate) fn own_cost(&self) -> usize {
-        if self.place.is_some() { FRAME_COST } else { self.cost() }
+        if self.place.is_some() { 0 } else { self.cost() }
     }
 }
 
@@ -82,19 +82,21 @@ impl From<&str> for QueuedFrame {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Sizes {
     all: usize,
-    /// Without the payloads of channels' messages, which other lines have as well.
+    /// Without channels' messages, which have a budget of their own.
     own: usize,
 }
 
 impl Sizes {
     fn add(&mut self, frame: &QueuedFrame) {
-        self.all += frame.cost();
-        self.own += frame.own_cost();
+        let cost = frame.cost();
+        self.all += cost;
+        self.own += if frame.place.is_none() { cost } else { 0 };
     }
 
     fn subtract(&mut self, frame: &QueuedFrame) {
-        self.all -= frame.cost();
-        self.own -= frame.own_cost();
+        let cost = frame.cost();
+        self.all -= cost;
+        self.own -= if frame.place.is_none() { cost } else { 0 };
     }
 }
 
@@ -228,7 +230,7 @@ impl Outbox {
         self.sizes.all
     }
 
-    /// Of these, the bytes that are not in the queues of other lines, too.
+    /// Of these, the bytes that are not of channels' messages.
     pub(super) fn own_bytes(&self) -> usize {
         self.sizes.own
     }
@@ -266,6 +268,7 @@ impl Outbox {
         Ok(is_complete)
     }
 
+    #[inline]
     fn pop(&mut self) -> Option<QueuedFrame> {
         let frame = self.frames.pop_front()?;
         self.sizes.subtract(&frame);

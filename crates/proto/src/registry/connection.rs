@@ -108,7 +108,9 @@ impl Engine {
         };
         let (before, held) = (into.len(), line.own_bytes());
         let take = line.take(bytes, into, Context { now: *now, limits });
-        queued.changed(|| line.network(), held, line.own_bytes());
+        if held > 0 {
+            queued.changed(|| line.network(), held, line.own_bytes());
+        }
         if matches!(take, Take::Close(_))
             && let Some(at) = line.deadline(limits)
         {

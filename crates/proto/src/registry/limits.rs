@@ -21,7 +21,7 @@ pub struct Limits {
     /// Bytes that may wait in each direction of a line, [`FRAME_COST`] for each frame included.
     pub queue_bytes: usize,
     /// Bytes that may wait for the clients of all lines together, and half of that for those of one network, besides 16 KiB
-    /// of each line and the payloads of channels' messages; 0 for any number. While it is used up, no line may have more
+    /// of each line and channels' messages; 0 for any number. While it is used up, no line may have more
     /// than those 16 KiB.
     pub all_queues_bytes: usize,
     /// Bytes that may wait for all lines of a channel together. While more wait, each line may only have an equal share

@@ -17,7 +17,7 @@ use self::quota::LineQuota;
 use self::recently_closed::RecentlyClosed;
 use self::tokens::Tokens;
 use crate::channel::Channels;
-use crate::line::{Context, Line, LineState, Outcome};
+use crate::line::{Budget, Context, Line, LineState, Outcome};
 use crate::{
     Action, Attachment, Caller, Close, CloseCode, Event, ExchangeId, LineId, OwnerId, QueuedFrame, Token,
     TransportKind, Visitor,
@@ -398,10 +398,16 @@ impl Engine {
         let Some((_, line)) = lines.get_mut(id.index()).filter(|(known, _)| *known == id) else {
             return false;
         };
-        let held = line.own_bytes();
-        let budget = queued.budget(|| line.network(), (held, frame.own_cost()), budget(limits));
+        let (held, own, whole) = (line.own_bytes(), frame.own_cost(), budget(limits));
+        let budget = match own {
+            // A channel's message.
+            0 => Budget::Whole(whole),
+            own => queued.budget(|| line.network(), (held, own), whole),
+        };
         let outcome = line.send(frame, budget, Context { now: *now, limits });
-        queued.changed(|| line.network(), held, line.own_bytes());
+        if own > 0 || held > 0 {
+            queued.changed(|| line.network(), held, line.own_bytes());
+        }
         match outcome {
             // A frame changes neither tokens nor deadlines unless it is too much.
             Outcome::Wake | Outcome::Keep => {

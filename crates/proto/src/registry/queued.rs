@@ -9,7 +9,7 @@ use crate::line::Budget;
 const FREE: usize = 128 * FRAME_COST;
 
 /// The bytes that wait for all clients, and for those of each network, beyond [`FREE`] bytes of each line. Messages of
-/// channels count without their payloads, which many lines have in common and which have a budget of their own.
+/// channels do not count: they have a budget of their own.
 #[derive(Debug)]
 pub(super) struct Queued {
     limit: usize,
@@ -25,12 +25,15 @@ impl Queued {
 
     /// Bytes of a line of `network` waited `before`, and wait `now`.
     pub(super) fn changed(&mut self, network: impl FnOnce() -> u64, before: usize, now: usize) {
-        let [before, now] = [before, now].map(|bytes| bytes.saturating_sub(FREE));
-        if before == now || self.limit == 0 {
-            return;
+        if before.max(now) > FREE && before != now && self.limit > 0 {
+            let [before, now] = [before, now].map(|bytes| bytes.saturating_sub(FREE));
+            self.count(network(), before, now);
         }
+    }
+
+    #[cold]
+    fn count(&mut self, network: u64, before: usize, now: usize) {
         self.bytes = self.bytes - before + now;
-        let network = network();
         let of_network = self.networks.entry(network).or_default();
         *of_network = *of_network - before + now;
         if *of_network == 0 {
@@ -46,11 +49,16 @@ impl Queued {
         (held, more): (usize, usize),
         whole: usize,
     ) -> Budget {
-        let counted = (held + more).saturating_sub(FREE).min(more);
-        if counted == 0 || self.limit == 0 {
+        if held + more <= FREE || self.limit == 0 {
             return Budget::Whole(whole);
         }
-        let of_network = self.networks.get(&network()).copied().unwrap_or_default();
+        self.budget_beyond(network(), (held + more - FREE).min(more), whole)
+    }
+
+    /// What may wait for a line that gets `counted` bytes of those that are counted.
+    #[cold]
+    fn budget_beyond(&self, network: u64, counted: usize, whole: usize) -> Budget {
+        let of_network = self.networks.get(&network).copied().unwrap_or_default();
         // A frame that is larger than the limit can be sent while nothing else waits.
         let has_room = self.bytes + counted <= self.limit && of_network + counted <= self.limit / 2;
         if has_room || self.bytes == 0 { Budget::Whole(whole) } else { Budget::Rest(whole.min(FREE)) }
