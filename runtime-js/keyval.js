@@ -18,7 +18,6 @@ import {
   JSONStringify,
   ObjectEntries,
   ObjectHasOwn,
-  ObjectPrototype,
   ObjectSetPrototypeOf,
   Proxy,
   Response,
@@ -83,7 +82,7 @@ export class KeyVal extends AsyncMap {
       const name = #name in values ? values.#name : "these values";
       throw new TypeError(`${name} stores no properties: write await ${name}.set(${key}, value), and read it by get(${key}).`);
     };
-    ObjectSetPrototypeOf(AsyncMap.prototype, new Proxy(ObjectPrototype, { __proto__: null, set: refuseProperty }));
+    ObjectSetPrototypeOf(AsyncMap.prototype, new Proxy({}, { __proto__: null, set: refuseProperty }));
   }
 
   /** Sets a value; undefined deletes it. */

@@ -2,7 +2,6 @@
 
 import { core } from "ext:core/mod.js";
 import { isReceived } from "../request.js";
-import { BODY_HEADERS } from "./body_headers.js";
 import {
   ArrayPrototypePush,
   HeadersPrototypeDelete,
@@ -16,7 +15,6 @@ import {
   ResponsePrototypeGetBody,
   ResponsePrototypeGetHeaders,
   ResponsePrototypeGetStatus,
-  SafeArrayIterator,
   TypeError,
   URL,
   URLCanParse,
@@ -83,7 +81,8 @@ function requestTo(url, before, method, body) {
   const request = new Request(url, { method, headers: RequestPrototypeGetHeaders(before), body, signal: before.signal });
   const headers = RequestPrototypeGetHeaders(request);
   if (method !== RequestPrototypeGetMethod(before)) {
-    for (const name of new SafeArrayIterator(BODY_HEADERS)) HeadersPrototypeDelete(headers, name);
+    // workerd removes no other header of the body.
+    HeadersPrototypeDelete(headers, "content-length");
   }
   if (originOf(url) !== originOf(RequestPrototypeGetUrl(before))) HeadersPrototypeDelete(headers, "authorization");
   return request;
