@@ -30,6 +30,7 @@ import {
   queueMicrotask,
   SafeArrayIterator,
   Symbol,
+  TypeError,
 } from "./primordials.js";
 
 /** How far an exchange has come, by the host's numbers. Nothing was sent. */
@@ -469,10 +470,16 @@ export class Exchange {
    * @param {{ filename: string, name: string }} [thrower] the file and the export of the handler that threw
    */
   fail(error, thrower) {
-    if (Exchange.#isReported(this, error)) return;
+    let isLost = false;
+    try {
+      if (Exchange.#isReported(this, error)) return;
+      isLost = error instanceof LineLostError;
+    } catch {
+      error = new TypeError("A value was thrown of which nothing can be read.");
+    }
     const rare = Exchange.#some(this);
     rare.failure = { error };
-    if (error instanceof LineLostError) return op_exchange_lost(this.id, error.message);
+    if (isLost) return op_exchange_lost(this.id, error.message);
     const isUnreachable = rare.unreachable !== null && error === rare.unreachable;
     op_exchange_fail(this.id, error, isUnreachable, thrower?.filename ?? "", thrower?.name ?? "");
   }

@@ -31,6 +31,12 @@ import {
 /** Thrown in place of going on: the request has another answer than its handler's. */
 export class Answered extends Error {
   name = "Answered";
+  #isOne = true;
+
+  /** Whether a thrown value is one. Nothing of the value runs for that. */
+  static test(value) {
+    return typeof value === "object" && value !== null && #isOne in value;
+  }
 
   /** @param {Response} response the answer */
   constructor(response, message) {

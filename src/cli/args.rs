@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::server::BindHost;
 use crate::topics::Switch;
@@ -84,14 +85,15 @@ Examples:
 /// The filter of the log. A word that is no level would be the name of a part of the program, and nothing else would be
 /// logged.
 fn log_filter(text: &str) -> Result<EnvFilter, String> {
-    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
-    let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
-    for directive in text.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
+    // A filter of spans has its own syntax, with equals signs and commas.
+    let directives = text.split(',').map(str::trim).filter(|directive| !directive.is_empty());
+    for directive in directives.filter(|_| !text.contains('[')) {
         let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level);
-        let is_whole = directive.contains('=') || !directive.contains([':', '[']);
-        if is_whole && !is_level(level) {
-            let what = format!("`{level}` is no level: {}", LEVELS.join(", "));
-            return Err(format!("{what}; a part of the program has its own, as in liveline::handler=debug"));
+        if !level.contains("::") && level.parse::<LevelFilter>().is_err() {
+            return Err(format!(
+                "`{level}` is no level: error, warn, info, debug, trace, off; a part of the program has its own, as in \
+                 liveline::handler=debug"
+            ));
         }
     }
     EnvFilter::try_new(text).map_err(|error| error.to_string())

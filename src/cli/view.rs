@@ -1,12 +1,12 @@
 //! What `top` shows: metrics in sections, with rates and units that people read.
 
-use crate::clock::unix_time;
 use std::fmt::Display;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 
 use super::scrape::{Sample, ScrapedMetrics};
+use crate::clock::unix_time;
 
 /// ScrapedMetrics, and those of a moment before to tell rates from.
 pub(super) struct Reading<'a> {

@@ -74,7 +74,7 @@ pub(crate) fn from_js_error(error: &JsError) -> Diagnostic {
     Diagnostic { message, place, help, stack: stack.collect(), causes: causes_of(error).into() }
 }
 
-/// Help for errors of code that was written for another host, or in another language.
+/// Help for errors of code that was written for another host, and for an `await` where there can be none.
 fn help_for(message: &str) -> Option<String> {
     if message == "SyntaxError: Unexpected reserved word" {
         return Some("`await` is for functions that are async: write `async` before the function".to_owned());

@@ -4,7 +4,6 @@
 //! of its own, and the handlers must not run twice for that. So the host keeps the answer for a moment, names it in a
 //! cookie, and answers the load of the same address with it.
 
-use crate::random;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +13,7 @@ use hyper::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 use hyper::{StatusCode, Uri};
 
 use super::AnswerBody;
+use crate::random;
 
 /// The names of the cookies begin with this; one of [`MAX_PER_ADDRESS`] numbers follows, so that a browser whose tabs load
 /// documents at the same time has a cookie for each.

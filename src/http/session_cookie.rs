@@ -1,13 +1,12 @@
 //! The cookie with a visitor's session id: `__sessid=<id>.<mac>`.
 
-use crate::random;
-
 use hmac::{Hmac, KeyInit, Mac};
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use sha2::Sha256;
 
 use super::cookies;
+use crate::random;
 
 /// The cookie's name.
 const NAME: &str = "__sessid";

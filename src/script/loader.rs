@@ -708,7 +708,7 @@ fn check_json(path: &Path, text: &str) -> Result<(), Diagnostic> {
 /// A syntax error, with what to do if the file is written in another language than its name says.
 fn with_language_help(error: Diagnostic) -> Diagnostic {
     let file = error.place.as_ref().map(|place| &place.file);
-    let file = file.filter(|_| error.message.starts_with("SyntaxError") && error.help.is_none());
+    let file = file.filter(|_| error.message.starts_with("SyntaxError"));
     let help = file.and_then(|file| transpile::language_help(file, &std::fs::read_to_string(file).ok()?));
     match help {
         Some(help) => error.with_help(Some(help)),

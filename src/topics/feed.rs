@@ -1,6 +1,5 @@
 //! What a connection carries: the messages of a subscriber, in a format.
 
-use crate::clock::unix_time;
 use std::collections::VecDeque;
 
 use base64::Engine as _;
@@ -10,6 +9,7 @@ use serde_json::json;
 
 use super::larc::{Outcome, PageSession};
 use super::{PresentConnection, Subscriber};
+use crate::clock::unix_time;
 use liveline_proto::topic::{Content, Delivery, Encoding, End, Gap, Message, Position, Taken};
 use liveline_proto::{CloseCode, Format, websocket};
 

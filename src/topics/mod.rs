@@ -15,7 +15,6 @@ mod feed;
 mod kept;
 mod larc;
 
-use crate::clock::unix_time;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +24,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot, watch};
 
 use self::kept::Store;
+use crate::clock::unix_time;
 use liveline_proto::topic::{
     Change, Delivery, Millis, Settings, Subscribe, SubscriberId, Taken, TopicAction, TopicError, TopicLimits,
     TopicName, Topics,

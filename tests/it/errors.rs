@@ -510,6 +510,7 @@ fn mistakes_in_other_files_have_their_place_and_what_to_do() {
         ("handler.js", typed, "let the name of the file end in .ts"),
         ("handler.js", "export default () => <p>hi</p>;", "let the name of the file end in .jsx"),
         ("handler.js", "export default () => { await 1; };", "write `async` before the function"),
+        ("handler.js", "enum A { B }\nexport default () => A.B;", "let the name of the file end in .ts"),
     ] {
         let found = check(Site::new().file(name, text));
         assert!(found.contains(help), "{text}: {found}");
@@ -552,4 +553,24 @@ fn a_loop_is_shown_where_it_was_stopped() {
     let host = Site::new().file("handler.js", evil).arg("--cpu-timeout=100ms").dev();
     assert!(host.get("/").text().contains("handler.js:2:"));
     assert_eq!(host.get("/").status, 500);
+}
+
+#[test]
+fn a_thrown_value_of_which_nothing_can_be_read_is_answered() {
+    let handler = r#"
+        const fails = () => { throw 1; };
+        const thrown = {
+          proxy: () => new Proxy({}, { get: fails, getPrototypeOf: fails, ownKeys: fails }),
+          name: () => ({ get name() { throw 1; } }),
+          message: () => ({ get message() { throw 1; } }),
+        };
+        export default (event, next) => {
+          if (next.stepname in thrown) throw thrown[next.stepname]();
+          return "fine";
+        };"#;
+    let host = Site::new().file("handler.js", handler).dev();
+    for path in ["/proxy", "/name", "/message"] {
+        assert_eq!(host.get(path).status, 500, "{path}");
+    }
+    assert_eq!(host.get("/").text(), "fine");
 }

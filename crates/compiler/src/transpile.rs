@@ -303,7 +303,15 @@ pub fn language_help(path: &Path, source: &str) -> Option<String> {
         (MediaType::Jsx, "this is JSX: let the name of the file end in .jsx"),
         (MediaType::Tsx, "this is TypeScript with JSX: let the name of the file end in .tsx"),
     ];
-    let parses = |media_type| parse(path, source.to_owned(), media_type, |module, _| module).is_ok();
+    let parses = |media_type| {
+        let parsed = parse(path, source.to_owned(), media_type, |module, _| module);
+        // The parser goes on after some errors.
+        parsed.is_ok_and(|parsed| parsed.diagnostics().is_empty())
+    };
+    // V8 refuses more than the parser, such as an `await` outside of async functions.
+    if parses(MediaType::JavaScript) {
+        return None;
+    }
     let (_, help) = languages.into_iter().find(|(media_type, _)| parses(*media_type))?;
     Some(help.to_owned())
 }

@@ -193,6 +193,7 @@ impl Dialect for Workers {
         let aliases = project.config.as_ref().map(|config| config.aliases.clone()).unwrap_or_default();
         let secrets = secrets_files(layout);
         let rules = ["_headers", "_redirects"].map(|name| layout.public.as_ref().map(|it| it.join(name)));
+        let main = project.main.iter().map(|(file, _)| &**file);
         let ignore = layout.public.as_ref().map(|public| public.join(ASSETS_IGNORE));
         let sources = layout.wrangler.iter().cloned().chain(secrets).chain(rules.into_iter().flatten());
         let sources = sources.chain(ignore);
@@ -206,7 +207,7 @@ impl Dialect for Workers {
             has_jsx: true,
             is_application,
             is_for_workers: true,
-            private: private_files(layout.public.as_deref(), project.main.as_ref().map(|(file, _)| &**file)),
+            private: private_files(layout.public.as_deref(), main.chain(layout.wrangler.as_deref())),
             sources,
             ..Settings::default()
         })
@@ -282,15 +283,14 @@ pub(super) fn arrange(layout: &mut Layout, has_public: bool) -> Result<(), Vec<D
 /// The list of files in the folder of static files that are not served, in the format of `.gitignore`.
 const ASSETS_IGNORE: &str = ".assetsignore";
 
-/// The files in the folder of static files that are not served: those that the project lists, and the Worker itself.
-fn private_files(public: Option<&Path>, main: Option<&Path>) -> PrivateFiles {
+/// The files in the folder of static files that are not served: those that the project lists, and its `own`, which are the
+/// Worker and wrangler's configuration.
+fn private_files<'a>(public: Option<&Path>, own: impl IntoIterator<Item = &'a Path>) -> PrivateFiles {
     let mut private = PrivateFiles::default();
     let Some(public) = public else { return private };
     private.extend(fs::read_to_string(public.join(ASSETS_IGNORE)).unwrap_or_default().lines());
     private.add(Path::new(config::ADVANCED));
-    if let Some(inside) = main.and_then(|main| main.strip_prefix(public).ok()) {
-        private.add(inside);
-    }
+    own.into_iter().filter_map(|file| file.strip_prefix(public).ok()).for_each(|inside| private.add(inside));
     private
 }
 

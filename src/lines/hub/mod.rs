@@ -1,6 +1,5 @@
 //! The engine's driver: carries out its actions, on the sockets and in the mailboxes of the lines' owners.
 
-use crate::random;
 use std::collections::HashMap;
 use std::iter;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,6 +12,7 @@ use self::pending::Pending;
 use self::turn::Flush;
 use super::clock::Clock;
 use super::socket::{self, Socket, Taking};
+use crate::random;
 use liveline_proto::websocket::Unfinished;
 use liveline_proto::{
     Attachment, Caller, Close, CloseCode, Engine, Event, ExchangeId, JoinError, Limits, LineId, LineSummary,
