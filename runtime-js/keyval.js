@@ -31,11 +31,11 @@ import {
 /** Thrown in place of going on: the request has another answer than its handler's. */
 export class Answered extends Error {
   name = "Answered";
-  #isOne = true;
+  #brand = true;
 
   /** Whether a thrown value is one. Nothing of the value runs for that. */
-  static test(value) {
-    return typeof value === "object" && value !== null && #isOne in value;
+  static isOne(value) {
+    return typeof value === "object" && value !== null && #brand in value;
   }
 
   /** @param {Response} response the answer */

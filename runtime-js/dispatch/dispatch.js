@@ -219,7 +219,7 @@ function finishTopic(event, exchange, value) {
 
 /** The first handler threw. */
 function thrown(event, error) {
-  if (Answered.test(error)) return finish(event, error.response);
+  if (Answered.isOne(error)) return finish(event, error.response);
   const exchange = event[kExchange];
   exchange.fail(error, throwerIn(error, nodes[exchange.node].steps, 0, -1, exchange.method));
 }
