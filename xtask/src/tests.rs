@@ -272,8 +272,11 @@ fn smoke_of_quickjs(checkout: &Checkout, choice: &Choice) -> Outcome {
         "building with QuickJS",
         other.apply(&mut cargo).args(["--bin", "liveline", "--target-dir"]).arg(&target),
     )?;
+    let liveline = checkout.liveline(&target, "debug");
+    // An executable that cannot run at all fails here, with its exit status.
+    step("version with QuickJS", Command::new(&liveline).arg("--version"))?;
     let mut smoke = cargo_test(checkout, &choice.build(checkout)?);
-    smoke.env("LIVELINE_BIN", checkout.liveline(&target, "debug"));
+    smoke.env("LIVELINE_BIN", liveline);
     step(NAME, smoke.args(["--test", "it", "smoke"]))
 }
 

@@ -54,7 +54,13 @@ impl Host {
     /// Waits for the line with its address.
     #[track_caller]
     pub fn ready(&mut self) {
-        let ready = self.stdout.next("listening on ");
+        let ready = self.stdout.find_next("listening on ").unwrap_or_else(|| {
+            // A host that a signal has ended printed nothing of it.
+            match self.process.try_wait().expect("the host's exit status") {
+                Some(ended) => panic!("the host ended before it listened: {ended}"),
+                None => panic!("the host did not listen within {PATIENCE:?}"),
+            }
+        });
         let address = ready.strip_prefix("listening on http://").unwrap_or_else(|| panic!("{ready}"));
         // A name has several, of which tests take the one that all have.
         let mut addresses = address.to_socket_addrs().unwrap_or_else(|_| panic!("not an address: {ready}"));

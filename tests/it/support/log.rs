@@ -40,12 +40,17 @@ impl Log {
     /// The next line that contains `text`; lines before it are passed over.
     #[track_caller]
     pub fn next(&self, text: &str) -> String {
-        let found = self.wait(|lines| {
+        let found = self.find_next(text);
+        found.unwrap_or_else(|| panic!("{} never said {text:?}; it said:\n{}", self.name, self.text()))
+    }
+
+    /// As `next`; `None` if no such line comes.
+    pub fn find_next(&self, text: &str) -> Option<String> {
+        self.wait(|lines| {
             let found = lines.all[lines.cursor..].iter().position(|line| line.contains(text))?;
             lines.cursor += found + 1;
             Some(lines.all[lines.cursor - 1].clone())
-        });
-        found.unwrap_or_else(|| panic!("{} never said {text:?}; it said:\n{}", self.name, self.text()))
+        })
     }
 
     /// Waits until a line contains `text`, wherever it stands; the cursor stays.
