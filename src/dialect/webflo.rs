@@ -3,7 +3,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `exports` | which exports of a handler answer, and which look as if they were meant to |
-//! | `strays` | files whose names look like those of handlers and pages |
+//! | `strays` | files and folders whose names look as if they were handlers, pages and parameters |
 //! | `universal` | which plain `handler.js` run in browsers, too |
 
 mod exports;
@@ -66,7 +66,8 @@ impl Dialect for Webflo {
     ) -> Vec<Diagnostic> {
         let nothing = strays::nothing_to_serve(layout, routes);
         let strays = strays::strays(layout, imported);
-        nothing.into_iter().chain(strays).chain(strays::doubles(layout)).collect()
+        let parameters = strays::parameters(layout);
+        nothing.into_iter().chain(strays).chain(strays::doubles(layout)).chain(parameters).collect()
     }
 }
 

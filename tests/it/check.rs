@@ -377,6 +377,21 @@ fn misspelt_file_names_are_found() {
 }
 
 #[test]
+fn parameters_of_other_frameworks_are_found() {
+    let site = Site::new()
+        .file("handler.js", FINE)
+        .file("users/[id]/handler.js", FINE)
+        .file("users/[id]/posts/handler.js", FINE)
+        .file("files/[...path]/handler.js", FINE)
+        .file("items/-/handler.js", FINE)
+        .file("$lib/text.js", "");
+    assert_problems(
+        &site,
+        &[&["files/[...path]", "one folder up"], &["users/[id]", "exactly this text", "is called `-`"]],
+    );
+}
+
+#[test]
 fn two_handlers_for_one_route_are_found() {
     let site = Site::new()
         .file("a/handler.js", FINE)

@@ -1,4 +1,4 @@
-//! Files whose names look like those of handlers and pages, but are ignored.
+//! Files and folders whose names look as if they were handlers, pages or parameters, and are not.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -75,6 +75,59 @@ pub(super) fn doubles(layout: &Layout) -> Vec<Diagnostic> {
     found
 }
 
+/// Folders of routes that are named as other frameworks name what stands for any segment. Here they are segments like
+/// any other.
+pub(super) fn parameters(layout: &Layout) -> Vec<Diagnostic> {
+    let mut found = BTreeSet::new();
+    each_folder(layout, |folder, names| {
+        if !names.iter().any(|name| is_handler(name) || PAGES.contains(&name.as_str())) {
+            return;
+        }
+        let above =
+            folder.ancestors().take_while(|it| it.starts_with(&layout.routes) && **it != layout.routes);
+        found.extend(above.filter(|it| parameter(it).is_some()).map(Path::to_owned));
+    });
+    let explain = |folder: PathBuf| {
+        let name = folder.file_name().unwrap_or_default().display();
+        let message = format!("the folder `{name}` answers only where the path has exactly this text");
+        let help = match parameter(&folder) {
+            Some(Parameter::Segment) => {
+                "the folder that stands for any segment is called `-`, and `this.stepname` in its handler is the segment"
+            }
+            _ => {
+                "a handler that never uses `next` answers for all paths below its folder: move it one folder up"
+            }
+        };
+        Diagnostic::at(message, folder.clone(), 1, 1).with_help(Some(help.to_owned()))
+    };
+    found.into_iter().map(explain).collect()
+}
+
+/// What a folder stands for in other frameworks.
+#[derive(Debug, PartialEq)]
+enum Parameter {
+    /// Any one segment: `[id]`, `:id`, `{id}`, `$id`.
+    Segment,
+    /// All segments that follow: `[...path]`, `[[...path]]`, `*`.
+    Rest,
+}
+
+fn parameter(folder: &Path) -> Option<Parameter> {
+    let name = folder.file_name()?.to_str()?;
+    let inside = |open: char, close: char| name.strip_prefix(open)?.strip_suffix(close);
+    match inside('[', ']').or_else(|| inside('{', '}')) {
+        Some(inner) if inner.trim_start_matches('[').starts_with("...") => Some(Parameter::Rest),
+        Some(inner) => (!inner.is_empty()).then_some(Parameter::Segment),
+        None if ["*", "**", "$"].contains(&name) => Some(Parameter::Rest),
+        None => name.starts_with([':', '$']).then_some(Parameter::Segment),
+    }
+}
+
+/// Whether a file of this name answers on the server.
+fn is_handler(name: &str) -> bool {
+    EXTENSIONS.iter().any(|it| name == format!("handler.{it}") || name == format!("handler.server.{it}"))
+}
+
 /// Why a folder has nothing to serve, if that is so.
 pub(super) fn nothing_to_serve(layout: &Layout, routes: &Routes) -> Option<Diagnostic> {
     let has_files = |folder: &Path| !names_in(folder).is_empty();
@@ -92,11 +145,6 @@ pub(super) fn nothing_to_serve(layout: &Layout, routes: &Routes) -> Option<Diagn
 fn help_for_nothing(layout: &Layout) -> String {
     let is_served = |folder: &Path| {
         let names = names_in(folder);
-        let is_handler = |name: &String| {
-            EXTENSIONS
-                .iter()
-                .any(|it| *name == format!("handler.{it}") || *name == format!("handler.server.{it}"))
-        };
         folder.join("app").is_dir()
             || names.iter().any(|name| is_handler(name) || PAGES.contains(&name.as_str()))
     };
@@ -205,7 +253,22 @@ fn names_in(folder: &Path) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{meant_handler, meant_page};
+    use std::path::Path;
+
+    use super::{Parameter, meant_handler, meant_page, parameter};
+
+    #[test]
+    fn parameters_of_other_frameworks_are_known() {
+        for name in ["[id]", ":id", "{id}", "$id"] {
+            assert_eq!(parameter(Path::new(name)), Some(Parameter::Segment), "{name}");
+        }
+        for name in ["[...path]", "[[...path]]", "*", "$"] {
+            assert_eq!(parameter(Path::new(name)), Some(Parameter::Rest), "{name}");
+        }
+        for name in ["-", "id", "[]", "a[b]", "(group)", "_id", "@me"] {
+            assert_eq!(parameter(Path::new(name)), None, "{name}");
+        }
+    }
 
     #[test]
     fn names_that_are_meant_are_found() {
