@@ -299,6 +299,23 @@ impl LimitFlags {
     }
 }
 
+/// The databases of a project. A default database that was asked for is opened at once, so that a mistake in its path ends
+/// the command.
+fn databases(location: Location, results: ResultBudget) -> Result<Databases, CliError> {
+    let Some(file) = location.default.as_ref().map(|file| file.display().to_string()) else {
+        return Ok(Databases::new(location, results));
+    };
+    // The path would be that of a file in a folder called `postgres:`.
+    if file.contains("://") {
+        // An address may have a password.
+        let scheme = file.split("://").next().unwrap_or_default();
+        return Err(CliError::DatabaseAddress(format!("{scheme}://...")));
+    }
+    let databases = Databases::new(location, results);
+    databases.default().map_err(CliError::Database)?;
+    Ok(databases)
+}
+
 /// One worker, without metrics, for every host and no proxy.
 fn config(
     layout: Layout,
@@ -311,7 +328,7 @@ fn config(
     let (root, public) = (layout.root.clone(), layout.public.clone());
     let results = ResultBudget::new(bytes(limits.max_result));
     let (hosts, proxies) = Default::default();
-    let databases = Databases::new(Location { default: database, root, public }, results);
+    let databases = databases(Location { default: database, root, public }, results)?;
     let folder = match folder {
         Some(folder) => std::path::absolute(&folder).unwrap_or(folder),
         None => layout.project.join(OWN_FOLDER),

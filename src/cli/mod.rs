@@ -117,6 +117,13 @@ enum CliError {
     Watch(#[from] notify::Error),
     #[error("cannot write `{}`: {source}", .path.display())]
     Write { path: std::path::PathBuf, source: std::io::Error },
+    #[error("the database of liveline:sql cannot be opened: {0}")]
+    Database(liveline_store::SqlError),
+    #[error(
+        "--database is the file of an SQLite database, and `{0}` looks like an address; handlers reach other databases \
+         with packages from npm"
+    )]
+    DatabaseAddress(String),
     #[error("the sessions cannot be stored: {0}")]
     Sessions(#[from] liveline_store::SqlError),
     #[error(transparent)]

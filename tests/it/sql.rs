@@ -423,3 +423,17 @@ fn workers_share_the_database() {
     assert_eq!(copy, json!({ "rows": [{ "n": 2 }] }));
     drop(busy);
 }
+
+#[test]
+fn a_database_that_cannot_be_opened_ends_the_command() {
+    for (path, message) in [
+        ("missing/folder/site.db", "error: the database of liveline:sql cannot be opened: "),
+        ("postgres://me:secret@127.0.0.1/site", "`postgres://...` looks like an address"),
+    ] {
+        let ended = Site::new().file("handler.js", RUN).arg("--database").arg(path).run("serve");
+
+        assert_eq!(ended.code, Some(1), "{}", ended.output());
+        assert!(ended.stderr.contains(message), "{}", ended.output());
+        assert!(!ended.stderr.contains("secret"), "{}", ended.output());
+    }
+}
