@@ -10,11 +10,12 @@ import { environment } from "./environment.js";
 import { prepareRequests } from "./request.js";
 import { dropTimers, setTimeout } from "./timers.js";
 import { WebSocket } from "./websocket/client.js";
-import { heard } from "./websocket/pair.js";
+import { receiveFromClient } from "./websocket/pair.js";
 import { module as actorsModule } from "./actor/actors.js";
 import { mail, mailStopped } from "./actor/mail.js";
 import { countMemory } from "./wasm.js";
 import { LiveResponse } from "./live_response/live_response.js";
+import { explainLosses } from "./answer/losses.js";
 import { fetchPlusClasses } from "./fetch/fetch_plus.js";
 import { ClientPort, kOpened, kReceive, kReply, kTakes } from "./port/client_port.js";
 import { Port } from "./port/port.js";
@@ -138,7 +139,7 @@ function rehearsed(page) {
 
 /** For the host: the client joined the line of an exchange. */
 function opened(exchange) {
-  exchange.isLive();
+  exchange.becomeLive();
   inContextOf(exchange, () => exchange.port?.[kOpened]());
 }
 
@@ -261,8 +262,8 @@ globalThis.__liveline = {
   dispose,
   drained,
   ended,
+  explainLosses,
   forgetModules,
-  heard,
   keepsModules,
   listedRoutes,
   mirrorConsole,
@@ -271,6 +272,7 @@ globalThis.__liveline = {
   prepareLoad,
   problems,
   receive,
+  receiveFromClient,
   rejectedInLoad,
   rehearse,
   rehearsed,

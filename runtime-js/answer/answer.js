@@ -135,7 +135,7 @@ export class Responder {
     } else {
       if (frame[kRaw] !== undefined) answerResponse(exchange, frame[kRaw], false, frame[kIsLast]);
       else answerValue(exchange, frame.body, frame, false);
-      exchange.isLive();
+      exchange.becomeLive();
       this.observeFirst(frame.body, frame);
     }
   }
@@ -261,7 +261,7 @@ export function answerPlain(exchange, value) {
   const isResponse = value instanceof Response;
   if (isResponse) answerResponse(exchange, value, true);
   else answerValue(exchange, value, PLAIN, true);
-  exchange.isLive();
+  exchange.becomeLive();
   exchange.returned();
   if (!isResponse && isPlain(value) && !exchange.ended) new Responder(exchange, true).observeFirst(value, PLAIN);
 }
@@ -408,7 +408,7 @@ export function answerAtOnce(exchange, value) {
   if (kind === -1) return false;
   const taken = op_answer_plain(exchange.id, kind, text);
   if (taken === REFUSED) return false;
-  exchange.isLive();
+  exchange.becomeLive();
   if (taken === KEPT && isPlain(value)) new Responder(exchange, true).observeFirst(value, PLAIN);
   return true;
 }
@@ -425,7 +425,7 @@ function answerTextAtOnce(exchange, response) {
   const canBePart = body !== null && status === 200 && exchange.method === "GET";
   const taken = op_answer_whole(exchange.id, status, statusMessage, writeHeaders(list), text, isState, canBePart);
   if (taken === REFUSED) return false;
-  exchange.isLive();
+  exchange.becomeLive();
   return true;
 }
 
@@ -436,7 +436,18 @@ function isStateOf(status, type, list) {
 
 /** What a body of this kind is on the wire. */
 function textOf(kind, body) {
-  return kind === EMPTY ? "" : kind === TEXT_BODY ? body : encodeJson(body, "The handler's result");
+  if (kind !== JSON_BODY) return kind === EMPTY ? "" : body;
+  const text = encodeJson(body, "The handler's result");
+  explain?.(body);
+  return text;
+}
+
+/** Called with each body that was written as JSON; undefined outside of development. */
+let explain;
+
+/** From now on `callback` is called with each body that is written as JSON. @param {(body: unknown) => void} callback */
+export function explainBodies(callback) {
+  explain = callback;
 }
 
 /**

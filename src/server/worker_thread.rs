@@ -22,7 +22,7 @@ use super::{Pool, Worker, connection};
 use crate::browser::BrowserFiles;
 use crate::config::Config;
 use crate::dialect::Exports;
-use crate::ext::Exchanges;
+use crate::ext::{Exchanges, Mode};
 use crate::metrics::WorkerId;
 use crate::script::{Isolate, Site, Stall};
 use liveline_compiler::Diagnostic;
@@ -187,6 +187,9 @@ impl Thread {
         let Some(code) = remote.code() else { return Attempt::Failed };
         if let Some(inspector) = config.inspector.as_ref().filter(|_| !code.is_stand_in) {
             isolate.list(inspector, self.owner, id);
+        }
+        if config.mode == Mode::Development {
+            isolate.explain_losses();
         }
         let site = site_of(config, &code);
         let left_out = |reasons: &[Diagnostic]| {

@@ -568,3 +568,29 @@ fn an_empty_folder_says_what_to_write() {
     host.log.next("warning: there is nothing to serve");
     host.log.next("handler.js");
 }
+
+#[test]
+fn what_json_leaves_out_of_a_result_is_a_warning() {
+    let handler = r#"
+        const later = async () => 1;
+        export default (event, next) => {
+          switch (next.stepname) {
+            case "promise": return { user: { name: later() } };
+            case "map": return { list: [1, new Map([[1, 2]])] };
+            case "error": return { error: new Error("lost") };
+            case "fine": return { when: new Date(0), none: {}, list: [], get later() { return 1; } };
+          }
+        };"#;
+    let host = Site::new().file("handler.js", handler).dev();
+
+    assert_eq!(host.get("/promise").text(), r#"{"user":{"name":{}}}"#);
+    host.log.next("The handler's result has a Promise at $.user.name, which JSON writes as {}: `await` it.");
+    host.get("/fine");
+    host.get("/promise");
+    assert_eq!(host.get("/map").text(), r#"{"list":[1,{}]}"#);
+    host.log.next("a Map at $.list[1]");
+    host.get("/error");
+    host.log.next("an Error at $.error");
+    let log = host.log.text();
+    assert_eq!(log.matches("which JSON writes as {}").count(), 3, "{log}");
+}

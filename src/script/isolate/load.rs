@@ -127,6 +127,13 @@ impl Isolate {
         });
     }
 
+    /// For development: from now on warnings are printed of what JSON leaves out of handlers' results.
+    pub(crate) fn explain_losses(&self) {
+        self.enter(|scope, functions| {
+            functions.call(scope, Function::ExplainLosses, &[]);
+        });
+    }
+
     /// Sets what the code that is about to load serves.
     fn serve(&self, site: &Site, code: u64) {
         self.state.borrow_mut().borrow::<Environment>().replace(site.environment.clone());
