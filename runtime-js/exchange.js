@@ -295,7 +295,7 @@ export class Exchange {
   }
 
   /** Something was sent, or the client has joined: resolves the promises that wait for the ready state "live". */
-  isLive() {
+  becomeLive() {
     Exchange.#settleWaiting(this, "live");
   }
 

@@ -330,7 +330,7 @@ export class HostTransport extends Transport {
         receive: (message) => socket[kMessage](message),
         [kClosed]: (code, reason, wasClean) => socket[kClosed](code, reason, wasClean),
       });
-      exchange.isLive();
+      exchange.becomeLive();
     }
     this.#resolve();
     return isOpen ? new Line(exchange.id) : null;

@@ -295,7 +295,7 @@ export class ClientPort extends Port {
     const sent = op_port_message(exchange.id, type, eventID, payload, live, bubbles, ports);
     if (port.#rare !== null || sent === BEHIND) ClientPort.#some(port).isCongested = sent === BEHIND;
     if (sent === DROPPED) return;
-    exchange.isLive();
+    exchange.becomeLive();
     if (live && data !== null && typeof data === "object") follow(exchange, eventID, data, signal);
   }
 

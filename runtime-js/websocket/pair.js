@@ -152,7 +152,7 @@ class End {
     await new Promise((resolve) => ArrayPrototypePush(this.#waiting ??= [], resolve));
   }
 
-  #take() {
+  #resolveWaiting() {
     const waiting = this.#waiting;
     this.#waiting = null;
     if (waiting !== null) for (const resolve of new SafeArrayIterator(waiting)) resolve();
@@ -168,11 +168,17 @@ class End {
     if (this.#isSent) throw new TypeError(`${method}(): this end of the WebSocketPair went to the client.`);
   }
 
+  #checkUnused() {
+    if (this.#isSent || this.#held === null) {
+      throw new TypeError("A Response's webSocket is an end that nobody accepted and no other Response has.");
+    }
+  }
+
   checkOpen() {
     this.checkHere("send");
     if (this.#held !== null) throw new TypeError("send(): accept() this end of the WebSocketPair first.");
     if (readyStateOf(this.socket) === CLOSING) {
-      throw new TypeError("send(): this end of the WebSocketPair said goodbye before.");
+      throw new TypeError("send(): this end of the WebSocketPair has sent a close frame already.");
     }
   }
 
@@ -181,7 +187,7 @@ class End {
     if (this.#held === null) throw new TypeError("accept(): this end of the WebSocketPair was accepted before.");
     const held = this.#held;
     this.#held = null;
-    this.#take();
+    this.#resolveWaiting();
     this.#actor = currentActor();
     this.#context = core.getAsyncContext();
     this.#actor?.accepted(this);
@@ -220,27 +226,29 @@ class End {
     this.#actor?.lost(this);
     if (this.#pipe >= 0) attached.delete(this.#pipe);
     this.socket[kClosed](code, reason, wasClean);
-    this.#take();
+    this.#resolveWaiting();
   }
 
   // -- pipes ---------------------------------------------------------------------------------------------------------
 
   /** From now on the other end is behind this end of a pipe. */
-  bePiped(pipe) {
-    this.#pipe = pipe;
+  usePipe(pipe) {
     this.#far = null;
-    this.socket[kCarry](new Pipe(this));
+    this.#sendThrough(pipe);
     if (this.#held === null) this.#attach();
   }
 
+  #sendThrough(pipe) {
+    this.#pipe = pipe;
+    this.socket[kCarry](new Pipe(this));
+  }
+
   /** The number by which this end passes to another isolate, an actor or a client. It is not used here any more. */
-  leave() {
-    if (this.#isSent || this.#held === null) {
-      throw new TypeError("A Response's webSocket is an end that nobody accepted and no other Response has.");
-    }
+  detach() {
+    this.#checkUnused();
     if (this.#pipe < 0) this.#openPipe();
     this.#isSent = true;
-    this.#take();
+    this.#resolveWaiting();
     return this.#pipe;
   }
 
@@ -250,14 +258,14 @@ class End {
     if (far === null) throw new TypeError(FAR_IS_GONE);
     const pipe = op_actor_pipe();
     const held = this.#held ?? [];
-    far.bePiped(pipe);
+    far.usePipe(pipe);
     for (const message of new SafeArrayIterator(held)) sendHeld(far, pipe, message);
     this.#held = this.#held === null ? null : [];
-    this.bePiped(pipe + 1);
+    this.usePipe(pipe + 1);
   }
 
   /** Joins the other end with what is behind a pipe's end that this isolate has; both ends here are out of use then. */
-  beJoined(behind) {
+  joinTo(behind) {
     if (this.#held === null || this.#isSent) {
       throw new TypeError("A WebSocket as the body of a request is an end that nobody accepted.");
     }
@@ -266,8 +274,8 @@ class End {
     }
     const far = this.#far;
     this.#isSent = true;
-    far.bePiped(behind.leave());
-    this.#take();
+    far.usePipe(behind.detach());
+    this.#resolveWaiting();
   }
 
   /** For an actor: accepts this end, with which the actor may hibernate. */
@@ -280,21 +288,16 @@ class End {
     const { maxSockets, messageRate } = limitsOf(instance.className);
     op_actor_end_accept(instance.number, this.#pipe, tags, messageRate, maxSockets);
     this.#held = null;
-    this.#take();
+    this.#resolveWaiting();
     this.#hold(instance);
     if (this.#attachment !== null) op_actor_set_attachment(this.#pipe, this.#attachment);
   }
 
-  /** For an actor: this is the end of a pipe with which it may hibernate. */
-  beHeld(instance, pipe) {
+  /** For an actor that wakes: this is the end of a pipe with which it hibernated. */
+  restoreFor(instance, pipe) {
     this.#held = null;
-    this.bePipedQuietly(pipe);
+    this.#sendThrough(pipe);
     this.#hold(instance);
-  }
-
-  bePipedQuietly(pipe) {
-    this.#pipe = pipe;
-    this.socket[kCarry](new Pipe(this));
   }
 
   #hold(instance) {
@@ -354,16 +357,14 @@ class End {
   // -- clients -------------------------------------------------------------------------------------------------------
 
   /** Sends this end to the client of `exchange`, if its request was for a WebSocket. */
-  giveTo(exchange, headers) {
-    if (this.#isSent || this.#held === null) {
-      throw new TypeError("A Response's webSocket is an end that nobody accepted and no other Response has.");
-    }
-    if (this.#pipe >= 0) return this.#givePipeTo(exchange, headers);
+  sendTo(exchange, headers) {
+    this.#checkUnused();
+    if (this.#pipe >= 0) return this.#sendPipeTo(exchange, headers);
     const { 0: near, 1: held } = [this.#far, this.#held];
     if (near === null) throw new TypeError(FAR_IS_GONE);
     const isOpen = op_answer_socket(exchange.id, headers);
     this.#isSent = true;
-    this.#take();
+    this.#resolveWaiting();
     if (!isOpen) return near[kClosed](1006, "The request did not get a WebSocket.", false);
     // The line stays open as long as the socket, and carries no envelopes.
     exchange.hold();
@@ -379,9 +380,9 @@ class End {
   }
 
   /** The client's messages go directly to the other end, wherever that is; the exchange is over. */
-  #givePipeTo(exchange, headers) {
+  #sendPipeTo(exchange, headers) {
     this.#isSent = true;
-    this.#take();
+    this.#resolveWaiting();
     const refused = op_answer_socket_end(exchange.id, headers, this.#pipe);
     if (refused !== "") op_actor_end_close(NO_ACTOR, this.#pipe, 1013, refused);
   }
@@ -390,7 +391,7 @@ class End {
   abandonClient() {
     if (this.#isSent) return;
     this.#isSent = true;
-    this.#take();
+    this.#resolveWaiting();
     if (this.#pipe >= 0) op_actor_end_close(NO_ACTOR, this.#pipe, 1006, "The client left.");
     else this.#far?.[kClosed](1006, "The client left.", false);
   }
@@ -663,13 +664,13 @@ export function socketOf(response) {
 
 /** The number by which a socket that nobody accepted passes to another isolate. */
 export function exportSocket(socket) {
-  return endOf(socket).leave();
+  return endOf(socket).detach();
 }
 
 /** The socket that another isolate has sent. */
 export function importSocket(pipe) {
   const end = new End();
-  end.bePiped(pipe);
+  end.usePipe(pipe);
   return end.socket;
 }
 
@@ -681,7 +682,7 @@ export function socketOfBody(body) {
 /** Joins the other end of a socket with the one that a Response has, if it has one. */
 export function spliceSockets(socket, response) {
   const behind = given.get(response);
-  if (behind !== undefined) endOf(socket).beJoined(behind);
+  if (behind !== undefined) endOf(socket).joinTo(behind);
 }
 
 /** Resolves when the other end of a socket's pair takes as many bytes more. */
@@ -725,7 +726,7 @@ export function heldEnd(instance, pipe) {
   const known = instance.hibernating.get(pipe);
   if (known !== undefined) return known;
   const end = new End();
-  end.beHeld(instance, pipe);
+  end.restoreFor(instance, pipe);
   return end;
 }
 
@@ -748,8 +749,8 @@ export function answerSocket(exchange, response) {
         "new Response(null, { status: 101, webSocket }).",
     );
   }
-  end.giveTo(exchange, writeHeaders(HeadersPrototypeEntries(ResponsePrototypeGetHeaders(response))));
-  exchange.isLive();
+  end.sendTo(exchange, writeHeaders(HeadersPrototypeEntries(ResponsePrototypeGetHeaders(response))));
+  exchange.becomeLive();
 }
 
 /** The client that was to receive a Response's socket has left: closes the other end. */
@@ -758,7 +759,7 @@ export function abandonSocket(response) {
 }
 
 /** For the host: a message came from the client of an exchange. */
-export function heard(exchange, message) {
+export function receiveFromClient(exchange, message) {
   const { socket } = exchange;
   if (socket !== null) inContextOf(exchange, () => socket.receive(message));
 }

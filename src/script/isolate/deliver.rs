@@ -107,7 +107,7 @@ impl Isolate {
                 let exchange = self.with_exchanges(|exchanges| exchanges.object_in(scope, event.exchange));
                 if let Some(exchange) = exchange {
                     let message = message(scope, event);
-                    functions.call(scope, Function::Heard, &[exchange.into(), message]);
+                    functions.call(scope, Function::ReceiveFromClient, &[exchange.into(), message]);
                 }
             }
         });
