@@ -129,6 +129,7 @@ export class Responder {
     if (phase !== WAITING && exchange.canJoin) {
       const eventID = exchange.nextEventID("response.replace");
       op_port_frame(exchange.id, eventID, encodeFrame(frame), false);
+      explain?.(frame.body);
       if (!frame.concurrent) Responder.#forgetBodies(this);
       Responder.#observe(this, frame.body, eventID, "body");
       Responder.#isNewest(this, frame);
@@ -442,10 +443,10 @@ function textOf(kind, body) {
   return text;
 }
 
-/** Called with each body that was written as JSON; undefined outside of development. */
+/** Called with each answer and each later state that was written as JSON; undefined outside of development. */
 let explain;
 
-/** From now on `callback` is called with each body that is written as JSON. @param {(body: unknown) => void} callback */
+/** From now on `callback` is called with each answer and each later state that is written as JSON. @param {(body: unknown) => void} callback */
 export function explainBodies(callback) {
   explain = callback;
 }

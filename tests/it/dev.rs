@@ -578,6 +578,7 @@ fn what_json_leaves_out_of_a_result_is_a_warning() {
             case "promise": return { user: { name: later() } };
             case "map": return { list: [1, new Map([[1, 2]])] };
             case "error": return { error: new Error("lost") };
+            case "later": return (async function* () { yield { n: 1 }; yield { blob: new Blob(["x"]) }; })();
             case "fine": return { when: new Date(0), none: {}, list: [], get later() { return 1; } };
           }
         };"#;
@@ -593,4 +594,8 @@ fn what_json_leaves_out_of_a_result_is_a_warning() {
     host.log.next("an Error at $.error");
     let log = host.log.text();
     assert_eq!(log.matches("which JSON writes as {}").count(), 3, "{log}");
+    let (_, mut line) = host.open("/later");
+    assert_eq!(line.expect_body(), json!({ "blob": {} }));
+    line.done();
+    host.log.next("a Blob at $.blob");
 }

@@ -22,7 +22,7 @@ function all() {
 
 function keep(shelf, text) {
   if (!SHELVES.includes(shelf)) throw new Error(`There is no shelf "${shelf}".`);
-  const note = { shelf, text: String(text).trim().slice(0, LONGEST), at: new Date().toISOString() };
+  const note = { shelf, text: String(text ?? "").trim().slice(0, LONGEST), at: new Date().toISOString() };
   if (note.text === "") throw new Error("A note has a text.");
   sharedStorage.setItem("notes", JSON.stringify([...all(), note].slice(-100)));
   sendStreamMessageFiltered("/room", note, { shelf });
