@@ -36,6 +36,7 @@ const CODES = {
   404: ["NOT_FOUND", "The requested resource was not found"],
   405: ["METHOD_NOT_ALLOWED", "The method is not allowed for this path"],
   413: ["PAYLOAD_TOO_LARGE", "The request body is too large"],
+  426: ["UPGRADE_REQUIRED", "This path is for WebSockets"],
   429: ["TOO_MANY_REQUESTS", "Too many messages; try again later"],
   500: ["INTERNAL_SERVER_ERROR", "The handler failed; the log has the error under this request id"],
 };

@@ -25,6 +25,7 @@ import { allRoutes, matchRoute, missingHandlers, namesOf, Script, scripts, strea
 import { contextOf, contextWithBody, hasBody, plainContext } from "ext:liveline_aiwebengine/request.js";
 import { startSchedules, stopSchedules } from "ext:liveline_aiwebengine/scheduler.js";
 import { isBlocking, makeScope } from "ext:liveline_aiwebengine/scope.js";
+import { answerSocket, isUpgrade, missingSocketHandlers, socketAt, socketPaths } from "ext:liveline_aiwebengine/sockets.js";
 import { answerStream, configureStreams, endedAnswer, hasEnded, listedStream, startStreams } from "ext:liveline_aiwebengine/streams.js";
 
 export const scopeOf = makeScope;
@@ -70,6 +71,7 @@ export function problems() {
 /** All scripts are loaded. */
 export function start() {
   for (const message of new SafeArrayIterator(missingHandlers())) print(message, WARNING);
+  for (const message of new SafeArrayIterator(missingSocketHandlers())) print(message, WARNING);
   startStreams();
   startSchedules();
 }
@@ -82,6 +84,7 @@ export function dispose() {
 export function listed() {
   const rows = [];
   for (const { path } of streams.values()) ArrayPrototypePush(rows, ["GET", path, "sse"]);
+  for (const path of new SafeArrayIterator(socketPaths())) ArrayPrototypePush(rows, ["GET", path, "ws"]);
   for (const { method, path } of new SafeArrayIterator(allRoutes())) ArrayPrototypePush(rows, [method, path, "http"]);
   for (const row of new SafeArrayIterator(listedGraphQL())) ArrayPrototypePush(rows, row);
   for (const name of new SafeArrayIterator(isBlocking)) ArrayPrototypePush(rows, ["-", name, "fetch() returns a string"]);
@@ -91,6 +94,8 @@ export function listed() {
 function answer(event, next) {
   const exchange = event[kExchange];
   const { pathname } = targetOf(exchange.url);
+  const socket = socketAt(pathname);
+  if (socket !== undefined && isUpgrade(exchange)) return run(exchange, socket, () => answerSocket(exchange, socket));
   if (exchange.method === "GET") {
     const stream = streams.get(pathname);
     if (stream !== undefined) return run(exchange, { ...stream, method: "GET", handler: stream.customizer }, () => answerStream(exchange, stream));
@@ -156,6 +161,10 @@ async function otherwise(exchange, pathname, next) {
     if (StringPrototypeIncludes(accepted, "text/event-stream") && hasEnded(pathname)) return endedAnswer(exchange);
   }
   if (streams.has(pathname)) return wrongMethod(exchange, pathname, []);
+  if (socketAt(pathname) !== undefined) {
+    if (method !== "GET") return wrongMethod(exchange, pathname, ["GET"]);
+    return failure(exchange, 426, { headers: { upgrade: "websocket" } });
+  }
   if (next !== undefined) {
     const response = await next();
     if (!(response instanceof Response) || ResponsePrototypeGetStatus(response) !== 404) return response;

@@ -175,7 +175,7 @@ function formOf(bytes, type, exactType) {
 }
 
 /** Bytes as base64. */
-export function base64Of(bytes) {
+function base64Of(bytes) {
   const { forgivingBase64Encode } = core.loadExtScript("ext:deno_web/00_infra.js");
   return forgivingBase64Encode(bytes);
 }

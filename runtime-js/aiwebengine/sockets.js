@@ -3,8 +3,15 @@
 
 import { op_request_header } from "ext:core/ops";
 import { acceptPaired } from "ext:liveline/websocket/pair.js";
-import { globalThis, Response, SafeMap, StringPrototypeToLowerCase, TypeError } from "ext:liveline/primordials.js";
-import { checkPath } from "ext:liveline_aiwebengine/registry.js";
+import {
+  ArrayPrototypePush,
+  globalThis,
+  Response,
+  SafeMap,
+  StringPrototypeToLowerCase,
+  TypeError,
+} from "ext:liveline/primordials.js";
+import { checkPath, nameOf } from "ext:liveline_aiwebengine/registry.js";
 import { contextOf } from "ext:liveline_aiwebengine/request.js";
 
 /** By path. @type {Map<string, { script: object, handler: string | Function, path: string, method: string }>} */
@@ -26,12 +33,6 @@ export function registerSocket(script, path, handler) {
 export const isUpgrade = (exchange) =>
   exchange.method === "GET" && StringPrototypeToLowerCase(op_request_header(exchange.id, "upgrade") ?? "") === "websocket";
 
-/** The place whose WebSocket a request asks for. */
-export function socketPlace(exchange, pathname) {
-  const place = places.get(pathname);
-  return place !== undefined && isUpgrade(exchange) ? place : undefined;
-}
-
 /** A pair of sockets: the accepted end, and the answer that sends the other to the client. */
 export function socketAnswer(headers = undefined) {
   const pair = new WebSocketPair();
@@ -40,6 +41,27 @@ export function socketAnswer(headers = undefined) {
   return { server, response };
 }
 
+/** What is registered for a path; undefined if that is nothing. */
+export function socketAt(pathname) {
+  return places.get(pathname);
+}
+
+/** The paths that have a WebSocket. */
+export function socketPaths() {
+  return [...places.keys()];
+}
+
+/** Handlers that were named and that no script declares, as messages. */
+export function missingSocketHandlers() {
+  const missing = [];
+  for (const { script, handler, path } of places.values()) {
+    if (script.lookUp(handler) !== undefined) continue;
+    ArrayPrototypePush(missing, `${script.name}: the handler ${nameOf(handler)} of the WebSocket ${path} does not exist.`);
+  }
+  return missing;
+}
+
+/** Answers a request for the WebSocket of a place: its handler gets the end that the host has. */
 export function answerSocket(exchange, place) {
   const { server, response } = socketAnswer();
   acceptPaired(server);

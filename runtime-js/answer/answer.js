@@ -268,7 +268,7 @@ export function answerPlain(exchange, value) {
 }
 
 /** Sends changes of a body or of a live message. Where they cannot be sent, the client's copy would differ. */
-export function sendDelta(exchange, source, records, prefix) {
+function sendDelta(exchange, source, records, prefix) {
   try {
     op_port_delta(exchange.id, `${source}.mutate`, encodeRecords(records, prefix));
   } catch (error) {

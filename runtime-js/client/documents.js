@@ -101,7 +101,7 @@ async function pageFor(pathname) {
 }
 
 /** A page with a state, and with the address of a line. */
-export function withState(page, json, status, address) {
+function withState(page, json, status, address) {
   // The escapes keep the text from ending the script or beginning a comment in it.
   const safe = json.replace(/[<\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
   const shown = status === 200 ? "" : ` data-status="${status}"`;

@@ -7,7 +7,7 @@ import { Dialogs } from "../port/dialogs.js";
 const USER = "/.liveline/user";
 
 /** Reads the user's current values from the server. */
-export async function readUser() {
+async function readUser() {
   const answer = await fetch(USER, { headers: { Accept: "application/json" }, cache: "no-store" });
   return answer.ok ? await answer.json() : {};
 }

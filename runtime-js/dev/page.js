@@ -559,7 +559,6 @@
   class Overlay {
     #host = element("liveline-errors");
     #root = this.#host.attachShadow({ mode: "open" });
-    #errors = [];
     #isClosed = false;
 
     constructor() {
@@ -571,7 +570,6 @@
 
     /** Shows these errors. If the user has closed the overlay, it stays closed until there is a new error. */
     show(errors, isNew) {
-      this.#errors = errors;
       if (isNew) this.#isClosed = false;
       if (this.#isClosed) return;
       const count = errors.length === 1 ? "1 error" : `${errors.length} errors`;

@@ -35,7 +35,6 @@ import {
   SafeArrayIterator,
   SafeMap,
   SafeSet,
-  SafeWeakMap,
   Symbol,
   URL,
   URLPrototypeGetHref,

@@ -30,7 +30,7 @@ export const OF_REQUEST = [
   "onRequestAbort",
 ];
 /** Hooks of the application. */
-export const OF_APPLICATION = ["onRoute", "onRegister", "onReady", "onListen", "preClose", "onClose"];
+const OF_APPLICATION = ["onRoute", "onRegister", "onReady", "onListen", "preClose", "onClose"];
 
 /** How many parameters an async hook has at most. */
 const MOST = { __proto__: null, onRequest: 2, onResponse: 2, preValidation: 2, preHandler: 2, onTimeout: 2, preParsing: 3,

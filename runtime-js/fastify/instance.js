@@ -8,12 +8,12 @@ import { codes } from "ext:liveline_fastify/errors.js";
 import { checkHook, copyOf, emptyHooks, isInherited, runOnce } from "ext:liveline_fastify/hooks.js";
 import { chain, inject } from "ext:liveline_fastify/inject.js";
 import { answerNotFound } from "ext:liveline_fastify/lifecycle.js";
-import { loggerOf, silent, useCore } from "ext:liveline_fastify/logger.js";
+import { loggerOf, silent } from "ext:liveline_fastify/logger.js";
 import { checkOptions, initialConfigOf, trustOf } from "ext:liveline_fastify/options.js";
 import { jsonParser, Parsers, textParser } from "ext:liveline_fastify/parsers.js";
-import { checkPlugin, loadedNames } from "ext:liveline_fastify/plugin.js";
+import { checkPlugin } from "ext:liveline_fastify/plugin.js";
 import { printed, printedPlugins } from "ext:liveline_fastify/print.js";
-import { at, Boot, isAsync, nameOf, placeOf } from "ext:liveline_fastify/queue.js";
+import { Boot, isAsync, nameOf, placeOf } from "ext:liveline_fastify/queue.js";
 import { defaultErrorHandler, Reply, setStatusCodes } from "ext:liveline_fastify/reply.js";
 import { Request } from "ext:liveline_fastify/request.js";
 import { addRoute, kState, METHODS, NotFound, usePlaces } from "ext:liveline_fastify/routes.js";
@@ -46,7 +46,6 @@ const {
 export const VERSION = "5.12.8";
 const SKIP_OVERRIDE = SymbolFor("skip-override");
 
-useCore(core);
 usePlaces(placeOf);
 
 /** What one instance has of its own; those below it begin with a copy. */
@@ -575,7 +574,6 @@ export function fastify(options = {}) {
   app.notFound = new NotFound(root);
   app.boot = new Boot(root, app.options.pluginTimeout, {
     instanceFor: (parent, func, given, written) => instanceFor(app, parent, func, given, written),
-    loaded: loadedNames,
     beforeReady: () => app.beforeReady(),
   });
   return root;

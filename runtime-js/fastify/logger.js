@@ -1,6 +1,6 @@
 // The logger of an application, with the shape of pino's. It prints to the host's log.
 
-import { primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:core/mod.js";
 import { op_console } from "ext:core/ops";
 
 const {
@@ -32,11 +32,10 @@ const {
   StringPrototypeReplace,
   StringPrototypeSlice,
   StringPrototypeSplit,
-  SymbolFor,
 } = primordials;
 
 /** The levels, as pino numbers them. */
-export const LEVELS = { __proto__: null, trace: 10, debug: 20, info: 30, warn: 40, error: 50, fatal: 60, silent: Infinity };
+const LEVELS = { __proto__: null, trace: 10, debug: 20, info: 30, warn: 40, error: 50, fatal: 60, silent: Infinity };
 const NAMES = ["trace", "debug", "info", "warn", "error", "fatal"];
 const PLACE = new SafeRegExp("%[sdifjoOc%]", "g");
 /** Properties that every record has, which a line for people leaves out. */
@@ -46,7 +45,7 @@ export const isError = (value) => value !== null && typeof value === "object" &&
   typeof value.message === "string";
 
 /** What records show of the objects of a request. */
-export const SERIALIZERS = {
+const SERIALIZERS = {
   req: (req) => req && ({
     method: req.method,
     url: req.url,
@@ -434,13 +433,5 @@ function baseOf(option) {
 }
 
 function fileStream(file) {
-  const { core } = fileStream;
   return core.createLazyLoader("node:fs")().default.createWriteStream(file, { flags: "a" });
 }
-
-/** For the factory, which has `core`. */
-export function useCore(core) {
-  fileStream.core = core;
-}
-
-export const STANDARD_SERIALIZERS = SymbolFor("fastify.serializers");

@@ -131,7 +131,4 @@ function checkDecorators(target, kind, names, plugin) {
   }
 }
 
-/** A plugin has run. */
-export function loadedNames() {}
-
 

@@ -10,7 +10,9 @@ const {
   SafeArrayIterator,
   StringPrototypeEndsWith,
   StringPrototypeIndexOf,
+  StringPrototypeLastIndexOf,
   StringPrototypeSlice,
+  StringPrototypeToUpperCase,
   TypeError,
 } = primordials;
 
@@ -82,31 +84,28 @@ export function printed(router, { method, commonPrefix = true, includeHooks = fa
   if (includeHooks || includeMeta) throw new TypeError("printRoutes() has no includeHooks and no includeMeta on this host.");
   const root = new Branch("");
   const order = [];
-  for (const { method: verb, path, route } of new SafeArrayIterator(router.routes)) {
-    if (method !== undefined && verb !== primordials.StringPrototypeToUpperCase(method)) continue;
+  for (const { method: verb, path } of new SafeArrayIterator(router.routes)) {
+    if (method !== undefined && verb !== StringPrototypeToUpperCase(method)) continue;
     let known = ArrayPrototypeFind(order, (it) => it.path === path);
-    if (known === undefined) ArrayPrototypePush(order, known = { path, methods: [], route });
+    if (known === undefined) ArrayPrototypePush(order, known = { path, methods: [] });
     if (!ArrayPrototypeIncludes(known.methods, verb)) ArrayPrototypePush(known.methods, verb);
   }
   if (order.length === 0) return "(empty tree)";
-  const routes = { __proto__: null };
   if (commonPrefix) {
     // The tree of routes begins with the slash that all of them share.
     if (ArrayPrototypeFind(order, (it) => it.path[0] === "/") !== undefined) ArrayPrototypePush(root.children, new Branch("/"));
-    for (const { path, methods, route } of new SafeArrayIterator(order)) {
+    for (const { path, methods } of new SafeArrayIterator(order)) {
       const variants = StringPrototypeEndsWith(path, "?")
-        ? [StringPrototypeSlice(path, 0, primordials.StringPrototypeLastIndexOf(path, "/")) || "/", StringPrototypeSlice(path, 0, -1)]
+        ? [StringPrototypeSlice(path, 0, StringPrototypeLastIndexOf(path, "/")) || "/", StringPrototypeSlice(path, 0, -1)]
         : [path];
       for (const variant of new SafeArrayIterator(variants)) {
-        routes[variant] = route;
         insert(root, variant, ArrayPrototypeJoin(methods, ", "));
       }
     }
   } else {
-    for (const { path, methods, route } of new SafeArrayIterator(order)) {
+    for (const { path, methods } of new SafeArrayIterator(order)) {
       const branch = new Branch(path);
       branch.methods = [ArrayPrototypeJoin(methods, ", ")];
-      branch.route = route;
       ArrayPrototypePush(root.children, branch);
     }
   }
@@ -120,5 +119,3 @@ export function printedPlugins(tree) {
   const line = (plugin) => `${plugin.name} ${plugin.took} ms`;
   return `${line(tree)}\n${drawn(tree.children, "", line)}`;
 }
-
-

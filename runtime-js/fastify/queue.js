@@ -164,8 +164,6 @@ export class Boot {
   /**
    * @param {object} hooks
    * @param {(parent: object, func: Function, options: object) => object} hooks.instanceFor
-   * @param {(func: Function, options: object, server: object) => object} hooks.optionsFor
-   * @param {(server: object, name: string) => void} hooks.loaded
    * @param {() => Promise<void>} hooks.beforeReady
    */
   constructor(server, timeout, hooks) {
@@ -279,7 +277,6 @@ export class Boot {
     });
     await plugin.drain(this);
     plugin.took = primordials.DateNow() - plugin.began;
-    this.hooks.loaded(plugin.server, func, plugin.name);
   }
 
   /** Waits for `done`, or for so long as a plugin may take. */

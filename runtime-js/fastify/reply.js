@@ -54,7 +54,7 @@ const kBegan = Symbol("fastify.reply.began");
 const kTook = Symbol("fastify.reply.took");
 const kRawUsed = Symbol("fastify.reply.raw");
 
-export { kIsHijacked, kIsSent };
+export { kIsHijacked };
 
 /** The names of statuses, by number. */
 export let STATUS_CODES = { __proto__: null };

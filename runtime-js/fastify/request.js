@@ -32,7 +32,6 @@ const kQuery = Symbol("query");
 const kHeaders = Symbol("headers");
 const kAdded = Symbol("headers.added");
 const kLog = Symbol("log");
-const kOriginal = Symbol("url.original");
 const PLUS = new primordials.SafeRegExp("\\+", "g");
 
 function decoded(text) {
@@ -46,7 +45,7 @@ function decoded(text) {
 }
 
 /** Reads a query; a name that stands there several times has an array. */
-export function parseQuery(text) {
+function parseQuery(text) {
   const query = { __proto__: null };
   if (text === "") return query;
   const parts = StringPrototypeSplit(text, "&");

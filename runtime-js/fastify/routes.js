@@ -263,7 +263,7 @@ function duplicate(method, url, there) {
 }
 
 /** The handler of paths without a route that nobody has set. */
-export function basicNotFound(request, reply) {
+function basicNotFound(request, reply) {
   const { url, method } = request;
   const message = `Route ${method}:${url} not found`;
   request.log.info(message);

@@ -10,7 +10,6 @@ const {
   ArrayIsArray,
   ArrayPrototypePush,
   Error,
-  JSONStringify,
   ObjectAssign,
   ObjectEntries,
   ObjectKeys,
@@ -137,8 +136,6 @@ export class Compilers {
     };
   }
 }
-
-const PARTS = { __proto__: null, body: "body", querystring: "querystring", query: "querystring", params: "params", headers: "headers" };
 
 /** A schema as data, where it is an object of fluent-json-schema. */
 export function plainSchema(schema) {
@@ -328,10 +325,8 @@ function wrapped(failure, name, context) {
   return error;
 }
 
-export function defaultFormatter(errors, name) {
+function defaultFormatter(errors, name) {
   const parts = [];
   for (let i = 0; i < errors.length; i++) ArrayPrototypePush(parts, `${name}${errors[i].instancePath ?? ""} ${errors[i].message}`);
   return new codes.FST_ERR_VALIDATION(primordials.ArrayPrototypeJoin(parts, ", "));
 }
-
-export { JSONStringify, PARTS };

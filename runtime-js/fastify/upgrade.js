@@ -63,7 +63,6 @@ function make(Duplex) {
     #rest = node().Buffer.alloc(0);
     /** @type {import("./socket.js").Carrier | null} */
     #carrier = null;
-    #isRefusal = false;
     /** The parts of a message that comes in several frames. */
     #parts = [];
     #kind = 0;
@@ -115,10 +114,8 @@ function make(Duplex) {
         return;
       }
       const { status, list } = headOf(textOf(part(this.#rest, 0, end), "latin1"));
-      if (status !== 101) {
-        this.#isRefusal = true;
-        return;
-      }
+      // A refusal is answered at its end.
+      if (status !== 101) return;
       this.#rest = part(this.#rest, end + 4);
       const socket = {
         [kMessage]: (message) => this.#receive(message),

@@ -69,13 +69,11 @@ import {
   TextEncoder,
   TextEncoderPrototypeEncode,
   TypeError,
-  Uint8Array,
   URLSearchParams,
 } from "../primordials.js";
 
 /** The methods of bodies that `any()` may call. */
 const READERS = ["arrayBuffer", "blob", "bytes", "formData", "json", "text"];
-const CAPITALS = new SafeRegExp("[A-Z]", "g");
 const HYPHENS = new SafeRegExp("-([a-z])", "g");
 
 /** Gives the text of a field of a received head, or undefined where it cannot. @type {((headers, name) => string) | null} */

@@ -8,7 +8,6 @@ import {
   NumberIsInteger,
   ObjectEntries,
   ObjectHasOwn,
-  Response,
   ResponsePrototypeGetHeaders,
   ResponsePrototypeGetRedirected,
   ResponsePrototypeGetStatus,

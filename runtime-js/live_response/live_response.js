@@ -15,7 +15,6 @@ import {
   Headers,
   Promise,
   PromisePrototypeThen,
-  Response,
   SafeArrayIterator,
   SymbolToStringTag,
 } from "../primordials.js";

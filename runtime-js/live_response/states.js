@@ -20,7 +20,6 @@ import {
   ArrayPrototypeIncludes,
   ArrayPrototypePush,
   ArrayPrototypeSome,
-  EventTarget,
   EventTargetPrototypeDispatchEvent,
   FunctionPrototypeCall,
   Headers,

@@ -417,7 +417,7 @@ class LocalPort {
  * messages to that handler. A listener that prevents a message's default keeps it from the client, as at the far end of
  * a line.
  */
-export class BackgroundPort extends Port {
+class BackgroundPort extends Port {
   #client;
   #requests = new Requests();
   #names = 0;

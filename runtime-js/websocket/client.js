@@ -391,7 +391,7 @@ function namesOf(protocols) {
 }
 
 /** The code and the reason of a close frame, within the limits that the standard sets for scripts. */
-export function closeOf(code, reason) {
+function closeOf(code, reason) {
   const status = code === undefined ? 0 : clamped(code);
   if (code !== undefined && status !== 1000 && (status < 3000 || status > 4999)) {
     throw domException("InvalidAccessError", `A WebSocket closes with 1000 or 3000 to 4999, not ${status}.`);

@@ -9,8 +9,9 @@ use liveline_compiler::classic::Script;
 use crate::router::Layout;
 
 /// Names that only scripts of aiwebengine call without declaring or importing them.
-const STRONG: [&str; 13] = [
+const STRONG: [&str; 14] = [
     "register",
+    "registerWebSocket",
     "registerWebStream",
     "sendStreamMessage",
     "registerGraphQLQuery",

@@ -29,8 +29,10 @@ pub(in crate::ext) fn head(status: u16, reason: &str, headers: &str) -> Result<A
         at = range.end + 1;
         let invalid = || OpError::Header(format!("{name}: {value}"));
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
-        // The connection sets the headers for framing (RFC 9112 section 6).
-        if [CONNECTION, TRANSFER_ENCODING, UPGRADE].contains(&header) || header == "keep-alive" {
+        // The connection sets the headers for framing (RFC 9112 section 6). A 426 says what to upgrade to (RFC 9110 section
+        // 15.5.22).
+        let is_framing = [CONNECTION, TRANSFER_ENCODING].contains(&header) || header == "keep-alive";
+        if is_framing || (header == UPGRADE && status != StatusCode::UPGRADE_REQUIRED) {
             continue;
         }
         if value.is_ascii() && header != LOCATION {

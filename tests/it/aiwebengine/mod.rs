@@ -5,6 +5,7 @@ mod loading;
 mod reloads;
 mod requests;
 mod services;
+mod sockets;
 mod streams;
 
 use std::time::Instant;
