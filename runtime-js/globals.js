@@ -96,11 +96,11 @@ function installGlobals() {
 
 /** The web's functions take lists from arrays and headers as they are, whatever handlers have made of their iterators. */
 function takeArraysByIndex(webidl) {
-  const { converters, createSequenceConverter } = webidl;
+  const { brand, converters, createSequenceConverter } = webidl;
   const listOf = (value) => {
     if (ArrayIsArray(value)) return new SafeArrayIterator(value);
-    // Undefined before the first list of headers could be made.
-    const isHeaders = Headers !== undefined && value instanceof Headers;
+    // Undefined before the first list of headers could be made. Without the brand it only derives from Headers.
+    const isHeaders = Headers !== undefined && value instanceof Headers && value[brand] === brand;
     return isHeaders ? new SafeArrayIterator(HeadersPrototypeEntries(value)) : value;
   };
   const byIndex = (convert) => (value, prefix, context, options) => convert(listOf(value), prefix, context, options);

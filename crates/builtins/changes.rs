@@ -155,6 +155,12 @@ function checkForInvalidValueChars(",
         "  const fromCache = HEADER_NAME_CACHE[name];\n",
         "  if (isPlainName(name)) return true;\n  const fromCache = HEADER_NAME_CACHE[name];\n",
     ),
+    // An object of a class that only derives from Headers, as frameworks make them, is read as any other object.
+    (
+        "deno_fetch/20_headers.js",
+        "  if (ObjectPrototypeIsPrototypeOf(HeadersPrototype, object)) {\n",
+        "  if (ObjectPrototypeIsPrototypeOf(HeadersPrototype, object) && object[_brand] === _brand) {\n",
+    ),
     // What a new list is filled with from Headers that may change is made for it, since it is made anew each time.
     (
         "deno_fetch/20_headers.js",
@@ -345,6 +351,75 @@ pub(crate) const NODE: &[(&str, &str, &str)] = &[
     }
   }
   return result;"#,
+    ),
+    // Names that packages import. An import of a name that is missing is an error of the whole module.
+    (
+        "deno_node/polyfills/perf_hooks.js",
+        "const {\n  performance,\n  PerformanceEntry,\n",
+        "const {\n  Performance,\n  performance,\n  PerformanceMark,\n  PerformanceMeasure,\n  PerformanceEntry,\n",
+    ),
+    (
+        "deno_node/polyfills/perf_hooks.js",
+        "    performance,\n    PerformanceObserver,\n",
+        "    Performance,\n    performance,\n    PerformanceMark,\n    PerformanceMeasure,\n    PerformanceObserver,\n",
+    ),
+    (
+        "deno_node/polyfills/perf_hooks.js",
+        "  monitorEventLoopDelay,\n  performance,\n",
+        "  monitorEventLoopDelay,\n  Performance,\n  performance,\n  PerformanceMark,\n  PerformanceMeasure,\n",
+    ),
+    // The times of the start of a process, which is that of the server, are not those of a handler.
+    (
+        "deno_node/polyfills/perf_hooks.js",
+        "performance.nodeTiming = {};",
+        "performance.nodeTiming = {\n  name: \"node\", entryType: \"node\", startTime: 0, get duration() { return performance.now(); },\n  \
+         nodeStart: 0, v8Start: 0, environment: 0, bootstrapComplete: 0, loopStart: 0, loopExit: -1, idleTime: 0,\n};",
+    ),
+    (
+        "deno_node/polyfills/perf_hooks_esm.js",
+        "  performance,\n",
+        "  Performance,\n  performance,\n  PerformanceMark,\n  PerformanceMeasure,\n",
+    ),
+    (
+        "deno_node/polyfills/http_esm.ts",
+        "export const _connectionListener = mod._connectionListener;\n",
+        "export const _connectionListener = mod._connectionListener;\n\
+         export const { CloseEvent, MessageEvent, WebSocket } = globalThis;\n",
+    ),
+    (
+        "deno_node/polyfills/url.ts",
+        "  URLSearchParams: URLSearchParams_,\n",
+        "  URLSearchParams: URLSearchParams_,\n  \
+         URLPattern: core.loadExtScript(\"ext:deno_web/01_urlpattern.js\").URLPattern,\n",
+    ),
+    // The arguments of child processes are not those of Deno's program; which program this host's own path stands for is
+    // decided in `runtime-js/node/programs.js`.
+    (
+        "deno_node/polyfills/child_process.ts",
+        "  if (Deno.build.standalone) {\n    // In standalone (compiled) binaries, skip",
+        "  if (nodeArgs !== undefined) {\n    args = nodeArgs;\n  } else if (Deno.build.standalone) {\n    \
+         // In standalone (compiled) binaries, skip",
+    ),
+    (
+        "deno_node/polyfills/child_process.ts",
+        "  options.execPath = options.execPath || Deno.execPath();\n",
+        "  options.execPath = options.execPath || Deno.programOf(Deno.execPath());\n",
+    ),
+    (
+        "deno_node/polyfills/internal/child_process.ts",
+        "  if (file === Deno.execPath() && !Deno.build.standalone) {\n",
+        "  file = Deno.programOf(file, args[0]);\n  if (file === null) {\n",
+    ),
+    (
+        "deno_node/polyfills/internal/child_process.ts",
+        "  isCmdExe = false,\n) {\n  const denoPath = Deno.execPath();\n",
+        "  isCmdExe = false,\n) {\n  if (!isCmdExe) return Deno.shellCommandOf(command);\n  \
+         const denoPath = Deno.execPath();\n",
+    ),
+    (
+        "deno_node/polyfills/internal/child_process.ts",
+        "      if (argsForDeno.length > 0) {\n",
+        "      if (argsForDeno === null) {\n",
     ),
     // The process is the server: handlers neither end it nor move it to another folder.
     (
@@ -586,10 +661,10 @@ pub(crate) const NODE: &[(&str, &str, &str)] = &[
     ),
     (
         "deno_node/polyfills/worker_threads.ts",
-        "    const id = op_create_worker(",
+        "    const serializedWorkerMetadata = serializeJsMessageData({\n      workerData:",
         "    Deno.refuse(\n      \"new Worker()\",\n      \
          \"start another process, or import liveline:shared for work that all visitors share\",\n    );\n    \
-         const id = op_create_worker(",
+         const serializedWorkerMetadata = serializeJsMessageData({\n      workerData:",
     ),
     (
         "deno_node/polyfills/sqlite.ts",

@@ -352,13 +352,32 @@ function valueIn(list, name) {
   return value;
 }
 
+/**
+ * Whether a result is of a class that derives from Response and was not made by it. Frameworks replace the global by one,
+ * whose objects make the Response behind them when it is asked for.
+ */
+export function isImitation(value) {
+  return value instanceof Response && responses().toInnerResponse(value) === undefined;
+}
+
+/** A Response as such an object describes it. */
+export function genuine(imitation) {
+  let parts;
+  try {
+    const { body, headers, status, statusText } = imitation;
+    parts = { body, headers, status, statusText };
+  } catch (cause) {
+    throw new TypeError("The result is no Response, though it has the prototype of one.", { cause });
+  }
+  return new Response(parts.body, parts);
+}
+
 /** What `hasPort` of `live_response/states.js` is for a Response, here without making its Headers, which pages cannot. */
 export function hasLine(response) {
   if (isAttached(response)) return true;
-  const inner = responses().toInnerResponse(response);
-  if (inner === undefined) throw new TypeError("The result is no Response, though it has the prototype of one.");
+  const { headerList } = responses().toInnerResponse(response);
   for (let i = 0; i < LINE_NAMES.length; i++) {
-    if (valueIn(inner.headerList, LINE_NAMES[i]) !== null) return true;
+    if (valueIn(headerList, LINE_NAMES[i]) !== null) return true;
   }
   return false;
 }

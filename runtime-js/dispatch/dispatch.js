@@ -6,7 +6,7 @@ import { beginExchange, COMPLETE, currentExchange, Exchange, WAITING } from "../
 import { Answered } from "../keyval.js";
 import { LiveResponse } from "../live_response/live_response.js";
 import { isAttached, kindOf, setBackground, statesOf } from "../live_response/states.js";
-import { answerAtOnce, answerPlain, hasLine, isUntouched } from "../answer/answer.js";
+import { answerAtOnce, answerPlain, genuine, hasLine, isImitation, isUntouched } from "../answer/answer.js";
 import { discard } from "../answer/discard.js";
 import { staticResponse } from "../files.js";
 import { kTap } from "../port/client_port.js";
@@ -179,6 +179,7 @@ function finish(event, value) {
       if (exchange.carried !== null || !isByLine(exchange)) return finishTopic(event, exchange, value);
       value = statesOfTopic(exchange, value);
     }
+    if (isImitation(value)) value = genuine(value);
     const isAll = BaseEvent.statesOf(event) === null && exchange.publications === 0 && isFinal(value);
     if (isAll && answerAtOnce(exchange, value)) {
       BaseEvent.returned(event);

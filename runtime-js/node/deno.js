@@ -20,6 +20,7 @@ import {
   StringPrototypeReplace,
 } from "ext:liveline/primordials.js";
 import { outputs } from "./outputs.js";
+import { programOf, shellCommandOf } from "./programs.js";
 import { endedTimer, startedTimer } from "./timers.js";
 
 /** What the scripts of other crates provide, by script. */
@@ -248,6 +249,8 @@ export const deno = {
   noColor: true,
   isProvided: op_is_provided,
   outputs,
+  programOf,
+  shellCommandOf,
   get pid() {
     return ids().pid;
   },

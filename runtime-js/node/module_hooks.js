@@ -1,5 +1,5 @@
-// `registerHooks` of `node:module`. deno_node has it; here `load` hooks learn the format of a file, as under Node, and a
-// file that no hook changes is loaded as always.
+// What the host adds to `node:module`. deno_node has `registerHooks`; here `load` hooks learn the format of a file, as under
+// Node, and a file that no hook changes is loaded as always.
 
 import { core, primordials } from "ext:core/mod.js";
 import { define } from "ext:liveline/globals.js";
@@ -11,6 +11,7 @@ const {
   ArrayPrototypeSplice,
   JSONParse,
   ObjectAssign,
+  ObjectFreeze,
   SafeMap,
   StringPrototypeEndsWith,
   StringPrototypeStartsWith,
@@ -18,8 +19,24 @@ const {
   TypeError,
 } = primordials;
 
-// Called with the Module of `node:module` when code first imports that.
-define(SymbolFor("liveline:register-hooks"), (Module) => Module.registerHooks = hooksOf(Module));
+// Called with the Module of `node:module` when code first imports that. Returns what the host adds to it.
+define(SymbolFor("liveline:node-module"), (Module) => {
+  const added = { __proto__: null, ...COMPILATION, registerHooks: hooksOf(Module) };
+  ObjectAssign(Module, added);
+  return added;
+});
+
+const compileCacheStatus = ObjectFreeze({ __proto__: null, FAILED: 0, ENABLED: 1, ALREADY_ENABLED: 2, DISABLED: 3 });
+
+/** The host keeps compiled code by itself, and shows places in sources, if there are source maps. */
+const COMPILATION = {
+  constants: ObjectFreeze({ __proto__: null, compileCacheStatus }),
+  enableCompileCache: () => ({ status: compileCacheStatus.DISABLED, message: "the host keeps compiled code by itself" }),
+  flushCompileCache() {},
+  getCompileCacheDir: () => undefined,
+  getSourceMapsSupport: () => ({ __proto__: null, enabled: true, nodeModules: true, generatedCode: false }),
+  setSourceMapsSupport() {},
+};
 
 /** What replaces `registerHooks` of a Module. */
 function hooksOf(Module) {

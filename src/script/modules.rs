@@ -68,12 +68,15 @@ const FETCH_PLUS: &str = "export const { LiveResponse, Observer } = globalThis;
 export const { FormDataPlus, HeadersPlus, RequestPlus, ResponsePlus, fetchPlus } =
   globalThis[Symbol.for(\"liveline:fetch-plus\")]();";
 
-/// `node:module` with the host's `registerHooks()`; see `runtime-js/node/module_hooks.js`.
+/// `node:module` with what the host adds; see `runtime-js/node/module_hooks.js`.
 const NODE_MODULE: &str = "node-module";
 const NODE_MODULE_SOURCE: &str = "import Module from \"node:module\";
 export * from \"node:module\";
 export { Module as default };
-export const registerHooks = globalThis[Symbol.for(\"liveline:register-hooks\")](Module);";
+export const {
+  constants, enableCompileCache, flushCompileCache, getCompileCacheDir, getSourceMapsSupport, registerHooks,
+  setSourceMapsSupport,
+} = globalThis[Symbol.for(\"liveline:node-module\")](Module);";
 
 const WORKERS: &str = "export const {
   DurableObject, WorkerEntrypoint, WorkflowEntrypoint, RpcTarget, RpcStub, RpcPromise, RpcProperty, ServiceStub,

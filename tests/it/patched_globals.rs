@@ -491,3 +491,61 @@ fn what_is_added_to_object_prototype_is_no_option() {
     assert_eq!((answer.status, answer.text()), (200, r#"{"n":1}"#));
     assert_eq!(line.expect("response.replace")["body"], json!({ "n": 2 }));
 }
+
+/// Frameworks replace the global Response by a class whose objects make the Response behind them when it is needed.
+#[test]
+fn responses_of_a_derived_class_are_answers() {
+    let host = Site::new()
+        .file(
+            "handler.js",
+            r#"
+            const Plain = globalThis.Response;
+            class Derived {
+              constructor(body, init) { this.make = () => this.made ??= new Plain(body, init); }
+              clone() { return this.make().clone(); }
+            }
+            for (const name of ["body", "headers", "status", "statusText"]) {
+              Object.defineProperty(Derived.prototype, name, { get() { return this.make()[name]; } });
+            }
+            Object.setPrototypeOf(Derived, Plain);
+            Object.setPrototypeOf(Derived.prototype, Plain.prototype);
+            Object.defineProperty(globalThis, "Response", { value: Derived });
+            export default (event, next) => {
+              switch (next.stepname) {
+                case "empty": return Object.create(Plain.prototype);
+                case "later": return Promise.resolve(new Response("later"));
+                case "stream": return new Response(new Blob(["a stream"]).stream());
+                default: return new Response("derived", { status: 201, headers: { "x-a": "1" } });
+              }
+            };"#,
+        )
+        .serve();
+
+    let answer = host.get("/");
+    assert_eq!((answer.status, answer.header("x-a"), answer.text()), (201, Some("1"), "derived"));
+    assert_eq!(host.get("/later").text(), "later");
+    assert_eq!(host.get("/stream").text(), "a stream");
+    assert_eq!(host.get("/empty").status, 500);
+    host.log.next("The result is no Response, though it has the prototype of one.");
+}
+
+/// The same for Headers: what their iterator gives counts.
+#[test]
+fn headers_of_a_derived_class_are_read_by_their_iterator() {
+    let host = Site::new()
+        .file(
+            "handler.js",
+            r#"
+            const headers = Object.create(Headers.prototype);
+            Object.defineProperty(headers, Symbol.iterator, { value: function* () { yield ["x-a", "1"]; } });
+            export default () => [
+              new Headers(headers).get("x-a"),
+              new Request("http://x", { headers }).headers.get("x-a"),
+              new Response("", { headers }).headers.get("x-a"),
+              new Response("", { headers: new Headers({ "x-a": "2" }) }).headers.get("x-a"),
+            ];"#,
+        )
+        .serve();
+
+    assert_eq!(host.get("/").json(), json!(["1", "1", "1", "2"]));
+}

@@ -270,7 +270,7 @@ export const packages = [
     name: "@prisma/client",
     folder: "prisma-client",
     refused: true,
-    limits: "needs the client that `prisma generate` makes, with a driver adapter; use kysely or drizzle-orm",
+    limits: "with a driver adapter works the client that `prisma generate` makes of the provider `prisma-client`; here none was made",
     requests: () => [[{}, { status: 500 }]],
     log: /Cannot find module '\.prisma\/client/,
   },

@@ -65,6 +65,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "navigator.js",
         "node.js",
         "outputs.js",
+        "programs.js",
         "timers.js",
     ]
 );

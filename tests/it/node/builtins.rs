@@ -153,6 +153,7 @@ fn what_the_host_does_not_have_is_refused_by_name() {
         r#"import { createRequire } from "node:module"; import { Worker } from "node:worker_threads"; import vm from "node:vm"; import fs from "node:fs";"#,
         r#"return {
           worker: await attempt(() => { new Worker("1", { eval: true }); }),
+          shared: await attempt(() => { new Worker("1", { eval: true, workerData: new SharedArrayBuffer(8) }); }),
           context: await attempt(() => vm.createContext({})),
           ran: await attempt(() => vm.runInNewContext("1")),
           sqlite: await attempt(() => import("node:sqlite")),
@@ -162,6 +163,7 @@ fn what_the_host_does_not_have_is_refused_by_name() {
 
     for (name, code, text) in [
         ("worker", "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", "new Worker() is not available in handlers"),
+        ("shared", "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", "new Worker() is not available in handlers"),
         ("context", "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", "vm.createContext() is not available"),
         ("ran", "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", "vm.createContext() is not available"),
         ("sqlite", "", "liveline:sql"),
@@ -399,4 +401,32 @@ fn work_on_threads_does_not_hold_up_the_isolate() {
 
     assert_eq!(host.get("/other").json(), json!({ "isDone": false }));
     host.until("/other", |answer| answer.json()["isDone"] == Value::Bool(true));
+}
+
+/// An import of a name that a module lacks is an error of the whole file.
+#[test]
+fn names_that_packages_import_are_there() {
+    let host = serve(
+        r#"
+        import { constants, enableCompileCache, flushCompileCache, getCompileCacheDir } from "node:module";
+        import { getSourceMapsSupport, setSourceMapsSupport } from "node:module";
+        import { Performance, performance, PerformanceMark, PerformanceMeasure } from "node:perf_hooks";
+        import { CloseEvent, MessageEvent, WebSocket } from "node:http";
+        import { URLPattern } from "node:url";
+        export default () => ({
+          cache: enableCompileCache().status === constants.compileCacheStatus.DISABLED && getCompileCacheDir() === undefined,
+          maps: getSourceMapsSupport().enabled,
+          mark: performance.mark("a") instanceof PerformanceMark && performance instanceof Performance,
+          measure: performance.measure("b", "a") instanceof PerformanceMeasure,
+          timing: performance.nodeTiming.duration > 0,
+          functions: [flushCompileCache, setSourceMapsSupport, CloseEvent, MessageEvent, WebSocket].map((it) => typeof it),
+          pattern: new URLPattern({ pathname: "/:id" }).exec("http://x/7").pathname.groups.id,
+        });"#,
+    );
+
+    let functions = ["function"; 5];
+    let expected = json!({
+        "cache": true, "maps": true, "mark": true, "measure": true, "timing": true, "functions": functions, "pattern": "7",
+    });
+    assert_eq!(host.get("/").json(), expected);
 }

@@ -102,6 +102,38 @@ fn links_of_stores_and_workspaces_are_followed() {
     assert_eq!(host.get("/").json(), json!(["ab", "tool part hoisted"]));
 }
 
+/// An ES module that a CommonJS module of a package requires imports files of its own and packages of its own.
+#[cfg(unix)]
+#[test]
+fn required_es_modules_above_the_project_import_their_files() {
+    let required = r#"{ "type": "module", "exports": "./index.js" }"#;
+    let host = Site::new()
+        // Hoisted by a workspace.
+        .file("node_modules/a/index.js", "module.exports = [require('b').b, require('@scope/c').c];")
+        .file("node_modules/b/package.json", required)
+        .file("node_modules/b/index.js", "export * from './lib/part.js';")
+        .file("node_modules/b/lib/part.js", "import d from 'd'; export const b = `b${d}`;")
+        .file("node_modules/d/package.json", required)
+        .file("node_modules/d/index.js", "export { default } from './part.js';")
+        .file("node_modules/d/part.js", "export default 'd';")
+        .file("node_modules/@scope/c/package.json", required)
+        .file("node_modules/@scope/c/index.js", "export * from './part.js';")
+        .file("node_modules/@scope/c/part.js", "export const c = 'c';")
+        // In a store of pnpm.
+        .file("store/e@1/node_modules/e/index.js", "module.exports = require('f').f;")
+        .file("store/f@1/node_modules/f/package.json", required)
+        .file("store/f@1/node_modules/f/index.js", "export * from './part.js';")
+        .file("store/f@1/node_modules/f/part.js", "export const f = 'f';")
+        .link("store/e@1/node_modules/f", "store/f@1/node_modules/f")
+        .link("site/node_modules/e", "store/e@1/node_modules/e")
+        .file("site/package.json", "{}")
+        .file("site/handler.js", "import a from 'a';\nimport e from 'e';\nexport default () => [a, e];")
+        .serving("site")
+        .serve();
+
+    assert_eq!(host.get("/").json(), json!([["bd", "c"], "f"]));
+}
+
 #[test]
 fn packages_of_the_names_of_nodes_modules_are_found_by_their_paths() {
     let host = package(Site::new(), "events", "module.exports = 'package';")

@@ -2,7 +2,7 @@
 
 mod table;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Host, Site};
 use table::{Outcome, Row, rows};
@@ -306,4 +306,48 @@ fn redirects_reach_no_denied_address() {
         Site::new().file("handler.js", handler).arg(&format!("--deny-net={}", denied.address())).serve();
     let answer = host.get(&format!("/?at={}&to={}", other.address(), denied.address()));
     assert!(answer.text().contains("refused by --deny-net"), "{answer:?}");
+}
+
+/// `process.execPath` names the host. Where a script of Node is to be run with it, `node` is.
+#[test]
+fn scripts_of_child_processes_are_run_by_node() {
+    if std::process::Command::new("node").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no node on the PATH");
+        return;
+    }
+    let handler = r#"
+        import { exec, execFileSync, fork, spawnSync } from "node:child_process";
+        import { promisify } from "node:util";
+        const path = process.execPath;
+        const child = import.meta.dirname + "/child.cjs";
+        export default async (event, next) => {
+          switch (next.stepname) {
+            case "fork": {
+              const process = fork(child, ["a b"], { execArgv: ["--no-warnings"], silent: true });
+              return await new Promise((resolve, reject) => process.on("message", resolve).on("error", reject));
+            }
+            case "named": {
+              const process = fork(child, [], { execPath: "node", silent: true });
+              return await new Promise((resolve, reject) => process.on("message", resolve).on("error", reject));
+            }
+            case "spawn": return `${spawnSync(path, ["-e", "console.log(1 + 1)"]).stdout}`;
+            case "shell": return (await promisify(exec)(`"${path}" -p "2 + 2"`)).stdout;
+            case "version": return `${execFileSync(path, ["--version"])}`;
+          }
+        };"#;
+    let site = || {
+        let child = "process.send({ arguments: process.argv.slice(2), flags: process.execArgv }, () => process.disconnect());";
+        Site::new().file("handler.js", handler).file("child.cjs", child)
+    };
+    let host = site().arg("--allow-run").serve();
+
+    assert_eq!(host.get("/fork").json(), json!({ "arguments": ["a b"], "flags": ["--no-warnings"] }));
+    assert_eq!(host.get("/named").json(), json!({ "arguments": [], "flags": [] }));
+    assert_eq!(host.get("/spawn").text(), "2\n");
+    assert_eq!(host.get("/shell").text(), "4\n");
+    assert!(host.get("/version").text().starts_with("liveline "));
+
+    let host = site().serve();
+    assert_eq!(host.get("/spawn").status, 500);
+    host.log.next("start liveline with --allow-run=node");
 }
