@@ -352,6 +352,15 @@ pub(crate) const NODE: &[(&str, &str, &str)] = &[
   }
   return result;"#,
     ),
+    // As Node does before it connects, to one address as to several: libraries that stand in for servers take the socket then.
+    (
+        "deno_node/polyfills/net.ts",
+        "  if (addressType === 6 || addressType === 4) {\n    const req = new TCPConnectWrap();\n    \
+         req.oncomplete = _afterConnect;\n",
+        "  socket.emit(\"connectionAttempt\", address, port, addressType);\n\n  \
+         if (addressType === 6 || addressType === 4) {\n    const req = new TCPConnectWrap();\n    \
+         req.oncomplete = _afterConnect;\n",
+    ),
     // Names that packages import. An import of a name that is missing is an error of the whole module.
     (
         "deno_node/polyfills/perf_hooks.js",
