@@ -477,7 +477,7 @@ function answerResponse(exchange, response, last, isOnly = last) {
   }
   if (exchange.method === "HEAD") {
     op_answer(exchange.id, status, statusMessage, headers, "", last, false);
-    return discard(response);
+    return readUnsent(response, exchange);
   }
   let stream;
   try {
@@ -488,6 +488,14 @@ function answerResponse(exchange, response, last, isOnly = last) {
     throw error;
   }
   pump(exchange, body.stream, stream);
+}
+
+/** What becomes of the body of an answer to HEAD. @type {(response: Response, exchange: import("../exchange.js").Exchange) => void} */
+let readUnsent = discard;
+
+/** Hands bodies of answers to HEAD, which are not sent, to `read`. */
+export function readUnsentBodies(read) {
+  readUnsent = read;
 }
 
 /** Answers with a part of a Response. */

@@ -17,6 +17,14 @@ import {
 
 const FIELDS = 6;
 
+/** Whether a file with an empty name, which browsers send where none was chosen, is a text. */
+let areNamelessTexts = false;
+
+/** For Workers, which read them so. */
+export function takeNamelessFilesAsTexts() {
+  areNamelessTexts = true;
+}
+
 /** What Deno's bodies call for `multipart/form-data`. */
 function parseMultipart(body, boundary) {
   const { formDataFromEntries } = core.loadExtScript("ext:deno_fetch/21_formdata.js");
@@ -26,7 +34,8 @@ function parseMultipart(body, boundary) {
   for (let i = 0; i < parts.length; i += FIELDS) {
     const text = parts[i + 1];
     const bytes = () => TypedArrayPrototypeSubarray(body, parts[i + 4], parts[i + 5]);
-    const value = text ?? new File([bytes()], parts[i + 2], { type: parts[i + 3] });
+    const isText = parts[i + 2] === "" && areNamelessTexts;
+    const value = text ?? (isText ? core.decode(bytes()) : new File([bytes()], parts[i + 2], { type: parts[i + 3] }));
     ArrayPrototypePush(entries, { name: parts[i], value });
   }
   return formDataFromEntries(entries);

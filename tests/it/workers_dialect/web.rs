@@ -1,0 +1,105 @@
+//! What Workers have of the web in their own way. The scripts `web-*` of the oracle compare more of it with workerd.
+
+use serde_json::json;
+
+use super::worker;
+
+/// The code that writes a body runs to its end, and nobody reports that its client is gone.
+#[test]
+fn the_body_of_an_answer_to_head_is_read_and_not_sent() {
+    let host = worker(
+        "",
+        "const seen = [];
+         const encoded = (text) => new TextEncoder().encode(text);
+         export default { fetch(request, env, ctx) {
+           switch (new URL(request.url).pathname) {
+             case '/written': {
+               let chunks = 0;
+               return new Response(new ReadableStream({
+                 async pull(controller) {
+                   await new Promise((done) => setTimeout(done, 0));
+                   seen.push(chunks);
+                   chunks++ < 2 ? controller.enqueue(encoded('x')) : controller.close();
+                 },
+                 cancel() { seen.push('cancelled'); },
+               }, { highWaterMark: 0 }));
+             }
+             case '/piped': {
+               const { readable, writable } = new TransformStream();
+               const writer = writable.getWriter();
+               ctx.waitUntil((async () => { await writer.write(encoded('x')); await writer.close(); seen.push('closed'); })());
+               return new Response(readable);
+             }
+             case '/endless':
+               return new Response(new ReadableStream({
+                 pull(controller) { controller.enqueue(new Uint8Array(1024 * 1024)); },
+                 cancel() { seen.push('cancelled'); },
+               }));
+             case '/failing':
+               return new Response(new ReadableStream({ pull() { seen.push('failed'); throw new Error('of the body'); } }));
+             default:
+               return Response.json(seen);
+           }
+         } };",
+    )
+    .serve();
+    let seen = |path: &str, all: serde_json::Value| {
+        let answer = host.request("HEAD", path).send();
+        assert_eq!((answer.status, &*answer.text()), (200, ""), "{path}");
+        host.until("/", |answer| answer.json() == all);
+    };
+
+    seen("/written", json!([0, 1, 2]));
+    seen("/piped", json!([0, 1, 2, "closed"]));
+    seen("/endless", json!([0, 1, 2, "closed", "cancelled"]));
+    seen("/failing", json!([0, 1, 2, "closed", "cancelled", "failed"]));
+
+    assert!(!host.log.text().contains("ERROR"), "{}", host.log.text());
+}
+
+#[test]
+fn headers_are_utf_8() {
+    let host = worker(
+        "",
+        "export default { async fetch(request) {
+           const { headers, url } = request;
+           if (new URL(url).pathname === '/sent') {
+             return new Response([...headers.get('X-Text')].length, { headers: { 'X-Text': '\u{e9}\u{65e5}\u{1f600}', Location: '/\u{e9}' } });
+           }
+           const answer = await fetch(new URL('/sent', url), { headers: { 'X-Text': '\u{e9}\u{65e5}' } });
+           const both = new Headers([['a', '\u{65e5}']]);
+           both.append('a', '\u{e9}');
+           return Response.json([headers.get('X-Text'), await answer.text(), answer.headers.get('X-Text'), both.get('a')]);
+         } };",
+    )
+    .serve();
+
+    let head = "GET /sent HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Text: \u{e9}\u{65e5}\r\n\r\n";
+    let answer = host.raw(head.as_bytes());
+    assert!(answer.contains("x-text: \u{e9}\u{65e5}\u{1f600}\r\n"), "{answer}");
+    assert!(answer.contains("location: /%C3%A9\r\n") && answer.ends_with('2'), "{answer}");
+
+    let head = "GET / HTTP/1.1\r\nConnection: close\r\nX-Text: \u{e9}\u{65e5}\r\n";
+    let answer = host.raw(format!("{head}Host: {}\r\n\r\n", host.address()).as_bytes());
+    let all = "[\"\u{e9}\u{65e5}\",\"2\",\"\u{e9}\u{65e5}\u{1f600}\",\"\u{65e5}, \u{e9}\"]";
+    assert!(answer.ends_with(all), "{answer}");
+    // Bytes that are no UTF-8.
+    let answer = host.raw(b"GET /sent HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Text: \xe9\r\n\r\n");
+    assert!(answer.ends_with('1'), "{answer}");
+}
+
+#[test]
+fn methods_are_known_in_any_case() {
+    let host = worker(
+        "",
+        "export default { async fetch({ method, url }) {
+           if (new URL(url).pathname === '/method') return new Response(method);
+           const of = async (method) => (await fetch(new URL('/method', url), { method })).text();
+           return Response.json([await of('patch'), new Request(url, { method: 'Propfind' }).method, new Request(url, { method: 'own' }).method]);
+         } };",
+    )
+    .serve();
+
+    assert_eq!(host.get("/").json(), json!(["PATCH", "PROPFIND", "own"]));
+}
+
