@@ -445,6 +445,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "workers/queue.js",
         "workers/requests.js",
         "workers/scheduled.js",
+        "workers/service_worker.js",
         "workers/sockets.js",
         "workers/streams.js",
         "workers/url.js",

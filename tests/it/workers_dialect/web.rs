@@ -103,3 +103,28 @@ fn methods_are_known_in_any_case() {
     assert_eq!(host.get("/").json(), json!(["PATCH", "PROPFIND", "own"]));
 }
 
+#[test]
+fn a_script_without_exports_listens_for_requests() {
+    let host = worker(
+        "[vars]\nNAME = \"x\"\n[[kv_namespaces]]\nbinding = \"KV\"\nid = \"k\"\n",
+        "const NAMED = NAME;
+         addEventListener('fetch', (event) => {
+           const { pathname } = new URL(event.request.url);
+           if (pathname === '/none') return;
+           event.respondWith(answer(event, pathname));
+           if (pathname === '/twice') event.respondWith(new Response('again'));
+         });
+         async function answer(event, pathname) {
+           if (pathname === '/a') event.waitUntil(KV.put('path', pathname));
+           return new Response(`${event.type} ${NAMED} ${event.request.method} ${await KV.get('path')}`);
+         }
+         addEventListener('scheduled', (event) => event.waitUntil(KV.put('path', `at ${event.cron}`)));",
+    )
+    .dev();
+
+    host.until("/a", |answer| answer.text() == "fetch x GET /a");
+    assert_eq!(host.get("/none").status, 500);
+    assert_eq!(host.get("/twice").status, 500);
+    assert_eq!(host.get("/cdn-cgi/handler/scheduled?cron=*+*+*+*+*").status, 200);
+    host.until("/stored", |answer| answer.text() == "fetch x GET at * * * * *");
+}
