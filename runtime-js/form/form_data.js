@@ -15,6 +15,8 @@ import {
   TypeError,
 } from "../primordials.js";
 
+const { decode } = core;
+
 const FIELDS = 6;
 
 /** Whether a file with an empty name, which browsers send where none was chosen, is a text. */
@@ -35,7 +37,7 @@ function parseMultipart(body, boundary) {
     const text = parts[i + 1];
     const bytes = () => TypedArrayPrototypeSubarray(body, parts[i + 4], parts[i + 5]);
     const isText = parts[i + 2] === "" && areNamelessTexts;
-    const value = text ?? (isText ? core.decode(bytes()) : new File([bytes()], parts[i + 2], { type: parts[i + 3] }));
+    const value = text ?? (isText ? decode(bytes()) : new File([bytes()], parts[i + 2], { type: parts[i + 3] }));
     ArrayPrototypePush(entries, { name: parts[i], value });
   }
   return formDataFromEntries(entries);

@@ -52,21 +52,21 @@ class EventParser {
   }
 
   /** @throws {RangeError} if an event is too long */
-  push(text) {
+  feed(text) {
     let at = 0;
     if (this.#isAfterReturn && text[0] === "\n") at = 1;
     if (text !== "") this.#isAfterReturn = false;
-    let feed = StringPrototypeIndexOf(text, "\n", at);
+    let lineFeed = StringPrototypeIndexOf(text, "\n", at);
     let turn = StringPrototypeIndexOf(text, "\r", at);
-    while (feed >= 0 || turn >= 0) {
-      const end = turn < 0 || (feed >= 0 && feed < turn) ? feed : turn;
+    while (lineFeed >= 0 || turn >= 0) {
+      const end = turn < 0 || (lineFeed >= 0 && lineFeed < turn) ? lineFeed : turn;
       this.#end(StringPrototypeSlice(text, at, end));
       at = end + 1;
       if (end === turn) {
         if (at === text.length) this.#isAfterReturn = true;
         else if (text[at] === "\n") at++;
       }
-      if (feed >= 0 && feed < at) feed = StringPrototypeIndexOf(text, "\n", at);
+      if (lineFeed >= 0 && lineFeed < at) lineFeed = StringPrototypeIndexOf(text, "\n", at);
       if (turn >= 0 && turn < at) turn = StringPrototypeIndexOf(text, "\r", at);
     }
     this.#line += StringPrototypeSlice(text, at);
@@ -150,7 +150,7 @@ function withStreams(EventSource) {
         while (true) {
           const { value, done } = await ReadableStreamDefaultReaderPrototypeRead(this.#reader);
           if (done) break;
-          parser.push(typeof value === "string" ? value : FunctionPrototypeCall(decode, decoder, value, STREAM));
+          parser.feed(typeof value === "string" ? value : FunctionPrototypeCall(decode, decoder, value, STREAM));
         }
         failure = new Error("The server disconnected.");
       } catch (error) {

@@ -14,6 +14,8 @@ import {
   Uint8Array,
 } from "../primordials.js";
 
+const { decode, encode } = core;
+
 const NOT_ASCII = new SafeRegExp(/[^\0-\x7f]/);
 
 /** Takes texts as names and values of Headers, and sends and reads them as UTF-8. */
@@ -44,7 +46,7 @@ export function useTextHeaders() {
 
 /** The bytes of a text, as the byte string that Deno's client sends. */
 function bytesOf(text) {
-  const bytes = core.encode(text);
+  const bytes = encode(text);
   let string = "";
   for (let i = 0; i < bytes.length; i++) string += StringFromCodePoint(bytes[i]);
   return string;
@@ -54,5 +56,5 @@ function bytesOf(text) {
 function textOf(string) {
   const bytes = new Uint8Array(string.length);
   for (let i = 0; i < string.length; i++) bytes[i] = StringPrototypeCharCodeAt(string, i);
-  return core.decode(bytes);
+  return decode(bytes);
 }

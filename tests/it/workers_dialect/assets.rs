@@ -130,8 +130,7 @@ fn the_list_of_routes_of_pages_says_which_paths_code_answers() {
     let routes =
         r#"{ "version": 1, "include": ["/api/*", "/page", "/*.json"], "exclude": ["/api/files/*"] }"#;
     let built = |routes: &str| {
-        built("dist/_worker.js", "pages_build_output_dir = \"dist\"\n")
-            .file("dist/_routes.json", routes.to_owned())
+        built("dist/_worker.js", "pages_build_output_dir = \"dist\"\n").file("dist/_routes.json", routes)
     };
     let host = built(routes).serve();
     for path in ["/api", "/api/", "/api/a/b", "/page", "/page/", "/a/b.json"] {
