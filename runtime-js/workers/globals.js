@@ -2,6 +2,7 @@
 
 import { op_environment_set } from "ext:core/ops";
 import { readUnsentBodies } from "../answer/answer.js";
+import { encodeBodies } from "../answer/encoding.js";
 import { takeNamelessFilesAsTexts } from "../form/form_data.js";
 import { define } from "../globals.js";
 import { defineCrypto } from "./crypto.js";
@@ -171,6 +172,7 @@ export function defineGlobals(flags) {
   useTextHeaders();
   useMethodsInAnyCase();
   readUnsentBodies(readUnsent);
+  encodeBodies();
   takeNamelessFilesAsTexts();
   defineStreams();
   defineEventSource();

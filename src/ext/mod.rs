@@ -347,6 +347,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "actor/values.js",
         "answer/answer.js",
         "answer/discard.js",
+        "answer/encoding.js",
         "answer/ranges.js",
         "answer/response_heads.js",
         "answer/values.js",

@@ -45,7 +45,7 @@ fn the_body_of_an_answer_to_head_is_read_and_not_sent() {
     .serve();
     let seen = |path: &str, all: serde_json::Value| {
         let answer = host.request("HEAD", path).send();
-        assert_eq!((answer.status, &*answer.text()), (200, ""), "{path}");
+        assert_eq!((answer.status, answer.text()), (200, ""), "{path}");
         host.until("/", |answer| answer.json() == all);
     };
 
@@ -101,6 +101,39 @@ fn methods_are_known_in_any_case() {
     .serve();
 
     assert_eq!(host.get("/").json(), json!(["PATCH", "PROPFIND", "own"]));
+}
+
+#[test]
+fn bodies_are_encoded_as_their_headers_say() {
+    let host = worker(
+        "durable_objects.bindings = [{ name = \"O\", class_name = \"O\" }]\n",
+        "import { DurableObject } from 'cloudflare:workers';
+         const text = 'encoded '.repeat(20);
+         const gzip = (init) => new Response(text, { ...init, headers: { 'Content-Encoding': 'gzip', 'Content-Length': '160' } });
+         const kinds = { '/': () => gzip(), '/manual': () => gzip({ encodeBody: 'manual' }) };
+         export class O extends DurableObject { fetch(request) { return kinds[new URL(request.url).pathname](); } }
+         export default { async fetch(request, env) {
+           const { pathname } = new URL(request.url);
+           if (pathname === '/read') return Response.json((await (await fetch(new URL('/', request.url))).text()).length);
+           if (pathname.startsWith('/object')) {
+             return env.O.getByName('x').fetch(new URL(pathname.slice('/object'.length) || '/', request.url));
+           }
+           return kinds[pathname]();
+         } };",
+    )
+    .serve();
+
+    for path in ["/", "/object"] {
+        let answer = host.get(path);
+        assert_eq!(answer.header("content-encoding"), Some("gzip"), "{path}");
+        assert_eq!((answer.header("content-length"), &answer.body[..2]), (None, &b"\x1f\x8b"[..]), "{path}");
+    }
+    for path in ["/manual", "/object/manual"] {
+        let answer = host.get(path);
+        assert_eq!(answer.header("content-encoding"), Some("gzip"), "{path}");
+        assert!(answer.text().starts_with("encoded "), "{path}");
+    }
+    assert_eq!(host.get("/read").json(), json!(160));
 }
 
 #[test]

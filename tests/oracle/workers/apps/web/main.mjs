@@ -95,6 +95,11 @@ const failing = () =>
     },
   });
 
+const TEXT = "encoded ".repeat(20);
+
+/** A Response of a text, with `Content-Encoding`. */
+const encodedAs = (coding, init = {}) => () => new Response(TEXT, { ...init, headers: { "Content-Encoding": coding, ...init.headers } });
+
 const methodOf = (method) => () => new Request("http://x/", { method }).method;
 
 const routes = {
@@ -187,6 +192,21 @@ const routes = {
       teed: async () => Promise.all(new Response("abc").body.tee().map((stream) => new Response(stream).text())),
       again: async () => new Response(new Response("abc").body).text(),
     }),
+  "/gzip": encodedAs("gzip"),
+  "/length-and-gzip": encodedAs("gzip", { headers: { "Content-Length": String(TEXT.length) } }),
+  "/manual": encodedAs("gzip", { encodeBody: "manual" }),
+  "/other-coding": encodedAs("deflate"),
+  "/two-codings": encodedAs("gzip, br"),
+  "/set-later": () => {
+    const response = new Response(TEXT);
+    response.headers.set("content-encoding", "gzip");
+    return response;
+  },
+  "/stream": () => new Response(written(), { headers: { "Content-Encoding": "gzip" } }),
+  "/nothing": () => new Response(null, { headers: { "Content-Encoding": "gzip" } }),
+  "/copied": () => new Response(TEXT, encodedAs("gzip", { encodeBody: "manual" })()),
+  "/cloned": () => encodedAs("gzip", { encodeBody: "manual" })().clone(),
+  "/wrong": () => all({ encodeBody: () => new Response("", { encodeBody: "other" }) }),
   "/events": () =>
     all({
       fields: () => eventsOf(new Response("retry: 1\nid: 5\nevent: foo\ndata: a\ndata: b\n\ndata: c\n\n: comment\n\ndata\n\nother: 1\ndata:  d\n\ndata: tail\n").body, ["foo"]),
