@@ -270,6 +270,12 @@ function fromInnerRequest(",
           noopAsync,
         );",
     ),
+    // Streams of a length that the host knows get a `Content-Length`.
+    (
+        "deno_fetch/22_body.js",
+        "return { extractBody, InnerBody, mixinBody, packageData };",
+        "return { extractBody, InnerBody, mixinBody, packageData, staticBodyLength };",
+    ),
     // Without a byte order mark, as from bytes.
     (
         "deno_fetch/22_body.js",

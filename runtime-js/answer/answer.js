@@ -21,6 +21,7 @@ import { writeHeaders } from "../request.js";
 import { answerSocket } from "../websocket/pair.js";
 import { kHasHeaders, kIsLast, kRaw, LINE_HEADERS } from "../live_response/frame.js";
 import { GOOD_ENDS, isAttached } from "../live_response/states.js";
+import { bytesOf } from "./chunks.js";
 import { encodedStream, formatFor, formats } from "./encoding.js";
 import { EMPTY, encodeJson, isPlain, JSON_BODY, plainKind, responseOf, TEXT_BODY } from "./values.js";
 import { encodeFrame, encodeRecords } from "../port/frames.js";
@@ -56,8 +57,6 @@ import {
   SafeArrayIterator,
   SafeSet,
   StringPrototypeToLowerCase,
-  TextEncoder,
-  TextEncoderPrototypeEncode,
   TypeError,
 } from "../primordials.js";
 
@@ -483,7 +482,10 @@ function answerResponse(exchange, response, last, isOnly = last) {
   if (ArrayBufferIsView(source.body)) {
     return op_answer_bytes(exchange.id, status, statusMessage, headers, source.body, last);
   }
-  answerStream(exchange, response, inner, headers, (stream) => stream, last);
+  // Such as that of a Blob.
+  const isNew = body.length !== null && valueIn(list, "content-length") === null;
+  const complete = isNew ? `${headers}content-length\n${body.length}\n` : headers;
+  answerStream(exchange, response, inner, complete, (stream) => stream, last);
 }
 
 /** The format in which the body of a Response with these headers is encoded; undefined where it goes out as it is. */
@@ -550,8 +552,8 @@ export async function pump(exchange, source, stream) {
         isWhole = true;
         break;
       }
-      const bytes = typeof value === "string" ? TextEncoderPrototypeEncode(new TextEncoder(), value) : value;
-      if (!ArrayBufferIsView(bytes)) throw new TypeError("A response's stream yields Uint8Arrays or strings.");
+      const bytes = bytesOf(value);
+      if (bytes === null) throw new TypeError("A response's stream yields Uint8Arrays or strings.");
       if (!await op_stream_write(stream, bytes)) break;
     }
   } catch (error) {

@@ -1,6 +1,7 @@
 // What the streams of Workers have besides the web's.
 
 import { core } from "ext:core/mod.js";
+import { bytesOf } from "../answer/chunks.js";
 import { defineLazy } from "../globals.js";
 import {
   ArrayBufferIsView,
@@ -16,29 +17,52 @@ import {
   Uint8Array,
 } from "../primordials.js";
 
+/** The greatest length that a number holds exactly, in bytes. */
+const LONGEST = 2 ** 53 - 1;
+
+/** The length of a stream, from what code gives. */
+function lengthOf(given) {
+  const length = MathTrunc(Number(given));
+  if (length >= 0 && length <= LONGEST) return length;
+  throw new TypeError("FixedLengthStream requires an integer expected length less than 2^53.");
+}
+
+/** The bytes that code writes. */
+function written(chunk) {
+  const bytes = bytesOf(chunk);
+  if (bytes !== null) return bytes;
+  throw new TypeError(
+    "This TransformStream is being used as a byte stream, but received an object of non-ArrayBuffer/ArrayBufferView type on its writable side.",
+  );
+}
+
 /** Streams that pass bytes on. */
 function makeStreams() {
   const { TransformStream } = core.loadExtScript("ext:deno_web/06_streams.js");
+  const { staticBodyLength } = core.loadExtScript("ext:deno_fetch/22_body.js");
+  const pass = (chunk, controller) => TransformStreamDefaultControllerPrototypeEnqueue(controller, written(chunk));
   class IdentityTransformStream extends TransformStream {
     constructor() {
-      super({});
+      super({ transform: pass });
     }
   }
   class FixedLengthStream extends TransformStream {
     /** @param {number | bigint} length how many bytes are written, neither more nor fewer */
     constructor(length) {
-      const whole = Number(length);
+      const whole = lengthOf(length);
       let left = whole;
       super({
         transform(chunk, controller) {
-          left -= chunk.byteLength;
+          const bytes = written(chunk);
+          left -= ArrayBufferViewPrototypeGetByteLength(bytes);
           if (left < 0) throw new TypeError(`Attempt to write too many bytes through a FixedLengthStream of ${whole}.`);
-          TransformStreamDefaultControllerPrototypeEnqueue(controller, chunk);
+          TransformStreamDefaultControllerPrototypeEnqueue(controller, bytes);
         },
         flush() {
           if (left > 0) throw new TypeError(`FixedLengthStream did not see all expected bytes before close(): ${left} of ${whole} are missing.`);
         },
       });
+      staticBodyLength.set(this.readable, whole);
     }
   }
   return { FixedLengthStream, IdentityTransformStream };

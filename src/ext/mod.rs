@@ -346,6 +346,7 @@ static SOURCES: &[ExtensionFileSource] = embed!(
         "actor/stub.js",
         "actor/values.js",
         "answer/answer.js",
+        "answer/chunks.js",
         "answer/discard.js",
         "answer/encoding.js",
         "answer/ranges.js",

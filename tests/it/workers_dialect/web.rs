@@ -137,6 +137,47 @@ fn bodies_are_encoded_as_their_headers_say() {
 }
 
 #[test]
+fn streams_of_a_known_length_say_it() {
+    let host = worker(
+        "",
+        "const fixed = () => {
+           const { readable, writable } = new FixedLengthStream(3);
+           const writer = writable.getWriter();
+           writer.write(new TextEncoder().encode('abc'));
+           writer.close();
+           return readable;
+         };
+         const kinds = {
+           '/fixed': () => new Response(fixed(), { headers: { 'X-A': 'a' } }),
+           '/blob': () => new Response(new Blob(['abc'])),
+           '/chunks': () => new Response(new ReadableStream({ start(it) {
+             for (const chunk of [new Uint8Array([97]).buffer, new Uint16Array([0x6262]), new DataView(new ArrayBuffer(1)), 'c']) it.enqueue(chunk);
+             it.close();
+           } })),
+           '/length': ({ headers }) => new Response(headers.get('Content-Length')),
+           '/sent': ({ url }) => fetch(new URL('/length', url), { method: 'POST', body: fixed() }),
+           '/unknown': () => new Response(new ReadableStream({ start(it) { it.enqueue(new Uint8Array(3)); it.close(); } })),
+         };
+         export default { fetch: (request) => kinds[new URL(request.url).pathname](request) };",
+    )
+    .serve();
+
+    for path in ["/fixed", "/blob"] {
+        for method in ["GET", "HEAD"] {
+            assert_eq!(
+                host.request(method, path).send().header("content-length"),
+                Some("3"),
+                "{method} {path}"
+            );
+        }
+    }
+    assert_eq!(host.get("/fixed").text(), "abc");
+    assert_eq!(host.get("/chunks").text(), "abb\0c");
+    assert_eq!(host.get("/sent").text(), "3");
+    assert_eq!(host.get("/unknown").header("content-length"), None);
+}
+
+#[test]
 fn a_script_without_exports_listens_for_requests() {
     let host = worker(
         "[vars]\nNAME = \"x\"\n[[kv_namespaces]]\nbinding = \"KV\"\nid = \"k\"\n",

@@ -100,6 +100,25 @@ const TEXT = "encoded ".repeat(20);
 /** A Response of a text, with `Content-Encoding`. */
 const encodedAs = (coding, init = {}) => () => new Response(TEXT, { ...init, headers: { "Content-Encoding": coding, ...init.headers } });
 
+/** The text that passes through a stream, or the error of writing it. */
+async function passed({ readable, writable }, ...chunks) {
+  const writer = writable.getWriter();
+  const text = new Response(readable).text();
+  text.catch(() => {});
+  for (const chunk of chunks) await writer.write(chunk);
+  await writer.close();
+  return text;
+}
+
+/** A stream that says how long it is. */
+function fixed(text, length) {
+  const { readable, writable } = new FixedLengthStream(length);
+  const writer = writable.getWriter();
+  writer.write(encoded(text));
+  writer.close();
+  return readable;
+}
+
 const methodOf = (method) => () => new Request("http://x/", { method }).method;
 
 const routes = {
@@ -191,6 +210,26 @@ const routes = {
       default: async () => (await new Response("abc").body.getReader().read()).value.length,
       teed: async () => Promise.all(new Response("abc").body.tee().map((stream) => new Response(stream).text())),
       again: async () => new Response(new Response("abc").body).text(),
+    }),
+  "/fixed": () => new Response(fixed("abc", 3)),
+  "/fixed-with-type": () => new Response(fixed("abc", 3), { headers: { "Content-Type": "text/plain" } }),
+  "/fixed-in-gzip": () => new Response(fixed("abc", 3), { headers: { "Content-Encoding": "gzip" } }),
+  "/blob": () => new Response(new Blob(["abc"])),
+  "/identity": () => {
+    const { readable, writable } = new IdentityTransformStream();
+    new Response("abc").body.pipeTo(writable);
+    return new Response(readable);
+  },
+  "/length-of": ({ headers }) => Response.json(headers.get("Content-Length")),
+  "/fetched-fixed": async ({ url }) => fetch(new URL("/length-of", url), { method: "POST", body: fixed("abc", 3) }),
+  "/chunks": () =>
+    all({
+      identity: () => passed(new IdentityTransformStream(), "str\u00e9", new Uint16Array([0x6161]), encoded("b").buffer),
+      fixed: () => passed(new FixedLengthStream(4), "\u00e9", new Uint16Array([0x6161])),
+      number: () => passed(new IdentityTransformStream(), 5),
+      longer: () => passed(new FixedLengthStream(1), "\u00e9"),
+      shorter: () => passed(new FixedLengthStream(3), "\u00e9"),
+      lengths: () => Promise.all([NaN, -1, "3", undefined, 2n, 2 ** 60].map((length) => attempt(() => new FixedLengthStream(length).constructor.name))),
     }),
   "/gzip": encodedAs("gzip"),
   "/length-and-gzip": encodedAs("gzip", { headers: { "Content-Length": String(TEXT.length) } }),
