@@ -10,6 +10,7 @@ import {
   PromisePrototypeCatch,
   ReadableStreamDefaultReaderPrototypeCancel,
   ReadableStreamDefaultReaderPrototypeRead,
+  ReadableStreamPrototypeGetLocked,
   ReadableStreamPrototypeGetReader,
   ResponsePrototypeGetBody,
 } from "../primordials.js";
@@ -27,8 +28,9 @@ let reading = 0;
 
 /** Reads the body of a Response that is sent without it. */
 export function readUnsent(response, exchange) {
-  if (reading >= MOST_BODIES) return discard(response);
-  background(exchange, drain(ResponsePrototypeGetBody(response)));
+  const body = ResponsePrototypeGetBody(response);
+  if (reading >= MOST_BODIES || ReadableStreamPrototypeGetLocked(body)) return discard(response);
+  background(exchange, drain(body));
 }
 
 async function drain(stream) {
