@@ -246,6 +246,54 @@ function fromInnerRequest(",
          setServeNativeResponse(response, native);\n",
         "",
     ),
+    // Which strings are byte strings is decided when they are converted: in Workers all are texts.
+    (
+        "deno_fetch/20_headers.js",
+        "          : webidlConverterByteString(value, prefix, context, opts),\n",
+        "          : webidl.converters.ByteString(value, prefix, context, opts),\n",
+    ),
+    (
+        "deno_fetch/20_headers.js",
+        "      const header = webidlConverterSequenceByteString(\n",
+        "      const header = webidl.converters[\"sequence<ByteString>\"](\n",
+    ),
+    // A body is a stream of bytes, whatever it was made of (Fetch, section Bodies). A copy, because the stream takes its chunks
+    // from their owner.
+    ("deno_fetch/22_body.js", "  createReadableStream,\n", "  createReadableByteStream,\n"),
+    (
+        "deno_fetch/22_body.js",
+        "createReadableStream(\n          noop,\n          (controller) => {\n            \
+         controller.enqueue(chunkToU8(body));\n            controller.close();\n          },\n          \
+         noopAsync,\n          0,\n        );",
+        "createReadableByteStream(
+          noop,
+          (controller) => {
+            const bytes = typeof body === \"string\" ? core.encode(body) : TypedArrayPrototypeSlice(body);
+            if (bytes.length > 0) controller.enqueue(bytes);
+            controller.close();
+            controller.byobRequest?.respond(0);
+          },
+          noopAsync,
+        );",
+    ),
+    // Streams of a length that the host knows get a `Content-Length`.
+    (
+        "deno_fetch/22_body.js",
+        "return { extractBody, InnerBody, mixinBody, packageData };",
+        "return { extractBody, InnerBody, mixinBody, packageData, staticBodyLength };",
+    ),
+    // Without a byte order mark, as from bytes.
+    (
+        "deno_fetch/22_body.js",
+        "  SafeWeakMap,\n",
+        "  SafeWeakMap,\n  StringPrototypeCharCodeAt,\n  StringPrototypeSlice,\n",
+    ),
+    (
+        "deno_fetch/22_body.js",
+        "  return typeof chunk === \"string\" ? chunk : core.decode(chunk);",
+        "  if (typeof chunk !== \"string\") return core.decode(chunk);\n  \
+         return StringPrototypeCharCodeAt(chunk, 0) === 0xfeff ? StringPrototypeSlice(chunk, 1) : chunk;",
+    ),
     // A body that is there already is passed as what is wanted.
     ("deno_fetch/22_body.js", "await object[bodySymbol].consume()", "await object[bodySymbol].consume(type)"),
     // Listeners take the memory of those that there are. An object without a prototype would be a hash table, and a list

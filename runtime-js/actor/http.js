@@ -1,6 +1,7 @@
 // Requests and Responses that pass between isolates.
 
 import { core } from "ext:core/mod.js";
+import { isEncoded } from "../answer/encoding.js";
 import { exportBody, importBody } from "./bodies.js";
 import { exportSocket, importSocket, socketOf } from "../websocket/pair.js";
 import {
@@ -57,10 +58,11 @@ export function encodeResponse(response) {
     headers: HeadersPrototypeEntries(ResponsePrototypeGetHeaders(response)),
     body: exportBody(responses().toInnerResponse(response).body),
     socket: socket === null ? -1 : exportSocket(socket),
+    encodeBody: isEncoded(response) ? "manual" : "automatic",
   };
 }
 
-export function decodeResponse(isolate, { status, statusText, headers, body, socket }) {
+export function decodeResponse(isolate, { status, statusText, headers, body, socket, encodeBody }) {
   const webSocket = socket === -1 ? null : importSocket(socket);
-  return new Response(importBody(isolate, body), { status, statusText, headers, webSocket });
+  return new Response(importBody(isolate, body), { status, statusText, headers, webSocket, encodeBody });
 }

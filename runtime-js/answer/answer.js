@@ -21,6 +21,8 @@ import { writeHeaders } from "../request.js";
 import { answerSocket } from "../websocket/pair.js";
 import { kHasHeaders, kIsLast, kRaw, LINE_HEADERS } from "../live_response/frame.js";
 import { GOOD_ENDS, isAttached } from "../live_response/states.js";
+import { bytesOf } from "./chunks.js";
+import { encodedStream, formatFor, formats } from "./encoding.js";
 import { EMPTY, encodeJson, isPlain, JSON_BODY, plainKind, responseOf, TEXT_BODY } from "./values.js";
 import { encodeFrame, encodeRecords } from "../port/frames.js";
 import { discard, nobodyLeft } from "./discard.js";
@@ -55,8 +57,6 @@ import {
   SafeArrayIterator,
   SafeSet,
   StringPrototypeToLowerCase,
-  TextEncoder,
-  TextEncoderPrototypeEncode,
   TypeError,
 } from "../primordials.js";
 
@@ -441,6 +441,7 @@ function answerTextAtOnce(exchange, response) {
   const text = body === null ? "" : body.streamOrStatic.body;
   if (status === 101 || typeof text !== "string") return false;
   const list = responses().wireHeaderList(inner);
+  if (formatOf(response, list) !== undefined) return false;
   const isState = body !== null && isStateOf(status, valueIn(list, "content-type"), list);
   const canBePart = body !== null && status === 200 && exchange.method === "GET";
   const taken = op_answer_whole(exchange.id, status, statusMessage, writeHeaders(list), text, isState, canBePart);
@@ -489,6 +490,12 @@ function answerResponse(exchange, response, last, isOnly = last) {
   if (file !== undefined) return op_answer_file(exchange.id, status, headers, file, last);
   const source = body?.streamOrStatic;
   if (source === undefined) return op_answer(exchange.id, status, statusMessage, headers, "", last, false);
+  const format = formatOf(response, list);
+  if (format !== undefined) {
+    // The length that a handler gave is not that of the encoded body.
+    const kept = ArrayPrototypeFilter(list, ({ 0: name }) => StringPrototypeToLowerCase(name) !== "content-length");
+    return answerStream(exchange, response, inner, writeHeaders(kept), (stream) => encodedStream(stream, format), last);
+  }
   // A page is rendered from the whole, and a state that others follow is no file.
   const isFile = status === 200 && isOnly && exchange.method === "GET";
   if (isFile && (exchange.show === AS_DATA || typeof source.body !== "string")) {
@@ -506,9 +513,25 @@ function answerResponse(exchange, response, last, isOnly = last) {
   if (ArrayBufferIsView(source.body)) {
     return op_answer_bytes(exchange.id, status, statusMessage, headers, source.body, last);
   }
+  // Such as that of a Blob.
+  const isNew = body.length !== null && valueIn(list, "content-length") === null;
+  const complete = isNew ? `${headers}content-length\n${body.length}\n` : headers;
+  answerStream(exchange, response, inner, complete, (stream) => stream, last);
+}
+
+/** The format in which the body of a Response with these headers is encoded; undefined where it goes out as it is. */
+function formatOf(response, list) {
+  return formats === null ? undefined : formatFor(response, valueIn(list, "content-encoding"));
+}
+
+/**
+ * Answers with the stream of a Response.
+ * @param {(stream: ReadableStream) => ReadableStream} through what becomes of the stream on its way
+ */
+function answerStream(exchange, response, { status, statusMessage, body }, headers, through, last) {
   if (exchange.method === "HEAD") {
     op_answer(exchange.id, status, statusMessage, headers, "", last, false);
-    return discard(response);
+    return readUnsent(response, exchange);
   }
   let stream;
   try {
@@ -518,7 +541,15 @@ function answerResponse(exchange, response, last, isOnly = last) {
     discard(response);
     throw error;
   }
-  pump(exchange, body.stream, stream);
+  pump(exchange, through(body.stream), stream);
+}
+
+/** What becomes of the body of an answer to HEAD. @type {(response: Response, exchange: import("../exchange.js").Exchange) => void} */
+let readUnsent = discard;
+
+/** Hands bodies of answers to HEAD, which are not sent, to `read`. */
+export function readUnsentBodies(read) {
+  readUnsent = read;
 }
 
 /** Answers with a part of a Response. */
@@ -552,8 +583,8 @@ export async function pump(exchange, source, stream) {
         isWhole = true;
         break;
       }
-      const bytes = typeof value === "string" ? TextEncoderPrototypeEncode(new TextEncoder(), value) : value;
-      if (!ArrayBufferIsView(bytes)) throw new TypeError("A response's stream yields Uint8Arrays or strings.");
+      const bytes = bytesOf(value);
+      if (bytes === null) throw new TypeError("A response's stream yields Uint8Arrays or strings.");
       if (!await op_stream_write(stream, bytes)) break;
     }
   } catch (error) {

@@ -60,6 +60,7 @@ async function fetch(input, init = undefined) {
   const request = new Request(input, init);
   const headers = RequestPrototypeGetHeaders(request);
   if (!HeadersPrototypeHas(headers, "X-Accept-Live")) HeadersPrototypeSet(headers, "X-Accept-Live", "*");
+  headersOfFetch?.sent(headers);
   const send = () => asksForSocket(headers) ? openUpgrade(request) : fetch(request);
   const actor = currentActor();
   let response;
@@ -68,10 +69,25 @@ async function fetch(input, init = undefined) {
   } catch (error) {
     throw unwrapRefusal(error);
   }
+  headersOfFetch?.received(response);
   if (hasPort(response)) {
     identities.set(response, identityOf(response, headers, RequestPrototypeGetUrl(request)));
   }
   return response;
+}
+
+/** What headers of messages are, where they are no byte strings. @type {HeadersOfFetch | null} */
+let headersOfFetch = null;
+
+/**
+ * @typedef {object} HeadersOfFetch
+ * @property {(headers: Headers) => void} sent makes byte strings of what a handler sends
+ * @property {(response: Response) => void} received makes texts of what came
+ */
+
+/** @param {HeadersOfFetch} headers */
+export function useHeadersOfFetch(headers) {
+  headersOfFetch = headers;
 }
 
 /** The credentials that the handler sent, unless a redirect led elsewhere, and the cookies of the answer. */

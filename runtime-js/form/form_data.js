@@ -15,7 +15,17 @@ import {
   TypeError,
 } from "../primordials.js";
 
+const { decode } = core;
+
 const FIELDS = 6;
+
+/** Whether a file with an empty name, which browsers send where none was chosen, is a text. */
+let areNamelessTexts = false;
+
+/** For Workers, which read them so. */
+export function takeNamelessFilesAsTexts() {
+  areNamelessTexts = true;
+}
 
 /** What Deno's bodies call for `multipart/form-data`. */
 function parseMultipart(body, boundary) {
@@ -26,7 +36,8 @@ function parseMultipart(body, boundary) {
   for (let i = 0; i < parts.length; i += FIELDS) {
     const text = parts[i + 1];
     const bytes = () => TypedArrayPrototypeSubarray(body, parts[i + 4], parts[i + 5]);
-    const value = text ?? new File([bytes()], parts[i + 2], { type: parts[i + 3] });
+    const isText = parts[i + 2] === "" && areNamelessTexts;
+    const value = text ?? (isText ? decode(bytes()) : new File([bytes()], parts[i + 2], { type: parts[i + 3] }));
     ArrayPrototypePush(entries, { name: parts[i], value });
   }
   return formDataFromEntries(entries);

@@ -38,6 +38,7 @@ import {
   takesBuffers,
   WebSocket,
 } from "./client.js";
+import { formats, noteEncoding } from "../answer/encoding.js";
 import { dropStaleLength, followHeads, redirectOf } from "../answer/response_heads.js";
 import { kClosed } from "../port/port.js";
 import {
@@ -623,7 +624,10 @@ defineLazy("Response", () => {
     if (body === "" && phraseOf !== null) body = null;
     const response = new.target === Response ? new Plain(body, init) : ReflectConstruct(Plain, [body, init], new.target);
     if (phraseOf !== null) withPhrase(response);
-    if (typeof init === "object" && init !== null) dropStaleLength(response, body, init, Plain, toInnerResponse);
+    if (typeof init === "object" && init !== null) {
+      dropStaleLength(response, body, init, Plain, toInnerResponse);
+      if (formats !== null) noteEncoding(response, init);
+    }
     const socket = init?.webSocket ?? null;
     if (socket === null) return response;
     const end = endOf(socket);

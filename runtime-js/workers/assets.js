@@ -10,6 +10,7 @@ import {
   ArrayPrototypeIncludes,
   ArrayPrototypeMap,
   ArrayPrototypePush,
+  ArrayPrototypeSome,
   Error,
   HeadersPrototypeDelete,
   HeadersPrototypeGet,
@@ -48,7 +49,10 @@ let headerRules = [], redirectRules = [];
 /** The patterns of paths that the Worker answers first. @type {{ isException: boolean, fits: RegExp }[]} */
 let workerFirst = [];
 
-export function configureAssets({ assets, headers, redirects }, prefers) {
+/** Which paths code answers, by `_routes.json` of Pages: all where there is none. @type {{ include: RegExp[], exclude: RegExp[] } | null} */
+let codeRoutes = null;
+
+export function configureAssets({ assets, headers, redirects, routes }, prefers) {
   settings = ObjectAssign({}, settings, assets);
   headerRules = ArrayPrototypeMap(headers ?? [], ({ path, ...rule }) => ({ ...rule, pattern: new PathPattern(path) }));
   redirectRules = ArrayPrototypeMap(redirects ?? [], ({ from, ...rule }) => ({ ...rule, pattern: new PathPattern(from) }));
@@ -58,6 +62,26 @@ export function configureAssets({ assets, headers, redirects }, prefers) {
     return { isException, fits: wildcard(isException ? StringPrototypeSlice(pattern, 1) : pattern) };
   });
   prefersPages = prefers;
+  codeRoutes = routes === undefined || routes === null ? null : {
+    include: ArrayPrototypeMap(routes.include, routeOf),
+    exclude: ArrayPrototypeMap(routes.exclude, routeOf),
+  };
+}
+
+/** What paths a rule of `_routes.json` is for: `/a/*` has `/a`, too, and other rules paths with a slash at the end. */
+function routeOf(rule) {
+  if (rule === "/" || rule === "/*") return wildcard(rule);
+  if (StringPrototypeEndsWith(rule, "/*")) return wildcard(StringPrototypeSlice(rule, 0, -2), "(?:/.*)?");
+  if (StringPrototypeEndsWith(rule, "*")) return wildcard(rule);
+  return wildcard(StringPrototypeEndsWith(rule, "/") ? StringPrototypeSlice(rule, 0, -1) : rule, "/?");
+}
+
+/** Whether `_routes.json` leaves a request to the code, and not to the files alone. */
+export function isForCode(exchange) {
+  if (codeRoutes === null) return true;
+  const { pathname } = currentUrl(exchange);
+  const fits = (route) => RegExpPrototypeTest(route, pathname);
+  return !ArrayPrototypeSome(codeRoutes.exclude, fits) && ArrayPrototypeSome(codeRoutes.include, fits);
 }
 
 /** Files that are about the others. */
@@ -68,9 +92,9 @@ function escaped(text) {
   return StringPrototypeReplace(text, new SafeRegExp("[.+?^${}()|[\\]\\\\]", "g"), "\\$&");
 }
 
-/** What a path fits that has the form of a pattern, in which `*` stands for any text. */
-function wildcard(pattern) {
-  return new SafeRegExp(`^${StringPrototypeReplace(escaped(pattern), new SafeRegExp("\\*", "g"), ".*")}$`);
+/** What a path fits that has the form of a pattern, in which `*` stands for any text, and of an expression after it. */
+function wildcard(pattern, rest = "") {
+  return new SafeRegExp(`^${StringPrototypeReplace(escaped(pattern), new SafeRegExp("\\*", "g"), ".*")}${rest}$`);
 }
 
 /** The form of paths that a rule is for: `*` is any text, named `splat`, and `:name` one segment. */

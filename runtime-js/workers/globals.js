@@ -1,9 +1,16 @@
 // Globals of Workers that other handlers do not have.
 
-import { core } from "ext:core/mod.js";
 import { op_environment_set } from "ext:core/ops";
-import { define, defineLazy } from "../globals.js";
+import { readUnsentBodies } from "../answer/answer.js";
+import { encodeBodies } from "../answer/encoding.js";
+import { takeNamelessFilesAsTexts } from "../form/form_data.js";
+import { define } from "../globals.js";
 import { defineCrypto } from "./crypto.js";
+import { defineEventSource } from "./event_source.js";
+import { useTextHeaders } from "./headers.js";
+import { readUnsent } from "./heads.js";
+import { useMethodsInAnyCase } from "./requests.js";
+import { defineStreams } from "./streams.js";
 import { clearTimeout, setTimeout } from "../timers.js";
 import { useWorkersResponses } from "../websocket/pair.js";
 import { WebSocketRequestResponsePair } from "./actors.js";
@@ -19,7 +26,6 @@ import {
   Headers,
   HeadersPrototypeGetSetCookie,
   JSONParse,
-  Number,
   ObjectDefineProperty,
   ObjectFreeze,
   ObjectGetPrototypeOf,
@@ -30,7 +36,6 @@ import {
   StringPrototypeSplit,
   StringPrototypeToLowerCase,
   SymbolHasInstance,
-  TransformStreamDefaultControllerPrototypeEnqueue,
   TypeError,
 } from "../primordials.js";
 
@@ -55,34 +60,6 @@ class HTMLRewriter {
 
 /** What Cloudflare knows of the place of a request: nothing here. */
 const CF = ObjectFreeze({});
-
-/** Streams that pass bytes on. */
-function streams() {
-  const { TransformStream } = core.loadExtScript("ext:deno_web/06_streams.js");
-  class IdentityTransformStream extends TransformStream {
-    constructor() {
-      super({});
-    }
-  }
-  class FixedLengthStream extends TransformStream {
-    /** @param {number | bigint} length how many bytes are written, neither more nor fewer */
-    constructor(length) {
-      const whole = Number(length);
-      let left = whole;
-      super({
-        transform(chunk, controller) {
-          left -= chunk.byteLength;
-          if (left < 0) throw new TypeError(`Attempt to write too many bytes through a FixedLengthStream of ${whole}.`);
-          TransformStreamDefaultControllerPrototypeEnqueue(controller, chunk);
-        },
-        flush() {
-          if (left > 0) throw new TypeError(`FixedLengthStream did not see all expected bytes before close(): ${left} of ${whole} are missing.`);
-        },
-      });
-    }
-  }
-  return { FixedLengthStream, IdentityTransformStream };
-}
 
 /** `scheduler.wait()`. @param {{ signal?: AbortSignal }} [options] */
 function wait(milliseconds, options = undefined) {
@@ -192,9 +169,13 @@ export function defineGlobals(flags) {
   define("caches", { default: shared, open: async (_name) => shared });
   define("HTMLRewriter", HTMLRewriter);
   define("WebSocketRequestResponsePair", WebSocketRequestResponsePair);
-  let made = null;
-  defineLazy("FixedLengthStream", () => (made ??= streams()).FixedLengthStream);
-  defineLazy("IdentityTransformStream", () => (made ??= streams()).IdentityTransformStream);
+  useTextHeaders();
+  useMethodsInAnyCase();
+  readUnsentBodies(readUnsent);
+  encodeBodies();
+  takeNamelessFilesAsTexts();
+  defineStreams();
+  defineEventSource();
   defineCrypto();
   define("Cloudflare", { compatibilityFlags: flags });
   ObjectDefineProperty(Request.prototype, "cf", { __proto__: null, configurable: true, enumerable: true, get: () => CF });

@@ -4,12 +4,13 @@
 import { binding, classesOf, environmentOf } from "./environment.js";
 import { EntrypointStub, entrypoints, isActorClass, isEntrypoint, setEntrypoints } from "./entrypoints.js";
 import { ExecutionContext, requestFor } from "./context.js";
-import { answerByAssets, configureAssets, isAssetFirst, missingAsset, pageBeforeWorker } from "./assets.js";
+import { answerByAssets, configureAssets, isAssetFirst, isForCode, missingAsset, pageBeforeWorker } from "./assets.js";
 import { addFunction, functionFor } from "./functions.js";
 import { defineGlobals, defineName } from "./globals.js";
 import "./modules.js";
 import { isScheduledRequest, runScheduled, startCrons } from "./scheduled.js";
 import { startConsumers } from "./queue.js";
+import { answerByListeners, defineBindings, defineListening, hasListener, scheduleByListeners } from "./service_worker.js";
 import { currentUrl } from "./url.js";
 import { configure as configureActors, hasClass, registerClass, setEnv } from "./actors.js";
 import { noteThrower } from "../dispatch/throwers.js";
@@ -75,6 +76,10 @@ export const workers = {
     for (const it of new SafeArrayIterator(settings.bindings ?? [])) binding(it);
     for (const name of new SafeArrayIterator(ObjectKeys(settings.secrets))) {
       binding({ name, kind: "var", value: settings.secrets[name], place: ".dev.vars" });
+    }
+    if (settings.isScript) {
+      defineListening();
+      defineBindings(environmentOf(), ObjectKeys(environmentOf()));
     }
     bound = classesOf(settings);
     setEnv(() => environmentOf());
@@ -160,7 +165,7 @@ function stemOf(filename) {
 /** The function of the Worker's default export that handles an event, with its owner; null if it has none. */
 function handlerOf(name) {
   const worker = main?.module.default;
-  if (worker === undefined || worker === null) return null;
+  if (worker === undefined || worker === null) return name === "scheduled" && hasListener(name) ? scheduleByListeners : null;
   if (isEntrypoint(worker)) {
     if (typeof worker.prototype[name] !== "function") return null;
     return (event, ctx) => new worker(ctx, environmentOf())[name](event);
@@ -176,14 +181,12 @@ async function answer(event, next) {
   if (settings.testsTriggers && isScheduledRequest(exchange)) {
     return runScheduled(exchange, handlerOf("scheduled"));
   }
+  if (!isForCode(exchange)) return answerByFiles(exchange, next);
   const matched = functionFor(exchange);
   if (matched !== null) {
     return run(exchange, matched.filename, () => matched.run(request, exchange, next));
   }
-  if (main === null) {
-    return await answerByAssets(exchange) ?? await missingAsset(exchange, exchange.method, currentUrl(exchange).pathname) ??
-      next();
-  }
+  if (main === null) return answerByFiles(exchange, next);
   if (isAssetFirst(exchange)) {
     const asset = await answerByAssets(exchange);
     if (asset !== null) return asset;
@@ -191,6 +194,12 @@ async function answer(event, next) {
     if (page !== null) return page;
   }
   return run(exchange, main.filename, () => fetchOf(main)(request, exchange));
+}
+
+/** Answers a request that no code is for. */
+async function answerByFiles(exchange, next) {
+  return await answerByAssets(exchange) ?? await missingAsset(exchange, exchange.method, currentUrl(exchange).pathname) ??
+    next();
 }
 
 /** Runs a handler, whose result is a Response. An error of it belongs to the handler's file. */
@@ -215,9 +224,10 @@ function fetchOf({ module, filename }) {
   if (typeof worker === "function") {
     return (request, exchange) => worker(request, new ExecutionContext(exchange).withEnvironment(request));
   }
+  if (hasListener("fetch")) return (request, exchange) => answerByListeners(request, exchange, filename);
   throw new TypeError(
     `${filename} handles no requests: it has no default export with fetch(), as in ` +
-      "`export default { fetch(request, env, ctx) { ... } }`.",
+      "`export default { fetch(request, env, ctx) { ... } }`, and no addEventListener(\"fetch\", ...) in a script without exports.",
   );
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn op_answer_page(
     has_data: bool,
     done: bool,
 ) -> Result<(), OpError> {
-    let mut answer = head(status, reason, headers)?;
+    let mut answer = head(state, status, reason, headers)?;
     // The connection sets the length of the final body.
     answer.headers.remove(CONTENT_LENGTH);
     answer.nature = Nature::State;

@@ -98,7 +98,7 @@ pub(crate) fn op_request_headers<'s>(
     id: f64,
 ) -> Result<v8::Local<'s, v8::Value>, OpError> {
     let text = write_headers(&state.exchange(id).slot()?.request.parts().headers);
-    Ok(byte_string(scope, &text))
+    Ok(header_text(scope, state, &text))
 }
 
 /// The value of one header; null if it is absent, undefined if no header can have such a name.
@@ -120,10 +120,15 @@ pub(crate) fn op_request_header<'s>(
     Ok(match (values.next(), values.next()) {
         (None, _) if !is_token(name) => v8::undefined(scope).into(),
         (None, _) => v8::null(scope).into(),
-        (Some(only), None) => byte_string(scope, only),
+        (Some(only), None) if only.is_ascii() => byte_string(scope, only),
+        (Some(only), None) => {
+            let only = only.to_vec();
+            header_text(scope, state, &only)
+        }
         (Some(first), Some(second)) => {
             let all: Vec<_> = [first, second].into_iter().chain(values).collect();
-            byte_string(scope, &all.join(&b", "[..]))
+            let all = all.join(&b", "[..]);
+            header_text(scope, state, &all)
         }
     })
 }
@@ -384,6 +389,19 @@ pub(super) fn write_headers(headers: &HeaderMap) -> Vec<u8> {
         text.push(b'\n');
     }
     text
+}
+
+/// The text of headers: a byte string, or what UTF-8 stands for in Workers, with replacements for what is none.
+fn header_text<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    bytes: &[u8],
+) -> v8::Local<'s, v8::Value> {
+    if bytes.is_ascii() || !state.exchanges().host.has_utf8_headers {
+        return byte_string(scope, bytes);
+    }
+    let string = v8::String::new_from_utf8(scope, bytes, v8::NewStringType::Normal);
+    string.map_or_else(|| v8::null(scope).into(), Into::into)
 }
 
 /// A JavaScript byte string: one UTF-16 unit for each byte.

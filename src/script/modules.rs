@@ -160,6 +160,9 @@ impl ResolveError {
     }
 }
 
+/// Under which conditions CommonJS modules of Workers take what packages provide, as wrangler's bundler does.
+pub(super) const REQUIRED_BY_WORKERS: [&str; 5] = ["workerd", "worker", "browser", "require", "default"];
+
 /// Resolvers of packages with the same conditions.
 struct Packages {
     /// Follows links.
@@ -200,6 +203,8 @@ pub(crate) struct Modules {
     for_workers: OnceCell<Packages>,
     /// Resolves what CommonJS modules require.
     required: Resolver,
+    /// The same for Workers.
+    required_for_workers: OnceCell<Resolver>,
     declarations: Declarations,
     border: Border,
     /// Packages that the host provides.
@@ -277,6 +282,7 @@ impl Modules {
             packages,
             for_workers: OnceCell::new(),
             required,
+            required_for_workers: OnceCell::new(),
             declarations,
             border,
             provided,
@@ -362,7 +368,16 @@ impl Modules {
 
     /// The file that a CommonJS module requires by this specifier, if it is found.
     pub(super) fn required(&self, specifier: &str, importer: &Path) -> Option<PathBuf> {
-        self.required.resolve(importer.parent()?, specifier).ok().map(|found| found.full_path())
+        let resolver = match self.settings.borrow().is_for_workers {
+            false => &self.required,
+            true => self.required_for_workers.get_or_init(|| {
+                self.required.clone_with_options(ResolveOptions {
+                    condition_names: REQUIRED_BY_WORKERS.iter().map(|name| (*name).to_owned()).collect(),
+                    ..self.required.options().clone()
+                })
+            }),
+        };
+        resolver.resolve(importer.parent()?, specifier).ok().map(|found| found.full_path())
     }
 
     /// The URL of `specifier` in the module `referrer`.

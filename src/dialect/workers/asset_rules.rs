@@ -1,4 +1,4 @@
-//! The files `_headers` and `_redirects` of a folder of static files.
+//! The files `_headers`, `_redirects` and `_routes.json` of a folder of static files.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,46 @@ use serde_json::{Value as Json, json};
 const MOST_HEADERS: usize = 100;
 const MOST_REDIRECTS: usize = 2100;
 
-/// Both files of a folder, for the JavaScript half. A line that means nothing is passed over with a warning.
+/// Rules of `_routes.json` at most, and the length of one in bytes, as Cloudflare has them.
+const MOST_ROUTES: usize = 100;
+const LONGEST_ROUTE: usize = 100;
+
+/// The paths that code answers, for the JavaScript half; null without the file `_routes.json`. A file that cannot be used is
+/// passed over with a warning: then code answers all paths.
+pub(super) fn routes(folder: &Path) -> Json {
+    let Ok(text) = fs::read_to_string(folder.join(ROUTES)) else { return Json::Null };
+    routes_in(&text).unwrap_or_else(|reason| {
+        tracing::warn!("{ROUTES} is not used: {reason}");
+        Json::Null
+    })
+}
+
+/// The file that lists which paths code answers.
+pub(super) const ROUTES: &str = "_routes.json";
+
+fn routes_in(text: &str) -> Result<Json, String> {
+    let json: Json = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if json["version"] != 1 {
+        return Err("`version` is not 1".to_owned());
+    }
+    let rules = |name: &str| {
+        let rules: Option<Vec<&str>> =
+            json[name].as_array().and_then(|it| it.iter().map(Json::as_str).collect());
+        rules.ok_or_else(|| format!("`{name}` is no list of paths"))
+    };
+    let (include, exclude) = (rules("include")?, rules("exclude")?);
+    if include.is_empty() || include.len() + exclude.len() > MOST_ROUTES {
+        return Err(format!("it has from 1 to {MOST_ROUTES} rules, and one of them is in `include`"));
+    }
+    if let Some(rule) =
+        include.iter().chain(&exclude).find(|it| !it.starts_with('/') || it.len() > LONGEST_ROUTE)
+    {
+        return Err(format!("`{rule}` does not begin with a slash, or is longer than {LONGEST_ROUTE} bytes"));
+    }
+    Ok(json!({ "include": include, "exclude": exclude }))
+}
+
+/// `_headers` and `_redirects` of a folder, for the JavaScript half. A line that means nothing is passed over with a warning.
 pub(super) fn read(folder: &Path) -> (Json, Json) {
     let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
     (headers(&text("_headers")), redirects(&text("_redirects")))

@@ -99,6 +99,14 @@ impl Project {
         answering.chain(classes).collect()
     }
 
+    /// Whether the Worker has the older format: a script without exports, which listens for events.
+    fn is_script(&self) -> bool {
+        let Some((file, _)) = &self.main else { return false };
+        let source = fs::read_to_string(file).unwrap_or_default();
+        // A text that cannot be parsed is an error when it is loaded.
+        Shape::of(file, &source).is_none_or(|shape| shape.exports.is_empty()) && !source.contains("export *")
+    }
+
     /// What the JavaScript half gets. `claims` are those that this dialect has in the end.
     fn script(&self, layout: &Layout, claims: &[Claim]) -> String {
         let is_own = |file: &Path| claims.iter().any(|claim| claim.file == file);
@@ -120,7 +128,12 @@ impl Project {
             "secrets": secrets(layout),
             "headers": headers,
             "redirects": redirects,
+            "isScript": self.is_script(),
         });
+        let is_advanced = self.config.as_ref().is_some_and(|config| config.is_advanced);
+        if let Some(public) = layout.public.as_ref().filter(|_| is_advanced || !self.functions.is_empty()) {
+            script["routes"] = asset_rules::routes(public);
+        }
         if self.main.is_none() && !self.functions.is_empty() {
             // Pages without a configuration.
             script["assets"] = json!({ "notFoundHandling": config::PAGES_HANDLING });
@@ -192,7 +205,8 @@ impl Dialect for Workers {
         };
         let aliases = project.config.as_ref().map(|config| config.aliases.clone()).unwrap_or_default();
         let secrets = secrets_files(layout);
-        let rules = ["_headers", "_redirects"].map(|name| layout.public.as_ref().map(|it| it.join(name)));
+        let rules = ["_headers", "_redirects", asset_rules::ROUTES]
+            .map(|name| layout.public.as_ref().map(|it| it.join(name)));
         let main = project.main.iter().map(|(file, _)| &**file);
         let ignore = layout.public.as_ref().map(|public| public.join(ASSETS_IGNORE));
         let sources = layout.wrangler.iter().cloned().chain(secrets).chain(rules.into_iter().flatten());

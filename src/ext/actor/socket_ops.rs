@@ -213,7 +213,7 @@ pub(crate) fn op_answer_socket_end(
     number: f64,
 ) -> Result<&'static str, OpError> {
     const FULL: &str = "The room is full: MAX_CONNECTIONS_PER_ROOM";
-    let mut answer = head(StatusCode::SWITCHING_PROTOCOLS.as_u16(), "", headers)?;
+    let mut answer = head(state, StatusCode::SWITCHING_PROTOCOLS.as_u16(), "", headers)?;
     if !may_open(state, id, &mut answer)? {
         return Ok("The request did not get a WebSocket.");
     }

@@ -1,6 +1,7 @@
 //! Parser for the heads of answers, in the format that JavaScript passes.
 
 use bytes::Bytes;
+use deno_core::OpState;
 use hyper::header::{
     CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, TRANSFER_ENCODING, UPGRADE,
 };
@@ -8,10 +9,16 @@ use hyper::{StatusCode, ext::ReasonPhrase};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::ext::OpError;
+use crate::ext::exchange::Exchanges;
 use crate::http::Answer;
 
 /// Parses a head; `headers` has alternating lines of names and values.
-pub(in crate::ext) fn head(status: u16, reason: &str, headers: &str) -> Result<Answer, OpError> {
+pub(in crate::ext) fn head(
+    state: &OpState,
+    status: u16,
+    reason: &str,
+    headers: &str,
+) -> Result<Answer, OpError> {
     let status = StatusCode::from_u16(status).map_err(|_| OpError::Header(format!("status {status}")))?;
     let mut answer = Answer::empty(status);
     if !reason.is_empty()
@@ -40,9 +47,12 @@ pub(in crate::ext) fn head(status: u16, reason: &str, headers: &str) -> Result<A
             answer.headers.append(header, value);
             continue;
         }
-        // A JavaScript byte string: one byte for each UTF-16 unit.
-        let mut bytes: Vec<u8> =
-            value.chars().map(|c| u8::try_from(c).map_err(|_| invalid())).collect::<Result<_, _>>()?;
+        let mut bytes = if value.is_ascii() || state.borrow::<Exchanges>().host.has_utf8_headers {
+            value.as_bytes().to_vec()
+        } else {
+            // A JavaScript byte string: one byte for each UTF-16 unit.
+            value.chars().map(|c| u8::try_from(c).map_err(|_| invalid())).collect::<Result<_, _>>()?
+        };
         if header == LOCATION {
             bytes = escaped(&bytes).into_bytes();
         }

@@ -96,14 +96,20 @@ pub(crate) fn op_answer_whole(
         return Ok(Outcome::Refused as u32);
     }
     let is_head = request.method == Method::HEAD;
-    let mut answer = head_of(status, reason, headers, is_state)?;
+    let mut answer = head_of(state, status, reason, headers, is_state)?;
     fill(&mut answer, body.as_bytes(), is_head);
     Ok(answer_last(&mut state.exchange(id), answer))
 }
 
 /// The head of an answer, which may be a state.
-fn head_of(status: u16, reason: &str, headers: &str, is_state: bool) -> Result<Answer, OpError> {
-    let mut answer = head(status, reason, headers)?;
+fn head_of(
+    state: &OpState,
+    status: u16,
+    reason: &str,
+    headers: &str,
+    is_state: bool,
+) -> Result<Answer, OpError> {
+    let mut answer = head(state, status, reason, headers)?;
     if is_state {
         answer.nature = Nature::State;
     }
@@ -131,7 +137,7 @@ pub(crate) fn op_answer(
     done: bool,
     is_state: bool,
 ) -> Result<(), OpError> {
-    let answer = head_of(status, reason, headers, is_state)?;
+    let answer = head_of(state, status, reason, headers, is_state)?;
     answer_with(state, id, answer, body.as_bytes(), done)
 }
 
@@ -146,7 +152,8 @@ pub(crate) fn op_answer_bytes(
     #[anybuffer] body: &[u8],
     done: bool,
 ) -> Result<(), OpError> {
-    answer_with(state, id, head(status, reason, headers)?, body, done)
+    let answer = head(state, status, reason, headers)?;
+    answer_with(state, id, answer, body, done)
 }
 
 fn answer_with(
@@ -183,7 +190,7 @@ pub(crate) fn op_answer_file(
     #[smi] file: u32,
     done: bool,
 ) -> Result<(), OpError> {
-    let mut answer = head(status, "", headers)?;
+    let mut answer = head(state, status, "", headers)?;
     if let Some(body) = state.exchange(id).slot()?.take_file(file) {
         answer.body = AnswerBody::file(body);
     }
@@ -201,7 +208,7 @@ pub(crate) fn op_answer_stream(
     #[string] headers: &str,
     done: bool,
 ) -> Result<u32, OpError> {
-    let mut answer = head(status, reason, headers)?;
+    let mut answer = head(state, status, reason, headers)?;
     let length = length_of(&answer.headers);
     // Replaces the header by a single, valid number.
     answer.headers.remove(CONTENT_LENGTH);

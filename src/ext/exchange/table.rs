@@ -70,6 +70,8 @@ pub(in crate::ext) struct Host {
     pub code: u64,
     pub(super) owner: OwnerId,
     pub(super) mode: Mode,
+    /// Whether headers of requests and answers are UTF-8, as in Workers, and not byte strings.
+    pub has_utf8_headers: bool,
     /// Reports failures to open pages, in `dev`.
     dev: Option<Arc<Dev>>,
 }
@@ -145,6 +147,7 @@ impl Exchanges {
             code: 0,
             owner,
             mode,
+            has_utf8_headers: false,
             dev: None,
         };
         Exchanges { slots: Slots::default(), turn: Turn::default(), host }
@@ -158,6 +161,11 @@ impl Exchanges {
     /// Sets the stores that Workers use.
     pub(crate) fn use_stores(&mut self, stores: Stores) {
         self.host.stores = Some(stores);
+    }
+
+    /// Sets whether headers are UTF-8.
+    pub(crate) fn use_utf8_headers(&mut self, has_utf8_headers: bool) {
+        self.host.has_utf8_headers = has_utf8_headers;
     }
 
     /// Reports failures to open pages from now on.

@@ -25,7 +25,7 @@ pub(crate) fn op_answer_socket(
     id: f64,
     #[string] headers: &str,
 ) -> Result<bool, OpError> {
-    let answer = head(StatusCode::SWITCHING_PROTOCOLS.as_u16(), "", headers)?;
+    let answer = head(state, StatusCode::SWITCHING_PROTOCOLS.as_u16(), "", headers)?;
     answer_with(state, id, answer)
 }
 

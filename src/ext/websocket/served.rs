@@ -28,7 +28,7 @@ pub(crate) fn op_served_open(
     #[string] headers: &str,
     longest: f64,
 ) -> Result<bool, OpError> {
-    let mut answer = head(StatusCode::SWITCHING_PROTOCOLS.as_u16(), "", headers)?;
+    let mut answer = head(state, StatusCode::SWITCHING_PROTOCOLS.as_u16(), "", headers)?;
     answer.extensions.insert(LongestMessage(longest.max(0.) as usize));
     answer_with(state, id, answer)
 }

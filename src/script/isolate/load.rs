@@ -138,7 +138,12 @@ impl Isolate {
     fn serve(&self, site: &Site, code: u64) {
         self.state.borrow_mut().borrow::<Environment>().replace(site.environment.clone());
         self.loader.adopt(site.settings.clone());
-        self.with_exchanges(|exchanges| exchanges.set_site(Box::new(site.clone()), code));
+        self.with_exchanges(|exchanges| {
+            exchanges.set_site(Box::new(site.clone()), code);
+            exchanges.use_utf8_headers(site.settings.is_for_workers);
+        });
+        #[cfg(feature = "node")]
+        crate::script::node::resolve_for(&mut self.state.borrow_mut(), site.settings.is_for_workers);
         // Before any code of handlers runs, because that may change classes that are loaded later.
         self.warm();
         self.enter(|scope, functions| {

@@ -10,7 +10,7 @@ mod translate;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use deno_core::Extension;
+use deno_core::{Extension, OpState};
 use deno_fs::FileSystemRc;
 use deno_node::NodeExtInitServices;
 use node_resolver::cache::NodeResolutionSys;
@@ -23,6 +23,7 @@ use sys_traits::impls::RealSys;
 use self::packages::{InNodeModules, NodeModules};
 use self::require::Required;
 use super::loader::Loader;
+use super::modules::REQUIRED_BY_WORKERS;
 use crate::ext;
 
 pub(super) use translate::translated;
@@ -63,31 +64,46 @@ fn standard_streams() -> deno_io::Stdio {
 
 /// What `require()` needs to find and read files.
 pub(super) fn services(loader: Rc<Loader>) -> Services {
-    let sys = RealSys;
-    let manifests = Arc::new(PackageJsonResolver::new(sys.clone(), None));
+    let manifests = Arc::new(PackageJsonResolver::new(RealSys, None));
+    NodeExtInitServices {
+        node_require_loader: Rc::new(Required { loader }),
+        node_resolver: Arc::new(resolver(manifests.clone(), &REQUIRED)),
+        pkg_json_resolver: manifests,
+        sys: RealSys,
+    }
+}
+
+/// Under which conditions `require()` takes what packages provide.
+const REQUIRED: [&str; 3] = ["node", "require", "module-sync"];
+
+type Manifests = PackageJsonResolver<RealSys>;
+
+/// Resolves packages, those that are required under these conditions.
+fn resolver(manifests: Arc<Manifests>, required: &[&'static str]) -> PackageResolver {
     let conditions = |names: &[&'static str]| Some(names.iter().map(|name| (*name).into()).collect());
     let options = NodeResolverOptions {
         conditions: NodeConditionOptions {
             conditions: Vec::new(),
             import_conditions_override: conditions(&["node", "import", "module-sync"]),
-            require_conditions_override: conditions(&["node", "require", "module-sync"]),
+            require_conditions_override: conditions(required),
         },
         ..NodeResolverOptions::default()
     };
-    let resolver = PackageResolver::new(
+    PackageResolver::new(
         InNodeModules,
         DenoIsBuiltInNodeModuleChecker,
         NodeModules,
-        manifests.clone(),
-        NodeResolutionSys::new(sys.clone(), None),
+        manifests,
+        NodeResolutionSys::new(RealSys, None),
         options,
-    );
-    NodeExtInitServices {
-        node_require_loader: Rc::new(Required { loader }),
-        node_resolver: Arc::new(resolver),
-        pkg_json_resolver: manifests,
-        sys,
-    }
+    )
+}
+
+/// From now on `require()` takes what packages provide for Workers, or for Node. An isolate without Node's half has none.
+pub(super) fn resolve_for(state: &mut OpState, is_for_workers: bool) {
+    let Some(manifests) = state.try_borrow::<Arc<Manifests>>().cloned() else { return };
+    let conditions: &[&'static str] = if is_for_workers { &REQUIRED_BY_WORKERS } else { &REQUIRED };
+    state.put(Arc::new(resolver(manifests, conditions)));
 }
 
 /// Whether this is the name of one of Node's modules, without the prefix `node:`.

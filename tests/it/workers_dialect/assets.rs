@@ -124,6 +124,41 @@ fn a_worker_in_the_folder_of_files_is_not_served_and_neither_is_what_the_project
     }
 }
 
+/// As in wrangler's `pages-dev-util.ts`.
+#[test]
+fn the_list_of_routes_of_pages_says_which_paths_code_answers() {
+    let routes =
+        r#"{ "version": 1, "include": ["/api/*", "/page", "/*.json"], "exclude": ["/api/files/*"] }"#;
+    let built = |routes: &str| {
+        built("dist/_worker.js", "pages_build_output_dir = \"dist\"\n").file("dist/_routes.json", routes)
+    };
+    let host = built(routes).serve();
+    for path in ["/api", "/api/", "/api/a/b", "/page", "/page/", "/a/b.json"] {
+        assert_eq!(host.get(path).text(), format!("worker {path}"));
+    }
+    assert_eq!(host.get("/style.css").status, 200);
+    for path in ["/apis", "/api/files", "/api/files/a.json", "/page/a", "/style.css", "/ajson"] {
+        assert!(!host.get(path).text().starts_with("worker"), "{path}");
+    }
+    // A list that cannot be used excludes nothing.
+    for routes in
+        ["{", r#"{ "version": 1, "include": [], "exclude": [] }"#, r#"{ "include": ["/a"], "exclude": [] }"#]
+    {
+        assert_eq!(built(routes).serve().get("/style.css").text(), "worker /style.css", "{routes}");
+    }
+    let host = Site::new()
+        .file("wrangler.toml", "name = \"app\"\npages_build_output_dir = \"dist\"\n")
+        .file(
+            "functions/[[all]].js",
+            "export const onRequest = ({ request }) => new Response(`function ${request.method}`);",
+        )
+        .file("dist/_routes.json", r#"{ "version": 1, "include": ["/*"], "exclude": ["/*.css"] }"#)
+        .file("dist/a.css", "x {}")
+        .serve();
+    assert_eq!(host.get("/a").text(), "function GET");
+    assert_eq!(host.get("/a.css").text(), "x {}");
+}
+
 #[test]
 fn advanced_mode_of_pages_is_the_worker_in_its_folder() {
     for main in ["dist/_worker.js", "dist/_worker.js/index.js"] {

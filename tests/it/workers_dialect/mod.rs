@@ -6,6 +6,7 @@ mod configuration;
 mod examples;
 mod functions;
 mod queues;
+mod web;
 mod worker;
 
 use crate::support::Site;

@@ -331,6 +331,48 @@ fn packages_are_those_for_workers() {
 }
 
 #[test]
+fn packages_of_common_js_require_what_is_for_workers() {
+    let package =
+        |name: &str, fields: &str| format!("{{ \"name\": \"{name}\", \"version\": \"1.0.0\"{fields} }}");
+    let exports = [
+        ("workerd", r#"{ "node": "./n.js", "workerd": "./w.js", "default": "./n.js" }"#),
+        ("worker", r#"{ "node": "./n.js", "require": { "worker": "./w.js", "default": "./n.js" } }"#),
+        (
+            "browser",
+            r#"{ "import": "./n.js", "browser": { "import": "./n.js", "require": "./w.js" }, "default": "./n.js" }"#,
+        ),
+        ("plain", r#"{ "import": "./n.js", "require": "./w.js" }"#),
+    ];
+    let names = exports.map(|(name, _)| name);
+    let site = worker(
+        "",
+        "import all, { workerd } from 'all'; export default { fetch: () => Response.json([all, workerd]) };",
+    )
+    .file("node_modules/all/package.json", package("all", ""))
+    .file(
+        "node_modules/all/index.js",
+        format!(
+            "module.exports = {{ {} }};",
+            names.map(|name| format!("{name}: require('{name}').is")).join(", ")
+        ),
+    );
+    let site = exports.into_iter().fold(site, |site, (name, exports)| {
+        site.file(
+            &format!("node_modules/{name}/package.json"),
+            package(name, &format!(", \"exports\": {exports}")),
+        )
+        .file(&format!("node_modules/{name}/n.js"), "exports.is = 'for node';")
+        .file(&format!("node_modules/{name}/w.js"), "exports.is = 'for workers';")
+    });
+
+    let answer = site.serve().get("/").json();
+
+    let workers = "for workers";
+    let all = json!({ "workerd": workers, "worker": workers, "browser": workers, "plain": workers });
+    assert_eq!(answer, json!([all, workers]));
+}
+
+#[test]
 fn files_without_code_may_be_in_packages_above_the_project() {
     let host = Site::new()
         .file("package.json", "{}")
