@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::support::{Site, serve};
+use crate::support::{Site, executable, serve};
 
 #[test]
 fn smoke_hello() {
@@ -64,4 +64,18 @@ fn smoke_typescript() {
     let host = Site::new().file("handler.ts", "export default (): number => 42 as number;").serve();
 
     assert_eq!(host.get("/").text(), "42");
+}
+
+/// An engine's cache of compiled code in the user's folder would be shared with other programs and other versions.
+#[test]
+fn smoke_leaves_nothing_in_the_users_folder() {
+    let home = tempfile::tempdir().expect("a folder");
+    let path = home.path().to_str().expect("a path");
+    let site = Site::new().file("handler.js", r#"export default () => "here""#);
+    let host = site.run_by(&executable(), &[("HOME", path), ("XDG_CACHE_HOME", path)]).serve();
+
+    assert_eq!(host.get("/").text(), "here");
+
+    let left: Vec<_> = home.path().read_dir().expect("the folder").collect();
+    assert!(left.is_empty(), "{left:?}");
 }

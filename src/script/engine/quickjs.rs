@@ -10,7 +10,14 @@ use crate::script::watchdog::{ExecutionCounter, TerminationReason};
 
 pub(in crate::script) const NAME: &str = "quickjs";
 
-pub(in crate::script) fn set_flags(_max_heap: Option<u64>) {}
+/// Turns off the engine's cache of compiled modules, files in the user's cache folder that all programs with this engine
+/// share. A process that was killed, or starts at the same time as another one, leaves a part of them, and reading a part
+/// ends each later process with a segmentation fault.
+#[expect(unsafe_code, reason = "the engine reads nothing but the environment")]
+pub(in crate::script) fn set_flags(_max_heap: Option<u64>) {
+    // SAFETY: the process calls it before it starts any thread that could read the environment.
+    unsafe { std::env::set_var("V82JSC_NO_BC_CACHE", "1") };
+}
 
 pub(in crate::script) fn start() {
     JsRuntime::init_platform(None);
