@@ -353,11 +353,11 @@ function valueIn(list, name) {
 }
 
 /**
- * Whether a result is of a class that derives from Response and was not made by it. Frameworks replace the global by one,
- * whose objects make the Response behind them when it is asked for.
+ * Whether an instance of Response is of a class that derives from it and was not made by it. Frameworks replace the global
+ * by one, whose objects make the Response behind them when it is asked for.
  */
-export function isImitation(value) {
-  return value instanceof Response && responses().toInnerResponse(value) === undefined;
+export function isImitation(response) {
+  return responses().toInnerResponse(response) === undefined;
 }
 
 /** A Response as such an object describes it. */

@@ -175,11 +175,13 @@ function finish(event, value) {
       BaseEvent.returned(event);
       return exchange.returned();
     }
-    if (exchange.carried !== null || mayBeTopic(value)) {
+    const isResponse = value instanceof Response;
+    if (exchange.carried !== null || (!isResponse && mayBeTopic(value))) {
       if (exchange.carried !== null || !isByLine(exchange)) return finishTopic(event, exchange, value);
       value = statesOfTopic(exchange, value);
+    } else if (isResponse && isImitation(value)) {
+      value = genuine(value);
     }
-    if (isImitation(value)) value = genuine(value);
     const isAll = BaseEvent.statesOf(event) === null && exchange.publications === 0 && isFinal(value);
     if (isAll && answerAtOnce(exchange, value)) {
       BaseEvent.returned(event);
@@ -201,9 +203,9 @@ function finish(event, value) {
   }
 }
 
-/** Whether a result is a topic. Those that most handlers return are told by their prototype, which costs less. */
+/** Whether a result that is no Response is a topic. Plain data is told by its prototype, which costs less. */
 function mayBeTopic(value) {
-  if (value === null || typeof value !== "object" || value instanceof Response) return false;
+  if (value === null || typeof value !== "object") return false;
   return ObjectGetPrototypeOf(value) !== ObjectPrototype && isTopic(value);
 }
 
