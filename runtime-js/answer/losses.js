@@ -49,11 +49,11 @@ export function explainLosses() {
   });
 }
 
-/** The first loss in a value, as a sentence; null where there is none. Getters are not called. */
+/** The first loss in a value, as a sentence; null where there is none. Getters of what it contains are not called. */
 function find(value, place, depth, budget) {
   if (value === null || typeof value !== "object" || depth > MAX_DEPTH || budget.left-- <= 0) return null;
-  const toJSON = ObjectGetOwnPropertyDescriptor(value, "toJSON")?.value;
-  if (typeof toJSON === "function") return null;
+  // What an object of a class makes of itself is no loss.
+  if (typeof value.toJSON === "function") return null;
   for (const { 0: is, 1: what, 2: help } of new SafeArrayIterator(LOSSES)) {
     // With properties of its own it is more than `{}`.
     if (is(value) && ObjectKeys(value).length === 0) {

@@ -134,7 +134,9 @@ impl Border {
     pub(super) fn check_required(&self, file: &Path) -> Result<(), Outside> {
         self.check(file).or_else(|outside| {
             if self.is_looked_up(file) {
-                let package = self.looked_up_package(file);
+                // An ES module of the package may import all of it.
+                let package = packages::owner_of(file)
+                    .and_then(|name| packages::folder_for(&name, file)?.canonicalize().ok());
                 // A link of the package may lead to a store that keeps its files one by one: such a file is admitted alone.
                 let real = file.canonicalize().ok();
                 let alone =
@@ -150,21 +152,6 @@ impl Border {
             lock(&self.packages).insert(linked.ok_or(outside)?);
             Ok(())
         })
-    }
-
-    /// The package of a file that is in such a folder, links followed: a module of it that is an ES module may import all
-    /// of it.
-    fn looked_up_package(&self, file: &Path) -> Option<PathBuf> {
-        let lookups = lock(&self.lookups);
-        let folders = lookups.keys().filter(|folder| file.starts_with(folder));
-        // A package may have packages of its own.
-        let folder = folders.max_by_key(|folder| folder.components().count())?;
-        let mut parts = file.strip_prefix(folder).ok()?.components();
-        let mut package = folder.join(parts.next()?);
-        if package.file_name().is_some_and(|name| name.to_string_lossy().starts_with('@')) {
-            package.push(parts.next()?);
-        }
-        package.canonicalize().ok().filter(|package| package.is_dir())
     }
 
     /// Whether a file is in a folder in which CommonJS modules look for packages.

@@ -579,6 +579,7 @@ fn what_json_leaves_out_of_a_result_is_a_warning() {
             case "map": return { list: [1, new Map([[1, 2]])] };
             case "error": return { error: new Error("lost") };
             case "later": return (async function* () { yield { n: 1 }; yield { blob: new Blob(["x"]) }; })();
+            case "own": return { model: new (class { lost = new Map([[1, 2]]); toJSON() { return "own"; } })() };
             case "fine": return { when: new Date(0), none: {}, list: [], get later() { return 1; } };
           }
         };"#;
@@ -587,6 +588,7 @@ fn what_json_leaves_out_of_a_result_is_a_warning() {
     assert_eq!(host.get("/promise").text(), r#"{"user":{"name":{}}}"#);
     host.log.next("The handler's result has a Promise at $.user.name, which JSON writes as {}: `await` it.");
     host.get("/fine");
+    assert_eq!(host.get("/own").text(), r#"{"model":"own"}"#);
     host.get("/promise");
     assert_eq!(host.get("/map").text(), r#"{"list":[1,{}]}"#);
     host.log.next("a Map at $.list[1]");

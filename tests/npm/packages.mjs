@@ -270,7 +270,7 @@ export const packages = [
     name: "@prisma/client",
     folder: "prisma-client",
     refused: true,
-    limits: "with a driver adapter works the client that `prisma generate` makes of the provider `prisma-client`; here none was made",
+    limits: "the client that `prisma generate` makes with the provider `prisma-client` works with a driver adapter; none is made here",
     requests: () => [[{}, { status: 500 }]],
     log: /Cannot find module '\.prisma\/client/,
   },
